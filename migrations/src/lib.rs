@@ -1,0 +1,37 @@
+//! The database schema: one change a file, up and down, the same text for Postgres and SQLite.
+//!
+//! Times are unix milliseconds (`bigint`, columns named `…_at`): one arithmetic in both dialects, and
+//! the statements put in the database's own clock. Names of states are text, held by CHECKs.
+
+mod m20261123_000001_accounts;
+mod m20261123_000002_jobs;
+
+use sea_orm_migration::{
+    prelude::*,
+    sea_orm::{ConnectionTrait, DbBackend},
+};
+
+/// All changes, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261123_000001_accounts::Migration), Box::new(m20261123_000002_jobs::Migration)]
+    }
+}
+
+pub use sea_orm_migration::MigratorTrait;
+
+/// Runs statements written for both dialects: `{uuid}` and `{bytes}` stand for the column types.
+async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
+    let (uuid, bytes) = match manager.get_database_backend() {
+        DbBackend::Postgres => ("uuid", "bytea"),
+        _ => ("blob", "blob"),
+    };
+    for statement in statements {
+        let statement = statement.replace("{uuid}", uuid).replace("{bytes}", bytes);
+        manager.get_connection().execute_unprepared(&statement).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! Settings: `defaults.toml` (compiled in, and the reference), then a file, then the environment.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+
+/// All settings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The HTTP side and the process.
+    pub server: Server,
+    /// Which models, and where their files are.
+    pub models: Models,
+    /// Deadlines, leases, retries.
+    pub jobs: Jobs,
+}
+
+/// The HTTP side and the process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Where everything lives: database, secrets, models.
+    pub data_dir: PathBuf,
+    /// Address of the HTTP API, `HOST:PORT`.
+    pub bind: String,
+    /// Seconds until a client that takes no byte of an answer is cut off.
+    pub write_timeout_seconds: u64,
+    /// Open event streams of one owner.
+    pub streams_per_owner: usize,
+    /// Seconds a stop waits for work in hand.
+    pub grace_seconds: u64,
+}
+
+/// Which models, and where their files are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    /// Shared cache of model files; empty: `DATA_DIR/models`.
+    pub dir: PathBuf,
+    /// Ids to serve; empty: the catalogue's defaults.
+    pub enabled: Vec<String>,
+    /// Seconds a model may take to load and pass its canary.
+    pub load_timeout_seconds: u64,
+}
+
+/// Deadlines, leases, retries.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jobs {
+    /// Default of `timeout.start_seconds`.
+    pub start_seconds: u64,
+    /// Most of `timeout.start_seconds`.
+    pub max_start_seconds: u64,
+    /// Default of `timeout.run_seconds`.
+    pub run_seconds: u64,
+    /// Most of `timeout.run_seconds`.
+    pub max_run_seconds: u64,
+    /// Seconds a worker holds a job without a sign of life.
+    pub lease_seconds: f64,
+    /// Seconds between renewals of leases.
+    pub heartbeat_seconds: f64,
+    /// Seconds between looks for lost leases and passed deadlines.
+    pub reap_seconds: f64,
+    /// Seconds a lease must be seen as expired before it is taken.
+    pub reap_confirm_seconds: f64,
+    /// Runner exits after which a job fails.
+    pub max_crashes: i32,
+    /// Lost leases after which a job fails.
+    pub max_lease_losses: i32,
+    /// Seconds between an idle worker's own looks (± 20 %).
+    pub poll_seconds: f64,
+    /// Seconds an idempotency key is remembered.
+    pub idempotency_seconds: u64,
+}
+
+/// The settings can't be used; the sentence names the key.
+#[derive(Debug, thiserror::Error)]
+#[error("configuration: {0}")]
+pub struct ConfigError(String);
+
+impl Default for Config {
+    fn default() -> Self {
+        toml::from_str(include_str!("defaults.toml")).expect("defaults.toml fits Config: a test reads it")
+    }
+}
+
+impl Config {
+    /// Reads the settings; `data_dir` and `bind` of a command line win over everything.
+    ///
+    /// # Errors
+    /// Where a file or variable does not fit; the sentence names the key.
+    pub fn load(data_dir: Option<&Path>, bind: Option<&str>) -> Result<Self, ConfigError> {
+        let mut layers = Figment::from(Serialized::defaults(Self::default()));
+        let env = Env::prefixed("LAMPLIGHTER_").map(|key| match key.as_str().to_ascii_lowercase().as_str() {
+            "data_dir" => "server.data_dir".into(),
+            "bind" => "server.bind".into(),
+            "models_dir" => "models.dir".into(),
+            other => other.replace("__", ".").into(),
+        });
+        // Variables without a section are other programs' or later roles': not settings.
+        let env = env.filter(|key| key.as_str().contains('.'));
+        let dir = match data_dir {
+            Some(dir) => dir.to_owned(),
+            None => layers.clone().merge(env.clone()).extract_inner("server.data_dir").map_err(error)?,
+        };
+        let file = std::env::var_os("LAMPLIGHTER_CONFIG").map_or_else(|| dir.join("lamplighter.toml"), PathBuf::from);
+        layers = layers.merge(Toml::file(file)).merge(env).merge(("server.data_dir", &dir));
+        if let Some(bind) = bind {
+            layers = layers.merge(("server.bind", bind));
+        }
+        let config: Self = layers.extract().map_err(error)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Where model files are kept.
+    pub fn models_dir(&self) -> PathBuf {
+        if self.models.dir.as_os_str().is_empty() { self.server.data_dir.join("models") } else { self.models.dir.clone() }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let jobs = &self.jobs;
+        let positive = [
+            ("jobs.lease_seconds", jobs.lease_seconds),
+            ("jobs.heartbeat_seconds", jobs.heartbeat_seconds),
+            ("jobs.reap_seconds", jobs.reap_seconds),
+            ("jobs.poll_seconds", jobs.poll_seconds),
+        ];
+        for (key, value) in positive {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(ConfigError(format!("{key} must be more than 0, not {value}")));
+            }
+        }
+        if jobs.heartbeat_seconds * 2.0 > jobs.lease_seconds {
+            return Err(ConfigError(format!(
+                "jobs.heartbeat_seconds ({}) must be at most half of jobs.lease_seconds ({})",
+                jobs.heartbeat_seconds, jobs.lease_seconds
+            )));
+        }
+        if jobs.run_seconds > jobs.max_run_seconds || jobs.start_seconds > jobs.max_start_seconds {
+            return Err(ConfigError("jobs.run_seconds and jobs.start_seconds must not exceed their max_…".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Jobs {
+    /// How long a claim or heartbeat holds a job.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs_f64(self.lease_seconds)
+    }
+
+    /// Time between heartbeats.
+    pub fn heartbeat(&self) -> Duration {
+        Duration::from_secs_f64(self.heartbeat_seconds)
+    }
+}
+
+fn error(e: figment::Error) -> ConfigError {
+    ConfigError(e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit() {
+        Config::default().check().expect("defaults are valid");
+    }
+}

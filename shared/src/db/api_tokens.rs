@@ -1,0 +1,111 @@
+//! The table `api_tokens`: fingerprints of the tokens that were issued. The text of a token is never here.
+
+use super::{Db, DbError, users::Role};
+use crate::{
+    clock::UnixMillis,
+    id::{TokenId, UserId},
+};
+
+/// A token to be stored.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// Its identifier.
+    pub id: TokenId,
+    /// Who acts with it.
+    pub user: UserId,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// SHA-256 of its text.
+    pub fingerprint: [u8; 32],
+    /// When it ends.
+    pub expires_at: UnixMillis,
+}
+
+/// A token that may be used now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    /// Its identifier.
+    pub token: TokenId,
+    /// Who acts with it.
+    pub user: UserId,
+    /// What that user may do.
+    pub role: Role,
+    /// What the token may do.
+    pub scopes: Vec<String>,
+    /// When it ends.
+    pub expires_at: UnixMillis,
+}
+
+/// Stores an issued token.
+///
+/// # Errors
+/// Where the database fails, or the fingerprint is there already.
+pub async fn insert(db: &Db, token: &NewToken) -> Result<(), DbError> {
+    let scopes = serde_json::to_string(&token.scopes).map_err(|e| DbError::Statement(e.to_string()))?;
+    db.execute(
+        "INSERT INTO api_tokens (id, user_id, name, scopes, fingerprint, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, {now}, $6)",
+        vec![
+            token.id.0.into(),
+            token.user.0.into(),
+            token.name.as_str().into(),
+            scopes.into(),
+            token.fingerprint.to_vec().into(),
+            token.expires_at.into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The token with this fingerprint, if it is neither revoked nor, by the database's clock, expired.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn live(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<Live>, DbError> {
+    let row = db
+        .query_one(
+            "SELECT t.id, t.user_id, t.scopes, t.expires_at, u.role FROM api_tokens t JOIN users u ON u.id = t.user_id
+             WHERE t.fingerprint = $1 AND t.revoked_at IS NULL AND t.expires_at > {now}",
+            vec![fingerprint.to_vec().into()],
+        )
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let scopes: String = row.try_get("", "scopes")?;
+    Ok(Some(Live {
+        token: TokenId(row.try_get("", "id")?),
+        user: UserId(row.try_get("", "user_id")?),
+        role: Role::from_row(&row)?,
+        scopes: serde_json::from_str(&scopes).map_err(|e| DbError::Statement(format!("scopes of a token: {e}")))?,
+        expires_at: row.try_get("", "expires_at")?,
+    }))
+}
+
+/// Ends the token with this fingerprint at once; whether it was live. The row stays, for the record.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn revoke(db: &Db, fingerprint: &[u8; 32]) -> Result<bool, DbError> {
+    let rows = db
+        .execute(
+            "UPDATE api_tokens SET revoked_at = {now} WHERE fingerprint = $1 AND revoked_at IS NULL",
+            vec![fingerprint.to_vec().into()],
+        )
+        .await?;
+    Ok(rows > 0)
+}
+
+/// Notes that the token was used, at a grain of a minute.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn touch(db: &Db, token: TokenId) -> Result<(), DbError> {
+    db.execute(
+        "UPDATE api_tokens SET last_used_at = {now} WHERE id = $1 AND coalesce(last_used_at, 0) < {now} - 60000",
+        vec![token.0.into()],
+    )
+    .await?;
+    Ok(())
+}

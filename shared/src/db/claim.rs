@@ -1,0 +1,112 @@
+//! Claiming: a worker takes the best waiting jobs of a model, in one statement.
+
+use std::{collections::HashMap, time::Duration};
+
+use sea_orm::{ConnectionTrait, DbErr, Value};
+use uuid::Uuid;
+
+use super::{
+    Db, DbError, Dialect,
+    connection::Txn,
+    jobs::{LaneChange, custom, from_row, lane_of, leave_lanes},
+};
+use crate::{id::JobId, job::Job};
+
+/// Who claims, and for how long.
+#[derive(Debug, Clone)]
+pub struct Claimer {
+    /// This start of the worker: part of the fence.
+    pub boot: Uuid,
+    /// The worker's name, for people.
+    pub worker: String,
+    /// How long the claim holds without a heartbeat.
+    pub lease: Duration,
+}
+
+/// A job in the hands of a worker.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The row, as it is now.
+    pub job: Job,
+    /// The input, a JSON text.
+    pub input: String,
+    /// Whether it has to run alone: a batch with it in it was lost before.
+    pub solo: bool,
+}
+
+/// The best rows that may run. `room` is what the caps of shares leave; a row beyond the room of its
+/// share is left, so a claim may take fewer than there are: claim again until nothing comes.
+const CLAIM: &str = "
+    WITH room AS MATERIALIZED (
+        SELECT share_key, min(running_cap) - sum(running) AS free FROM lanes
+        WHERE model = $1 AND running_cap IS NOT NULL GROUP BY share_key
+    ), head AS MATERIALIZED (
+        SELECT j.id, j.rank, j.share_key, r.free FROM jobs j LEFT JOIN room r ON r.share_key = j.share_key
+        WHERE j.model = $1 AND j.state = 'queued' AND j.run_at <= {now} AND j.start_deadline > {now}
+          AND j.cancel_requested_at IS NULL AND (r.free IS NULL OR r.free > 0)
+        ORDER BY j.rank, j.id LIMIT $2 {skip_locked}
+    ), pick AS (
+        SELECT id, free, row_number() OVER (PARTITION BY share_key ORDER BY rank, id) AS place FROM head
+    )
+    UPDATE jobs SET state = 'processing', attempt = attempt + 1, epoch = epoch + 1, boot = $3, worker = $4,
+        started_at = {now}, lease_until = {now} + $5, suspect_at = NULL
+    WHERE id IN (SELECT id FROM pick WHERE free IS NULL OR place <= free) AND state = 'queued'
+    RETURNING *";
+
+/// Takes up to `limit` waiting jobs of `model`, smallest rank first.
+///
+/// # Errors
+/// Where the database fails; then nothing is claimed, or a lost answer leaves leases that run out.
+pub async fn claim(db: &Db, model: &str, limit: usize, claimer: &Claimer) -> Result<Vec<Claimed>, DbError> {
+    db.transaction(|txn| {
+        let (db, model, claimer) = (db.clone(), model.to_owned(), claimer.clone());
+        Box::pin(async move { claim_in(&db, txn, &model, limit, &claimer).await })
+    })
+    .await
+}
+
+async fn claim_in(db: &Db, txn: &Txn, model: &str, limit: usize, claimer: &Claimer) -> Result<Vec<Claimed>, DbErr> {
+    if db.dialect() == Dialect::Postgres {
+        // Claims of one model come one after the other: the room of a share is then exact.
+        let sql = "INSERT INTO queues (model, last_claimed_rank) VALUES ($1, 0)
+            ON CONFLICT (model) DO UPDATE SET last_claimed_rank = queues.last_claimed_rank";
+        txn.execute_raw(db.statement(sql, [model.into()])).await?;
+    }
+    let values: [Value; 5] = [
+        model.into(),
+        i64::try_from(limit).unwrap_or(i64::MAX).into(),
+        claimer.boot.into(),
+        claimer.worker.as_str().into(),
+        i64::try_from(claimer.lease.as_millis()).unwrap_or(i64::MAX).into(),
+    ];
+    let rows = txn.query_all_raw(db.statement(CLAIM, values)).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut claimed = Vec::with_capacity(rows.len());
+    let mut lanes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        lanes.push((lane_of(row)?, LaneChange { waiting: -1, running: 1 }));
+        let job = from_row(row).map_err(custom)?;
+        claimed.push(Claimed { job, input: String::new(), solo: row.try_get("", "solo")? });
+    }
+    leave_lanes(db, txn, &lanes).await?;
+    let furthest = claimed.iter().map(|c| c.job.rank).max().unwrap_or(0);
+    let sql = "INSERT INTO queues (model, last_claimed_rank) VALUES ($1, $2) ON CONFLICT (model) DO UPDATE
+        SET last_claimed_rank = CASE WHEN excluded.last_claimed_rank > queues.last_claimed_rank
+            THEN excluded.last_claimed_rank ELSE queues.last_claimed_rank END";
+    txn.execute_raw(db.statement(sql, [model.into(), furthest.into()])).await?;
+    let mut inputs = inputs_of(db, txn, &claimed).await?;
+    for entry in &mut claimed {
+        entry.input = inputs.remove(&entry.job.id).ok_or_else(|| custom("a waiting job without an input"))?;
+    }
+    claimed.sort_by_key(|c| (c.job.rank, c.job.id));
+    Ok(claimed)
+}
+
+async fn inputs_of(db: &Db, txn: &Txn, claimed: &[Claimed]) -> Result<HashMap<JobId, String>, DbErr> {
+    let places: Vec<String> = (1..=claimed.len()).map(|i| format!("${i}")).collect();
+    let sql = format!("SELECT job_id, input FROM job_payloads WHERE job_id IN ({})", places.join(", "));
+    let rows = txn.query_all_raw(db.statement(&sql, claimed.iter().map(|c| c.job.id.0.into()))).await?;
+    rows.iter().map(|row| Ok((JobId(row.try_get("", "job_id")?), row.try_get("", "input")?))).collect()
+}

@@ -1,0 +1,30 @@
+//! The truth: every table, with its queries. The only place (with `migrations`) that knows sea-orm.
+//!
+//! One file a table or a hot statement. A statement has one SQL text for both dialects wherever they
+//! agree; [`Db::sql`] fills in what differs (the clock, row locks). Every query on behalf of a user
+//! takes the owner; a foreign row is as absent as a missing one.
+
+mod connection;
+pub mod users;
+pub mod api_tokens;
+pub mod jobs;
+pub mod submit;
+pub mod claim;
+pub mod lease;
+pub mod finish;
+pub mod reap;
+pub mod position;
+pub mod workers;
+
+pub use connection::{Db, Dialect};
+
+/// A statement could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The database does not answer; the same may work later.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// Everything else: a fault of ours, or a row that can't be read.
+    #[error("database: {0}")]
+    Statement(String),
+}

@@ -1,0 +1,141 @@
+//! Where a waiting job stands: how many are before it, when it should start, and whether it can start
+//! at all. One query a model and second serves every watcher of a process.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Db, DbError,
+    workers::{ModelState, model_states},
+};
+use crate::{id::JobId, job::Job};
+
+/// How long an answer serves.
+const FRESH: Duration = Duration::from_secs(1);
+/// Positions are counted up to here.
+const COUNTED: usize = 1000;
+/// The service rate is measured over so many jobs, of at most the last minute.
+const RATE_SAMPLE: i64 = 500;
+
+/// What a waiting job's owner is told.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct QueueInfo {
+    /// Jobs that run before this one.
+    pub position: Option<u64>,
+    /// Whether there may be more than `position`.
+    pub capped: bool,
+    /// Seconds until it should start, from the measured rate; none when there is nothing to measure.
+    pub eta_seconds: Option<f64>,
+    /// Whether a live worker serves the model.
+    pub possible: bool,
+    /// Why it has to wait, when it is not only for others.
+    pub reason: Option<String>,
+}
+
+/// Answers for all models, each at most a second old.
+#[derive(Clone)]
+pub struct Positions {
+    db: Db,
+    models: Arc<Mutex<HashMap<String, Slot>>>,
+}
+
+type Slot = Arc<tokio::sync::Mutex<Option<(Instant, Arc<Snapshot>)>>>;
+
+struct Snapshot {
+    /// The first ranks of the queue, in order.
+    heads: Vec<(i64, JobId)>,
+    /// Jobs a second.
+    rate: Option<f64>,
+    model: Option<ModelState>,
+}
+
+impl Positions {
+    /// Answers from this database.
+    pub fn new(db: Db) -> Self {
+        Self { db, models: Arc::default() }
+    }
+
+    /// Where the job stands; empty for a job that does not wait.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn of(&self, job: &Job) -> Result<QueueInfo, DbError> {
+        if job.state != crate::job::JobState::Queued {
+            return Ok(QueueInfo::default());
+        }
+        let snapshot = self.snapshot(&job.model).await?;
+        let before = snapshot.heads.partition_point(|head| *head < (job.rank, job.id));
+        let capped = before >= COUNTED;
+        let eta = snapshot.rate.filter(|rate| *rate > 0.0 && !capped).map(|rate| (before as f64 + 1.0) / rate);
+        let (possible, reason) = possibility(snapshot.model.as_ref());
+        Ok(QueueInfo {
+            position: Some(before as u64),
+            capped,
+            eta_seconds: eta.filter(|_| possible && reason.is_none()),
+            possible,
+            reason,
+        })
+    }
+
+    async fn snapshot(&self, model: &str) -> Result<Arc<Snapshot>, DbError> {
+        let slot = {
+            let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(models.entry(model.to_owned()).or_default())
+        };
+        // Whoever comes during a query waits for its answer.
+        let mut slot = slot.lock().await;
+        if let Some((at, snapshot)) = &*slot
+            && at.elapsed() < FRESH
+        {
+            return Ok(Arc::clone(snapshot));
+        }
+        let snapshot = Arc::new(self.read(model).await?);
+        *slot = Some((Instant::now(), Arc::clone(&snapshot)));
+        Ok(snapshot)
+    }
+
+    async fn read(&self, model: &str) -> Result<Snapshot, DbError> {
+        let sql = format!("SELECT rank, id FROM jobs WHERE model = $1 AND state = 'queued' ORDER BY rank, id LIMIT {COUNTED}");
+        let rows = self.db.query_all(&sql, vec![model.into()]).await?;
+        let heads = rows
+            .iter()
+            .map(|row| Ok((row.try_get("", "rank")?, JobId(row.try_get("", "id")?))))
+            .collect::<Result<_, DbError>>()?;
+        let sql = format!(
+            "SELECT count(*) AS done, min(completed_at) AS since, {{now}} AS now FROM (
+                SELECT completed_at FROM jobs WHERE model = $1 AND state IN ('succeeded', 'failed')
+                  AND completed_at > {{now}} - 60000 ORDER BY completed_at DESC LIMIT {RATE_SAMPLE}) AS recent"
+        );
+        let row = self.db.query_one(&sql, vec![model.into()]).await?;
+        let rate = match row {
+            Some(row) => {
+                let done: i64 = row.try_get("", "done")?;
+                let since: Option<i64> = row.try_get("", "since")?;
+                let now: i64 = row.try_get("", "now")?;
+                // Two ends at least: one tells nothing of a rate.
+                since.filter(|_| done >= 2).map(|since| done as f64 * 1000.0 / ((now - since).max(100) as f64))
+            }
+            None => None,
+        };
+        Ok(Snapshot { heads, rate, model: model_states(&self.db).await?.remove(model) })
+    }
+}
+
+fn possibility(model: Option<&ModelState>) -> (bool, Option<String>) {
+    let with = |text: &str, detail: &Option<String>| match detail {
+        Some(detail) => format!("{text}: {detail}"),
+        None => text.to_owned(),
+    };
+    match model {
+        None => (false, Some("no live worker serves this model".to_owned())),
+        Some(ModelState { status: "failed", detail, .. }) => (false, Some(with("the model can't be loaded", detail))),
+        Some(ModelState { status: "fetching", detail, .. }) => {
+            (true, Some(with("the model's files are being fetched", detail)))
+        }
+        Some(ModelState { status: "loading", detail, .. }) => (true, Some(with("the model is being loaded", detail))),
+        Some(_) => (true, None),
+    }
+}

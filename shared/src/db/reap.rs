@@ -1,0 +1,115 @@
+//! Reaping: jobs whose worker was lost wait again, and jobs that waited too long expire. Conditional
+//! statements only: what another node did first is left alone.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbErr, Value};
+
+use super::{
+    Db, DbError,
+    connection::Txn,
+    finish::lease_lost_error,
+    jobs::{LaneChange, custom, lane_of, leave_lanes},
+};
+use crate::{id::JobId, job::JobState};
+
+/// When a lease may be taken.
+#[derive(Debug, Clone, Copy)]
+pub struct ReapRules {
+    /// How long a lease must have been seen as expired: an outage of the database, or a laptop that
+    /// slept, gives its workers this long to renew.
+    pub confirm: Duration,
+    /// Lost leases after which a job fails.
+    pub max_lease_losses: i32,
+}
+
+/// A job that the reaper moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaped {
+    /// The job.
+    pub job: JobId,
+    /// Its model.
+    pub model: String,
+    /// Where it stands now.
+    pub state: JobState,
+}
+
+const SUSPECT: &str = "UPDATE jobs SET suspect_at = {now}
+    WHERE state = 'processing' AND lease_until < {now} AND suspect_at IS NULL";
+
+const TAKE: &str = "
+    UPDATE jobs SET
+        state = CASE WHEN cancel_requested_at IS NOT NULL THEN 'canceled'
+            WHEN lease_losses + 1 >= $1 THEN 'failed' ELSE 'queued' END,
+        error = CASE WHEN cancel_requested_at IS NULL AND lease_losses + 1 >= $1 THEN $2 END,
+        completed_at = CASE WHEN cancel_requested_at IS NOT NULL OR lease_losses + 1 >= $1 THEN {now} END,
+        lease_losses = lease_losses + 1, boot = NULL, lease_until = NULL, suspect_at = NULL
+    WHERE state = 'processing' AND lease_until < {now} AND suspect_at <= {now} - $3
+    RETURNING id, state, model, share_key, priority";
+
+const EXPIRE: &str = "
+    UPDATE jobs SET state = 'expired', completed_at = {now}
+    WHERE state = 'queued' AND start_deadline <= {now}
+    RETURNING id, state, model, share_key, priority";
+
+const REQUEUE_ALL: &str = "
+    UPDATE jobs SET
+        state = CASE WHEN cancel_requested_at IS NOT NULL THEN 'canceled' ELSE 'queued' END,
+        completed_at = CASE WHEN cancel_requested_at IS NOT NULL THEN {now} END,
+        boot = NULL, lease_until = NULL, suspect_at = NULL
+    WHERE state = 'processing'
+    RETURNING id, state, model, share_key, priority";
+
+const ANYTHING: &str = "SELECT
+    EXISTS (SELECT 1 FROM jobs WHERE state = 'processing' AND lease_until < {now})
+    OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND start_deadline <= {now}) AS due";
+
+/// One tick: notes leases that ran out, takes those noted long enough ago, expires what waited too long.
+///
+/// # Errors
+/// Where the database fails; the next tick does the same again.
+pub async fn tick(db: &Db, rules: ReapRules) -> Result<Vec<Reaped>, DbError> {
+    let row = db.query_one(ANYTHING, vec![]).await?;
+    if !row.map(|r| r.try_get::<bool>("", "due")).transpose()?.unwrap_or(false) {
+        return Ok(Vec::new());
+    }
+    let confirm = i64::try_from(rules.confirm.as_millis()).unwrap_or(i64::MAX);
+    let error = serde_json::to_string(&lease_lost_error()).map_err(|e| DbError::Statement(e.to_string()))?;
+    db.transaction(move |txn| {
+        let (db, error) = (db.clone(), error.clone());
+        Box::pin(async move {
+            txn.execute_raw(db.statement(SUSPECT, [])).await?;
+            let values = vec![rules.max_lease_losses.into(), error.into(), confirm.into()];
+            let mut reaped = moved(&db, txn, TAKE, values, LaneChange { waiting: 0, running: -1 }).await?;
+            reaped.extend(moved(&db, txn, EXPIRE, vec![], LaneChange { waiting: -1, running: 0 }).await?);
+            Ok(reaped)
+        })
+    })
+    .await
+}
+
+/// Puts every job in hand back, at once: for the start of an installation that has only this process.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn requeue_all(db: &Db) -> Result<Vec<Reaped>, DbError> {
+    db.transaction(move |txn| {
+        let db = db.clone();
+        Box::pin(async move { moved(&db, txn, REQUEUE_ALL, vec![], LaneChange { waiting: 0, running: -1 }).await })
+    })
+    .await
+}
+
+/// Runs a statement that moves jobs, and keeps the counts of their lanes.
+async fn moved(db: &Db, txn: &Txn, sql: &str, values: Vec<Value>, change: LaneChange) -> Result<Vec<Reaped>, DbErr> {
+    let rows = txn.query_all_raw(db.statement(sql, values)).await?;
+    let (mut reaped, mut lanes) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for row in &rows {
+        let state: JobState = row.try_get::<String>("", "state")?.parse().map_err(custom)?;
+        let back = i64::from(state == JobState::Queued);
+        lanes.push((lane_of(row)?, LaneChange { waiting: change.waiting + back, ..change }));
+        reaped.push(Reaped { job: JobId(row.try_get("", "id")?), model: row.try_get("", "model")?, state });
+    }
+    leave_lanes(db, txn, &lanes).await?;
+    Ok(reaped)
+}

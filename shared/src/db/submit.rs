@@ -1,0 +1,361 @@
+//! Submitting: one transaction for the idempotency key, the lane, the job and its input. Submits that
+//! arrive while another commits share the next transaction (group commit).
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use sea_orm::{ConnectionTrait, DbErr, Value};
+use serde_json::Value as Json;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Db, DbError, Dialect,
+    connection::Txn,
+    jobs::{custom, from_row},
+};
+use crate::{
+    id::{JobId, UserId},
+    job::{Job, Lane, Priority},
+    lifecycle::Lifecycle,
+};
+
+/// A job to be stored.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// Its identifier.
+    pub id: JobId,
+    /// Who submits it.
+    pub owner: UserId,
+    /// The model.
+    pub model: String,
+    /// The task of the model.
+    pub task: String,
+    /// The priority within the share.
+    pub priority: Priority,
+    /// How much work it is, in units of the task; at least 1.
+    pub cost: i64,
+    /// Whose share it counts for.
+    pub share_key: String,
+    /// The weight of the share, at least 1.
+    pub plan_weight: i64,
+    /// How many jobs of the share may run at once on this model.
+    pub running_cap: Option<i32>,
+    /// The input, a JSON text.
+    pub input: String,
+    /// The owner's own notes.
+    pub metadata: Option<Json>,
+    /// How long it may wait to start.
+    pub start_timeout: Duration,
+    /// How long one run may take.
+    pub run_timeout: Duration,
+    /// The job it repeats.
+    pub retry_of: Option<JobId>,
+    /// The client's key, where it sent one.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What makes a repeated request the same request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The client's key.
+    pub key: String,
+    /// SHA-256 of what was asked.
+    pub body_hash: [u8; 32],
+}
+
+/// What a submit came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Submitted {
+    /// The job is stored.
+    Created(Job),
+    /// The job of the first request with this key.
+    Replayed(Job),
+    /// The key was used for another request.
+    KeyReused,
+    /// The first request with this key is not committed yet.
+    InFlight,
+}
+
+/// Stores jobs, many in one commit. Clones share the queue.
+#[derive(Debug, Clone)]
+pub struct Submitter(mpsc::Sender<Waiting>);
+
+type Waiting = (NewJob, oneshot::Sender<Result<Submitted, DbError>>);
+
+/// Most jobs in one transaction: as many as commit in about the time of one fsync.
+const GROUP: usize = 64;
+/// Most submits waiting for a transaction; more have to wait outside.
+const QUEUE: usize = 1024;
+
+impl Submitter {
+    /// Starts the task that commits; it ends once every clone is gone.
+    pub fn start(db: Db, lifecycle: &Lifecycle, idempotency_ttl: Duration) -> Self {
+        let (sender, mut receiver) = mpsc::channel::<Waiting>(QUEUE);
+        let ttl = i64::try_from(idempotency_ttl.as_millis()).unwrap_or(i64::MAX);
+        let hard = lifecycle.hard.clone();
+        lifecycle.spawn(async move {
+            let mut group = Vec::with_capacity(GROUP);
+            loop {
+                let count = tokio::select! {
+                    count = receiver.recv_many(&mut group, GROUP) => count,
+                    () = hard.cancelled() => 0,
+                };
+                if count == 0 {
+                    return;
+                }
+                commit_group(&db, ttl, std::mem::take(&mut group)).await;
+            }
+        });
+        Self(sender)
+    }
+
+    /// Stores the job; returns once it is committed.
+    ///
+    /// # Errors
+    /// Where the database fails; then nothing is stored, or, if the connection was lost during the
+    /// commit, it is unknown: the same idempotency key tells.
+    pub async fn submit(&self, job: NewJob) -> Result<Submitted, DbError> {
+        let (reply, answer) = oneshot::channel();
+        let stopping = || DbError::Unavailable("the server is stopping".to_owned());
+        self.0.send((job, reply)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
+    }
+}
+
+async fn commit_group(db: &Db, ttl: i64, group: Vec<Waiting>) {
+    let (jobs, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+    match store(db, ttl, &jobs).await {
+        Ok(results) => {
+            for (reply, result) in replies.into_iter().zip(results) {
+                // A client that left has its job all the same.
+                let _ = reply.send(Ok(result));
+            }
+        }
+        Err(DbError::Statement(_)) if jobs.len() > 1 => {
+            // One bad member must not fail its neighbours.
+            for (job, reply) in jobs.into_iter().zip(replies) {
+                let _ = reply.send(store_one(db, ttl, job).await);
+            }
+        }
+        Err(e) if jobs.len() > 1 => {
+            for reply in replies {
+                let _ = reply.send(Err(DbError::Unavailable(e.to_string())));
+            }
+        }
+        Err(e) => {
+            for reply in replies {
+                let _ = reply.send(in_flight_or(&e).map_or_else(|| Err(DbError::Unavailable(e.to_string())), Ok));
+            }
+        }
+    }
+}
+
+async fn store_one(db: &Db, ttl: i64, job: NewJob) -> Result<Submitted, DbError> {
+    match store(db, ttl, std::slice::from_ref(&job)).await {
+        Ok(mut results) => results.pop().ok_or_else(|| DbError::Statement("a submit without a result".to_owned())),
+        Err(e) => in_flight_or(&e).ok_or(e),
+    }
+}
+
+/// A key row that another transaction holds for more than a second (55P03, `lock_timeout`).
+fn in_flight_or(error: &DbError) -> Option<Submitted> {
+    let text = error.to_string();
+    (text.contains("55P03") || text.contains("lock timeout")).then_some(Submitted::InFlight)
+}
+
+/// Stores all jobs in one transaction; results in their order.
+async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Submitted>, DbError> {
+    db.transaction(|txn| {
+        let (db, jobs) = (db.clone(), jobs.to_vec());
+        Box::pin(async move {
+            if db.dialect() == Dialect::Postgres {
+                txn.execute_unprepared("SET LOCAL lock_timeout = '1s'").await?;
+            }
+            let mut results = claim_keys(&db, txn, ttl, &jobs).await?;
+            let new: Vec<&NewJob> = jobs.iter().zip(&results).filter(|(_, r)| r.is_none()).map(|(j, _)| j).collect();
+            let ranks = take_ranks(&db, txn, &new).await?;
+            let mut stored = insert(&db, txn, &new, &ranks).await?;
+            for (job, result) in jobs.iter().zip(&mut results) {
+                if let Some(KeyHolder::Same(id)) = result {
+                    // The holder is this very group's, or an earlier commit's.
+                    if !stored.contains_key(id) {
+                        let row = txn.query_one_raw(db.statement("SELECT * FROM jobs WHERE id = $1", [id.0.into()])).await?;
+                        let row = row.ok_or_else(|| custom("the job of an idempotency key is gone"))?;
+                        stored.insert(*id, from_row(&row).map_err(custom)?);
+                    }
+                } else if result.is_none() && !stored.contains_key(&job.id) {
+                    return Err(custom("a stored job did not come back"));
+                }
+            }
+            Ok(jobs
+                .iter()
+                .zip(results)
+                .map(|(job, result)| match result {
+                    None => Submitted::Created(stored[&job.id].clone()),
+                    Some(KeyHolder::Same(id)) => Submitted::Replayed(stored[&id].clone()),
+                    Some(KeyHolder::Other) => Submitted::KeyReused,
+                })
+                .collect())
+        })
+    })
+    .await
+}
+
+/// Who has an idempotency key already.
+enum KeyHolder {
+    /// A request for the same, with this job.
+    Same(JobId),
+    /// A request for something else.
+    Other,
+}
+
+/// Takes the keys of the jobs that have one, in the order of the keys; for each job, who had its key before.
+async fn claim_keys(db: &Db, txn: &Txn, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Option<KeyHolder>>, DbErr> {
+    let mut holders: Vec<Option<KeyHolder>> = jobs.iter().map(|_| None).collect();
+    let mut keyed: Vec<(usize, &NewJob, &Idempotency)> =
+        jobs.iter().enumerate().filter_map(|(i, j)| Some((i, j, j.idempotency.as_ref()?))).collect();
+    keyed.sort_by_key(|(i, job, idempotency)| (job.owner, &idempotency.key, *i));
+    let mut own = std::collections::HashSet::new();
+    for (i, job, idempotency) in keyed {
+        let key = [job.owner.0.into(), idempotency.key.as_str().into()];
+        if !own.contains(&(job.owner, &idempotency.key)) {
+            // A key that ran out, or whose job was deleted, is free again.
+            let sql = "DELETE FROM idempotency_keys WHERE owner_id = $1 AND key = $2
+                AND (expires_at <= {now} OR NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = idempotency_keys.job_id))";
+            txn.execute_raw(db.statement(sql, key.clone())).await?;
+        }
+        let sql = "INSERT INTO idempotency_keys (owner_id, key, body_hash, job_id, expires_at)
+            VALUES ($1, $2, $3, $4, {now} + $5) ON CONFLICT (owner_id, key) DO NOTHING";
+        let [owner, name] = key.clone();
+        let values = [owner, name, idempotency.body_hash.to_vec().into(), job.id.0.into(), ttl.into()];
+        if txn.execute_raw(db.statement(sql, values)).await?.rows_affected() > 0 {
+            own.insert((job.owner, &idempotency.key));
+            continue;
+        }
+        let sql = "SELECT body_hash, job_id FROM idempotency_keys WHERE owner_id = $1 AND key = $2";
+        let row = txn.query_one_raw(db.statement(sql, key)).await?;
+        let row = row.ok_or_else(|| custom("an idempotency key is neither free nor taken"))?;
+        let same = row.try_get::<Vec<u8>>("", "body_hash")? == idempotency.body_hash;
+        holders[i] = Some(if same { KeyHolder::Same(JobId(row.try_get("", "job_id")?)) } else { KeyHolder::Other });
+    }
+    Ok(holders)
+}
+
+/// How far the queue of a model has come.
+struct Head {
+    smallest_queued: Option<i64>,
+    last_claimed: i64,
+}
+
+/// Gives each job its rank and counts it in its lane.
+///
+/// Start-time fair queueing: a job starts where its lane ended, or where the queue is now, whichever
+/// is later, and ends its cost ÷ weight further on; ranks are those ends.
+async fn take_ranks(db: &Db, txn: &Txn, jobs: &[&NewJob]) -> Result<Vec<i64>, DbErr> {
+    let mut lanes = BTreeMap::<Lane, (i64, i64)>::new();
+    let mut heads = HashMap::<&str, Head>::new();
+    for job in jobs {
+        lanes.entry(lane(job)).or_insert((0, 0));
+    }
+    for (lane, state) in &mut lanes {
+        // The upsert locks the lane's row, in the order of the keys.
+        let cap = jobs.iter().rev().find(|j| self::lane(j) == *lane).and_then(|j| j.running_cap);
+        let sql = "INSERT INTO lanes (model, share_key, priority, last_rank, waiting, running, running_cap)
+            VALUES ($1, $2, $3, 0, 0, 0, $4)
+            ON CONFLICT (model, share_key, priority) DO UPDATE SET running_cap = excluded.running_cap
+            RETURNING last_rank";
+        let row = txn.query_one_raw(db.statement(sql, [lane_key(lane), vec![cap.into()]].concat())).await?;
+        state.0 = row.ok_or_else(|| custom("a lane did not come back"))?.try_get("", "last_rank")?;
+    }
+    for job in jobs {
+        if !heads.contains_key(job.model.as_str()) {
+            heads.insert(&job.model, head(db, txn, &job.model).await?);
+        }
+    }
+    let mut ranks = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let head = heads.get_mut(job.model.as_str()).ok_or_else(|| custom("a model without a head"))?;
+        let state = lanes.get_mut(&lane(job)).ok_or_else(|| custom("a job without a lane"))?;
+        let start = head.smallest_queued.unwrap_or(head.last_claimed).max(state.0);
+        let rank = start + (job.cost.max(1).saturating_mul(job.priority.rank_per_cost()) / job.plan_weight.max(1)).max(1);
+        *state = (rank, state.1 + 1);
+        head.smallest_queued = Some(head.smallest_queued.map_or(rank, |smallest| smallest.min(rank)));
+        ranks.push(rank);
+    }
+    for (lane, (last_rank, added)) in &lanes {
+        let sql = "UPDATE lanes SET last_rank = $4, waiting = waiting + $5
+            WHERE model = $1 AND share_key = $2 AND priority = $3";
+        txn.execute_raw(db.statement(sql, [lane_key(lane), vec![(*last_rank).into(), (*added).into()]].concat())).await?;
+    }
+    Ok(ranks)
+}
+
+fn lane(job: &NewJob) -> Lane {
+    Lane { model: job.model.clone(), share_key: job.share_key.clone(), priority: job.priority }
+}
+
+fn lane_key(lane: &Lane) -> Vec<Value> {
+    vec![lane.model.as_str().into(), lane.share_key.as_str().into(), lane.priority.as_str().into()]
+}
+
+/// A job that was put back keeps its old rank, and is no head: it would turn the queue's time back.
+async fn head(db: &Db, txn: &Txn, model: &str) -> Result<Head, DbErr> {
+    let sql = "SELECT (SELECT rank FROM jobs WHERE model = $1 AND state = 'queued' AND epoch = 0 ORDER BY rank, id LIMIT 1) AS smallest,
+        (SELECT last_claimed_rank FROM queues WHERE model = $1) AS claimed";
+    let row = txn.query_one_raw(db.statement(sql, [model.into()])).await?.ok_or_else(|| custom("no head"))?;
+    Ok(Head {
+        smallest_queued: row.try_get("", "smallest")?,
+        last_claimed: row.try_get::<Option<i64>>("", "claimed")?.unwrap_or(0),
+    })
+}
+
+/// Writes the rows; what was stored, by id.
+async fn insert(db: &Db, txn: &Txn, jobs: &[&NewJob], ranks: &[i64]) -> Result<HashMap<JobId, Job>, DbErr> {
+    if jobs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let (mut rows, mut values) = (Vec::new(), Vec::<Value>::new());
+    for (job, rank) in jobs.iter().zip(ranks) {
+        let n = values.len();
+        let p = |i: usize| format!("${}", n + i);
+        rows.push(format!(
+            "({}, {}, {}, {}, {}, {}, 'queued', {}, {{now}}, {{now}}, {{now}} + {}, {}, {}, {})",
+            p(1), p(2), p(3), p(4), p(5), p(6), p(7), p(8), p(9), p(10), p(11)
+        ));
+        values.extend([
+            job.id.0.into(),
+            job.owner.0.into(),
+            job.model.as_str().into(),
+            job.task.as_str().into(),
+            job.share_key.as_str().into(),
+            job.priority.as_str().into(),
+            (*rank).into(),
+            millis(job.start_timeout).into(),
+            millis(job.run_timeout).into(),
+            job.metadata.as_ref().map(ToString::to_string).into(),
+            job.retry_of.map(|id| id.0).into(),
+        ]);
+    }
+    let sql = format!(
+        "INSERT INTO jobs (id, owner_id, model, task, share_key, priority, state, rank, created_at, run_at,
+           start_deadline, run_timeout_ms, metadata, retry_of)
+         VALUES {} RETURNING *",
+        rows.join(", ")
+    );
+    let mut stored = HashMap::new();
+    for row in txn.query_all_raw(db.statement(&sql, values)).await? {
+        let job = from_row(&row).map_err(custom)?;
+        stored.insert(job.id, job);
+    }
+    let rows: Vec<String> = (0..jobs.len()).map(|i| format!("(${}, ${})", 2 * i + 1, 2 * i + 2)).collect();
+    let values = jobs.iter().flat_map(|job| [job.id.0.into(), job.input.as_str().into()]);
+    let sql = format!("INSERT INTO job_payloads (job_id, input) VALUES {}", rows.join(", "));
+    txn.execute_raw(db.statement(&sql, values)).await?;
+    Ok(stored)
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}

@@ -1,0 +1,122 @@
+//! Every error code there is, in one table: what a job can fail with and what the API can answer.
+//!
+//! `docs/api.md` lists the same codes; a test holds the two together. Codes are stable, words are not.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal, $retryable:literal;)*) => {
+        /// A stable, machine-readable code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ErrorCode { $($(#[$doc])* $name,)* }
+
+        impl ErrorCode {
+            /// All codes, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code as text.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The HTTP status that carries it. A job's own failure is told in the job, with the status
+            /// given here where a compatible API has to answer with one.
+            pub fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+
+            /// The code in words.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+
+            /// Whether sending the same again may succeed.
+            pub fn retryable(self) -> bool {
+                match self { $(Self::$name => $retryable,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // What a job fails with.
+    /// The model refuses the input.
+    InvalidInput = "invalid_input", 422, "The model refuses the input", false;
+    /// The run took longer than its `run_seconds`.
+    Timeout = "timeout", 504, "The run took too long", false;
+    /// The runner died each time it ran this job.
+    WorkerCrashed = "worker_crashed", 500, "The model crashed while it ran this job", false;
+    /// The runner ran out of memory on this job.
+    OutOfMemory = "out_of_memory", 507, "The model ran out of memory on this job", false;
+    /// The worker was lost during the job too many times.
+    LeaseLost = "lease_lost", 503, "The worker was lost while it ran this job", true;
+    /// The model can't be loaded.
+    ModelUnavailable = "model_unavailable", 503, "The model is not available", true;
+    /// The model failed for a reason of its own.
+    ModelError = "model_error", 500, "The model failed", true;
+
+    // What the API answers.
+    /// The body is not JSON, or a header or parameter can't be read.
+    MalformedRequest = "malformed_request", 400, "The request can't be read", false;
+    /// The body is JSON but not what the operation takes.
+    ValidationFailed = "validation_failed", 422, "The request does not fit its schema", false;
+    /// The model does not exist or is not enabled.
+    UnknownModel = "unknown_model", 422, "There is no such model", false;
+    /// The `Idempotency-Key` was used for another body.
+    IdempotencyKeyReused = "idempotency_key_reused", 422, "The idempotency key was used for another request", false;
+    /// The first request with this key has not been stored yet.
+    IdempotencyInFlight = "idempotency_in_flight", 409, "The first request with this key is still being stored", true;
+    /// No token, or one that is wrong, expired or revoked.
+    Unauthorized = "unauthorized", 401, "A valid token is needed", false;
+    /// The token may not do this.
+    InsufficientScope = "insufficient_scope", 403, "The token does not allow this", false;
+    /// Nothing here, or nothing of yours.
+    NotFound = "not_found", 404, "Not found", false;
+    /// The method does not fit the address.
+    MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here", false;
+    /// No answer form the client accepts.
+    NotAcceptable = "not_acceptable", 406, "No acceptable form of the answer", false;
+    /// The job has ended already.
+    JobFinished = "job_finished", 409, "The job has ended already", false;
+    /// The job has not ended yet.
+    JobActive = "job_active", 409, "The job has not ended yet", false;
+    /// The stored input is gone.
+    DataRemoved = "data_removed", 410, "The job's data was removed", false;
+    /// The body is larger than the operation takes.
+    PayloadTooLarge = "payload_too_large", 413, "The body is too large", false;
+    /// The body is not `application/json`, or is compressed.
+    UnsupportedMediaType = "unsupported_media_type", 415, "The body's media type is not supported", false;
+    /// A fault of ours; the log has it under the request id.
+    Internal = "internal", 500, "Something went wrong on our side", true;
+    /// The database does not answer.
+    Unavailable = "unavailable", 503, "The service is not available right now", true;
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ErrorCode {
+    type Err = crate::job::UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.iter().copied().find(|c| c.as_str() == text).ok_or_else(|| crate::job::UnknownName(text.to_owned()))
+    }
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorCode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

