@@ -1,0 +1,248 @@
+//! `lamplighter run`: submit a job, show how it goes, print its output.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use clap::{Args, ValueEnum};
+use reqwest::Method;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{
+    ClientArgs, Failure,
+    http::{CallError, Connection},
+    input,
+    job::Job,
+    render::Line,
+    stream::{Patience, Update, Watch},
+};
+
+/// Tries of a submit whose answer was lost; the key makes them one job.
+const SUBMIT_TRIES: u32 = 8;
+
+/// Run a model on an input and print its output.
+///
+/// Standard output gets the output of the job, one line of JSON, and nothing else; progress goes to
+/// standard error, and only to a terminal. A lost connection is taken up again, even over a restart of
+/// the server.
+///
+/// Ctrl-C cancels the job and waits for that; a second Ctrl-C leaves at once.
+///
+/// Exit codes: 0 the job succeeded; 1 it failed, expired, was canceled or refused; 2 the command line is
+/// wrong; 3 the server can't be reached.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct RunArgs {
+    /// Id of the model (GET /v1/models lists them)
+    pub model: String,
+    /// The input: a JSON object is used as it is, anything else is the model's text; - reads standard
+    /// input, @FILE a file (without their last line break)
+    #[arg(allow_hyphen_values = true)]
+    pub input: String,
+    /// Print pieces of output as they come, each one line of JSON; the last line is the whole output
+    #[arg(long)]
+    pub follow: bool,
+    /// Print the whole job instead of its output, also when it did not succeed
+    #[arg(long)]
+    pub json: bool,
+    /// Seconds the run may take
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+    /// Seconds the job may wait to be started
+    #[arg(long, value_name = "SECONDS")]
+    pub start_timeout: Option<u64>,
+    /// Which of your own jobs this one overtakes
+    #[arg(long)]
+    pub priority: Option<Priority>,
+    /// Where the server is and who asks.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// Priorities of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// After the others
+    Low,
+    /// In turn
+    Normal,
+    /// Before the others
+    High,
+}
+
+#[derive(Serialize)]
+struct NewJob<'a> {
+    model: &'a str,
+    input: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<Priority>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<Timeout>,
+}
+
+#[derive(Serialize)]
+struct Timeout {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_seconds: Option<u64>,
+}
+
+/// Carries the command out.
+///
+/// # Errors
+/// Where the job did not succeed, whatever the reason.
+pub async fn run(args: RunArgs) -> Result<(), Failure> {
+    let connection = Connection::new(&args.client)?;
+    let body = body(&args)?;
+    let line = Line::start("submitting");
+    let job = match submit(&connection, &body, Patience::default()).await {
+        Ok(job) => job,
+        Err(failure) => {
+            line.clear();
+            return Err(failure);
+        }
+    };
+    line.job(&job.view);
+    let ended = watch(&connection, &job, args.follow, &line).await;
+    line.clear();
+    let job = ended?;
+    let mut out = io::stdout().lock();
+    let outcome = job.outcome();
+    if args.json {
+        writeln!(out, "{}", job.text)?;
+    } else if let Ok(output) = &outcome {
+        writeln!(out, "{output}")?;
+    }
+    out.flush()?;
+    outcome.map(drop)
+}
+
+fn body(args: &RunArgs) -> Result<String, Failure> {
+    let (start_seconds, run_seconds) = (args.start_timeout, args.timeout);
+    let timeout = (start_seconds.is_some() || run_seconds.is_some()).then_some(Timeout { start_seconds, run_seconds });
+    let job = NewJob { model: &args.model, input: input::read(&args.input)?, priority: args.priority, timeout };
+    Ok(serde_json::to_string(&job).expect("text, numbers and checked JSON are JSON"))
+}
+
+/// Submits under a key of its own, so that a lost answer can be asked for again.
+async fn submit(connection: &Connection, body: &str, patience: Patience) -> Result<Job, Failure> {
+    let key = uuid::Uuid::now_v7().to_string();
+    let mut pause = patience.first;
+    for tries_left in (0..SUBMIT_TRIES).rev() {
+        let request = connection
+            .request(Method::POST, &["v1", "jobs"], &[])?
+            .header("content-type", "application/json")
+            .header("idempotency-key", format!("\"{key}\""))
+            .body(body.to_owned());
+        let asked = match connection.text(request).await {
+            Ok(text) => return Job::parse(text),
+            // Nobody was there in the first place: that will not change while we wait.
+            Err(e @ CallError::NotConnected(_)) if tries_left + 1 == SUBMIT_TRIES => return Err(e.into()),
+            Err(e) if tries_left == 0 => return Err(e.into()),
+            Err(CallError::NotConnected(_) | CallError::Lost(_)) => Duration::ZERO,
+            Err(CallError::Busy(refusal)) => refusal.retry_after.unwrap_or_default(),
+            // Our first try with this key is still on its way into the database.
+            Err(CallError::Refused(refusal)) if refusal.text.starts_with("idempotency_in_flight") => Duration::ZERO,
+            Err(e) => return Err(e.into()),
+        };
+        tokio::time::sleep(pause.max(asked.min(patience.total))).await;
+        pause = (pause * 2).min(patience.longest);
+    }
+    unreachable!("the last try returns")
+}
+
+/// Follows the job to its end.
+async fn watch(connection: &Connection, job: &Job, follow: bool, line: &Line) -> Result<Job, Failure> {
+    let id = &job.view.id;
+    let mut watch = Watch::new(connection, id, None, Patience::default());
+    let mut canceling = false;
+    loop {
+        let update = tokio::select! {
+            update = watch.next() => update?,
+            _ = tokio::signal::ctrl_c() => {
+                if canceling {
+                    return Err(Failure::Failed(format!("{id} was left behind before it had ended")));
+                }
+                canceling = true;
+                line.say("canceling; Ctrl-C again leaves at once");
+                cancel(connection, id).await?;
+                continue;
+            }
+        };
+        match update {
+            Update::Done(job) => return Ok(job),
+            Update::Status(_) | Update::Progress(_) if canceling => {}
+            Update::Status(job) => line.job(&job.view),
+            Update::Progress(progress) => line.progress(&progress),
+            Update::Output(chunk) if follow => line.aside(|| {
+                let mut out = io::stdout().lock();
+                writeln!(out, "{chunk}")?;
+                out.flush()
+            })?,
+            Update::Reset if follow => line.aside(|| eprintln!("the run starts again: what was printed so far is void")),
+            Update::Gap if follow => line.aside(|| eprintln!("some pieces are no longer kept: the last line has all")),
+            Update::Lost(how) => line.say(&format!("trying again: {}", how.lines().next().unwrap_or_default())),
+            Update::Output(_) | Update::Reset | Update::Gap => {}
+        }
+    }
+}
+
+/// Asks to cancel; a job that has ended meanwhile is fine, the stream will say so.
+async fn cancel(connection: &Connection, id: &str) -> Result<(), Failure> {
+    let request = connection.request(Method::POST, &["v1", "jobs", id, "cancel"], &[])?;
+    match connection.text(request).await {
+        Ok(_) => Ok(()),
+        Err(CallError::Refused(refusal)) if refusal.status == reqwest::StatusCode::CONFLICT => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::double::{Double, Reply};
+
+    const PATIENCE: Patience = Patience {
+        first: Duration::from_millis(1),
+        longest: Duration::from_millis(1),
+        total: Duration::from_millis(10),
+    };
+
+    #[tokio::test]
+    async fn a_lost_answer_is_asked_for_again_under_the_same_key() {
+        let double = Double::start(vec![
+            Reply::cut_off(),
+            Reply::status(503, ""),
+            Reply::status(409, r#"{"code":"idempotency_in_flight","detail":"wait"}"#),
+            Reply::status(202, r#"{"id":"job_1","status":"queued"}"#),
+        ]);
+        let job = submit(&double.connection(), r#"{"model":"echo"}"#, PATIENCE).await.expect("it is accepted");
+        assert_eq!(job.view.id, "job_1");
+        let requests = double.requests();
+        assert_eq!(requests.len(), 4);
+        let key = requests[0].header("idempotency-key").expect("it has a key");
+        assert!(requests.iter().all(|r| r.header("idempotency-key").as_ref() == Some(&key)));
+        assert!(requests.iter().all(|r| r.line.starts_with("POST /v1/jobs ") && r.body == r#"{"model":"echo"}"#));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_with_its_pointers_and_not_repeated() {
+        let problem = r#"{"code":"validation_failed","detail":"no","errors":[{"pointer":"/input/text","detail":"empty"}]}"#;
+        let double = Double::start(vec![Reply::status(422, problem)]);
+        let failure = submit(&double.connection(), "{}", PATIENCE).await.expect_err("it is refused");
+        assert_eq!(failure.exit_code(), 1);
+        assert_eq!(failure.to_string(), "validation_failed: no\n  /input/text: empty");
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_told_at_once() {
+        let double = Double::start(Vec::new());
+        let connection = double.connection();
+        let failure = submit(&connection, "{}", PATIENCE).await.expect_err("nobody is there");
+        assert_eq!(failure.exit_code(), 3);
+    }
+}
