@@ -23,7 +23,9 @@ impl Reply {
     /// A whole answer.
     pub fn status(status: u16, body: &str) -> Self {
         let length = body.len();
-        Self(format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"))
+        Self(format!(
+            "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        ))
     }
 
     /// No answer: the connection is closed.
@@ -45,7 +47,10 @@ pub struct Request {
 impl Request {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<String> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
     }
 }
 
@@ -59,13 +64,18 @@ impl Double {
     /// Listens on a free port of 127.0.0.1.
     pub fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("127.0.0.1 has a free port");
-        let address = listener.local_addr().expect("a bound socket has an address").to_string();
+        let address = listener
+            .local_addr()
+            .expect("a bound socket has an address")
+            .to_string();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = requests.clone();
         // The thread ends with the script; who comes later finds nobody.
         thread::spawn(move || {
             for reply in replies {
-                let Ok((stream, _)) = listener.accept() else { return };
+                let Ok((stream, _)) = listener.accept() else {
+                    return;
+                };
                 let request = read(&stream);
                 seen.lock().expect("nobody panics with the lock").push(request);
                 // A client that left does not wait for our answer.
@@ -83,8 +93,11 @@ impl Double {
     /// A connection to it.
     pub fn connection(&self) -> Connection {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let args =
-            ClientArgs { server: Some(self.address.clone()), token: Some("token".to_owned()), data_dir: None };
+        let args = ClientArgs {
+            server: Some(self.address.clone()),
+            token: Some("token".to_owned()),
+            data_dir: None,
+        };
         Connection::new(&args).expect("the address is one")
     }
 }
@@ -101,8 +114,15 @@ fn read(stream: &TcpStream) -> Request {
     while let Some((key, value)) = next().split_once(':') {
         headers.push((key.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(key, _)| key == "content-length").and_then(|(_, v)| v.parse().ok());
+    let length = headers
+        .iter()
+        .find(|(key, _)| key == "content-length")
+        .and_then(|(_, v)| v.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     let _ = lines.read_exact(&mut body);
-    Request { line, body: String::from_utf8_lossy(&body).into_owned(), headers }
+    Request {
+        line,
+        body: String::from_utf8_lossy(&body).into_owned(),
+        headers,
+    }
 }

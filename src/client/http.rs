@@ -88,8 +88,16 @@ impl Connection {
             Place::File(_) => true,
         };
         // The owner's token stays on this machine unless somebody points at its folder.
-        let from_file = || (local || args.data_dir.is_some()).then(|| read_token(&dir)).flatten();
-        let token = args.token.clone().filter(|t| !t.trim().is_empty()).or_else(from_file);
+        let from_file = || {
+            (local || args.data_dir.is_some())
+                .then(|| read_token(&dir))
+                .flatten()
+        };
+        let token = args
+            .token
+            .clone()
+            .filter(|t| !t.trim().is_empty())
+            .or_else(from_file);
         let mut builder = Client::builder()
             .user_agent(concat!("lamplighter/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_LIMIT)
@@ -101,17 +109,31 @@ impl Connection {
             // Plain HTTP works on a machine that has no certificates.
             builder = builder.tls_certs_only(std::iter::empty());
         }
-        let http = builder.build().map_err(|e| Failure::Failed(format!("can't set up TLS: {}", causes(&e))))?;
-        Ok(Self { http, place, token: token.map(|t| t.trim().to_owned()) })
+        let http = builder
+            .build()
+            .map_err(|e| Failure::Failed(format!("can't set up TLS: {}", causes(&e))))?;
+        Ok(Self {
+            http,
+            place,
+            token: token.map(|t| t.trim().to_owned()),
+        })
     }
 
     /// A request to the path made of these segments; they and the query's values may hold anything.
     ///
     /// # Errors
     /// Where the address of the server is unknown by now.
-    pub fn request(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> Result<RequestBuilder, CallError> {
+    pub fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<RequestBuilder, CallError> {
         let mut url = self.base()?;
-        url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(path);
+        url.path_segments_mut()
+            .expect("an http address has a path")
+            .pop_if_empty()
+            .extend(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -128,7 +150,11 @@ impl Connection {
     /// Where there is no answer or a refusal.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, CallError> {
         let response = request.send().await.map_err(|e| self.lost(&e))?;
-        if response.status().is_success() { Ok(response) } else { Err(self.refusal(response).await) }
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(self.refusal(response).await)
+        }
     }
 
     /// Sends a request and reads the whole answer as text.
@@ -137,7 +163,10 @@ impl Connection {
     /// As [`Connection::send`].
     pub async fn text(&self, request: RequestBuilder) -> Result<String, CallError> {
         let response = self.send(request.timeout(SILENCE_LIMIT)).await?;
-        response.text().await.map_err(|e| CallError::Lost(self.unreachable(&e)))
+        response
+            .text()
+            .await
+            .map_err(|e| CallError::Lost(self.unreachable(&e)))
     }
 
     fn lost(&self, e: &reqwest::Error) -> CallError {
@@ -145,7 +174,11 @@ impl Connection {
             return CallError::Usage(format!("the request can't be made: {}", causes(e)));
         }
         let text = self.unreachable(e);
-        if e.is_connect() { CallError::NotConnected(text) } else { CallError::Lost(text) }
+        if e.is_connect() {
+            CallError::NotConnected(text)
+        } else {
+            CallError::Lost(text)
+        }
     }
 
     fn unreachable(&self, e: &reqwest::Error) -> String {
@@ -156,7 +189,11 @@ impl Connection {
                 Err(_) => format!("the server of {}", path.display()),
             },
         };
-        let hint = if e.is_connect() { "\nIs it running? `lamplighter serve` starts one." } else { "" };
+        let hint = if e.is_connect() {
+            "\nIs it running? `lamplighter serve` starts one."
+        } else {
+            ""
+        };
         format!("can't reach {place}: {}{hint}", causes(e))
     }
 
@@ -188,7 +225,11 @@ impl Connection {
                  `lamplighter token create` on that machine makes more. Pass one with --token or LAMPLIGHTER_TOKEN.",
             );
         }
-        let refusal = Refusal { status, text, retry_after };
+        let refusal = Refusal {
+            status,
+            text,
+            retry_after,
+        };
         match status.as_u16() {
             429 | 502 | 503 | 504 => CallError::Busy(refusal),
             _ => CallError::Refused(refusal),
@@ -227,12 +268,23 @@ fn describe(status: StatusCode, body: &str) -> String {
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get("retry-after")?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    headers
+        .get("retry-after")?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }
 
 /// Reads an address; one without a scheme is plain HTTP.
 fn parse_server(text: &str) -> Result<Url, String> {
-    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let whole = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
+    };
     match Url::parse(&whole) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
         Ok(_) => Err(format!("{text:?} is not an http or https address")),
@@ -257,7 +309,9 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 fn read_token(dir: &Path) -> Option<String> {
-    fs::read_to_string(dir.join("owner.token")).ok().filter(|t| !t.trim().is_empty())
+    fs::read_to_string(dir.join("owner.token"))
+        .ok()
+        .filter(|t| !t.trim().is_empty())
 }
 
 /// An error without its address, and what lies under it.
@@ -299,7 +353,11 @@ mod tests {
         fs::write(dir.path().join("owner.token"), "secret\n").expect("the folder is writable");
         let token = |server: &str, data_dir: bool| {
             let data_dir = data_dir.then(|| dir.path().to_owned());
-            let args = ClientArgs { server: Some(server.to_owned()), token: None, data_dir };
+            let args = ClientArgs {
+                server: Some(server.to_owned()),
+                token: None,
+                data_dir,
+            };
             Connection::new(&args).expect("it is an address").token
         };
         assert_eq!(token("http://127.0.0.1:1", true).as_deref(), Some("secret"));
@@ -315,6 +373,9 @@ mod tests {
             describe(StatusCode::UNPROCESSABLE_ENTITY, body),
             "validation_failed: does not fit\n  /input/texts/3: too long"
         );
-        assert_eq!(describe(StatusCode::BAD_GATEWAY, "<html>"), "the server answers 502 Bad Gateway");
+        assert_eq!(
+            describe(StatusCode::BAD_GATEWAY, "<html>"),
+            "the server answers 502 Bad Gateway"
+        );
     }
 }

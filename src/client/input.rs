@@ -20,7 +20,10 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// Where it can't be read, is no UTF-8, or is larger than 16 MiB.
 pub fn read(argument: &str) -> Result<Box<RawValue>, Failure> {
     if argument == "-" {
-        return Ok(interpret(without_newline(&read_capped(io::stdin().lock(), "standard input")?)));
+        return Ok(interpret(without_newline(&read_capped(
+            io::stdin().lock(),
+            "standard input",
+        )?)));
     }
     match argument.strip_prefix('@') {
         None => Ok(interpret(argument)),
@@ -54,7 +57,10 @@ fn read_capped(source: impl Read, name: &str) -> Result<String, Failure> {
         .read_to_end(&mut bytes)
         .map_err(|e| Failure::Usage(format!("can't read {name}: {e}")))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(Failure::Usage(format!("{name} is larger than {} MiB", MAX_BYTES / 1024 / 1024)));
+        return Err(Failure::Usage(format!(
+            "{name} is larger than {} MiB",
+            MAX_BYTES / 1024 / 1024
+        )));
     }
     String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{name} is not UTF-8 text")))
 }
@@ -69,7 +75,10 @@ mod tests {
             (r#"{"texts":["a"]}"#, r#"{"texts":["a"]}"#),
             (r#"{}"#, r#"{}"#),
             (r#"{"a":1,"a":2}"#, r#"{"a":1,"a":2}"#),
-            (r#"{"n":123456789012345678901234567890}"#, r#"{"n":123456789012345678901234567890}"#),
+            (
+                r#"{"n":123456789012345678901234567890}"#,
+                r#"{"n":123456789012345678901234567890}"#,
+            ),
             ("hello", r#"{"text":"hello"}"#),
             ("", r#"{"text":""}"#),
             ("42", r#"{"text":"42"}"#),
@@ -90,9 +99,17 @@ mod tests {
     fn a_file_loses_its_last_line_break_only() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("input.txt");
-        for (content, input) in [("one\ntwo\n\n", r#"{"text":"one\ntwo\n"}"#), ("x\r\n", r#"{"text":"x"}"#)] {
+        for (content, input) in [
+            ("one\ntwo\n\n", r#"{"text":"one\ntwo\n"}"#),
+            ("x\r\n", r#"{"text":"x"}"#),
+        ] {
             std::fs::write(&path, content).expect("the folder is writable");
-            assert_eq!(read(&format!("@{}", path.display())).expect("it can be read").get(), input);
+            assert_eq!(
+                read(&format!("@{}", path.display()))
+                    .expect("it can be read")
+                    .get(),
+                input
+            );
         }
     }
 
@@ -102,7 +119,9 @@ mod tests {
         let binary = dir.path().join("binary");
         std::fs::write(&binary, [0xff, 0xfe]).expect("the folder is writable");
         let large = dir.path().join("large");
-        File::create(&large).and_then(|f| f.set_len(MAX_BYTES + 1)).expect("a sparse file can be made");
+        File::create(&large)
+            .and_then(|f| f.set_len(MAX_BYTES + 1))
+            .expect("a sparse file can be made");
         for path in [binary, large, dir.path().join("missing")] {
             let failure = read(&format!("@{}", path.display())).expect_err("it must be refused");
             assert_eq!(failure.exit_code(), 2, "{failure}");

@@ -114,14 +114,23 @@ impl Job {
     /// # Errors
     /// Where it did not succeed: `code: detail`.
     pub fn outcome(&self) -> Result<&str, Failure> {
-        let View { id, status, output, error, .. } = &self.view;
+        let View {
+            id,
+            status,
+            output,
+            error,
+            ..
+        } = &self.view;
         match (status.as_str(), error) {
             ("succeeded", _) => Ok(output.as_ref().map_or("null", |raw| raw.get())),
-            (_, Some(JobError { kind, title, detail })) => {
-                Err(Failure::Failed(format!("{kind}: {}", if detail.is_empty() { title } else { detail })))
-            }
+            (_, Some(JobError { kind, title, detail })) => Err(Failure::Failed(format!(
+                "{kind}: {}",
+                if detail.is_empty() { title } else { detail }
+            ))),
             ("canceled", None) => Err(Failure::Failed(format!("canceled: {id} was canceled"))),
-            ("expired", None) => Err(Failure::Failed(format!("expired: {id} waited longer than it was allowed to"))),
+            ("expired", None) => Err(Failure::Failed(format!(
+                "expired: {id} waited longer than it was allowed to"
+            ))),
             (other, None) => Err(Failure::Failed(format!("{other}: {id} has no output"))),
         }
     }
@@ -138,7 +147,10 @@ mod tests {
 
     #[test]
     fn only_a_succeeded_job_has_an_outcome() {
-        assert_eq!(outcome(r#"{"id":"j","status":"succeeded","output":{"x": 1.10}}"#), Ok(r#"{"x": 1.10}"#.to_owned()));
+        assert_eq!(
+            outcome(r#"{"id":"j","status":"succeeded","output":{"x": 1.10}}"#),
+            Ok(r#"{"x": 1.10}"#.to_owned())
+        );
         let failed = r#"{"id":"j","status":"failed","output":null,"error":{"type":"timeout","title":"T","detail":"took 3 s"}}"#;
         assert_eq!(outcome(failed), Err("timeout: took 3 s".to_owned()));
         assert!(outcome(r#"{"id":"j","status":"canceled"}"#).is_err_and(|e| e.starts_with("canceled: ")));

@@ -18,12 +18,8 @@ use super::{
 /// Jobs in one answer of the API, at most.
 const PAGE: u64 = 100;
 
-/// List, show, cancel, retry and follow jobs.
-///
-/// Exit codes: 0 done; 1 refused (there is no such job, or it has ended); 2 the command line is wrong;
-/// 3 the server can't be reached.
+/// What to do, and where.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct JobsArgs {
     /// What to do.
     #[command(subcommand)]
@@ -133,8 +129,13 @@ async fn fetch(connection: &Connection, args: &ListArgs) -> Result<Vec<Job>, Fai
             ("model", args.model.as_ref()),
             ("cursor", cursor.as_ref()),
         ];
-        let query: Vec<_> = wanted.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect();
-        let text = connection.text(connection.request(Method::GET, &["v1", "jobs"], &query)?).await?;
+        let query: Vec<_> = wanted
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?.as_str())))
+            .collect();
+        let text = connection
+            .text(connection.request(Method::GET, &["v1", "jobs"], &query)?)
+            .await?;
         let page: Page = serde_json::from_str(&text)
             .map_err(|e| Failure::Failed(format!("the server's answer is not a list: {e}")))?;
         for job in page.data {
@@ -169,9 +170,17 @@ async fn events(connection: &Connection, id: &str, after: Option<&str>) -> Resul
         };
         let data: Box<RawValue> = serde_json::from_str(&event.data)
             .map_err(|e| Failure::Failed(format!("an event of the server can't be read: {e}")))?;
-        let line = EventLine { event: &event.name, id: &event.id, data: &data };
+        let line = EventLine {
+            event: &event.name,
+            id: &event.id,
+            data: &data,
+        };
         let mut out = io::stdout().lock();
-        writeln!(out, "{}", serde_json::to_string(&line).expect("text and checked JSON are JSON"))?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::to_string(&line).expect("text and checked JSON are JSON")
+        )?;
         out.flush()?;
         if event.name == "done" {
             return Ok(());
@@ -187,12 +196,28 @@ mod tests {
     #[tokio::test]
     async fn a_list_follows_the_cursor_and_stops_at_its_limit() {
         let double = Double::start(vec![
-            Reply::status(200, r#"{"data":[{"id":"job_3","status":"queued"},{"id":"job_2","status":"queued"}],"next_cursor":"c&1"}"#),
-            Reply::status(200, r#"{"data":[{"id":"job_1","status":"queued"}],"next_cursor":null}"#),
+            Reply::status(
+                200,
+                r#"{"data":[{"id":"job_3","status":"queued"},{"id":"job_2","status":"queued"}],"next_cursor":"c&1"}"#,
+            ),
+            Reply::status(
+                200,
+                r#"{"data":[{"id":"job_1","status":"queued"}],"next_cursor":null}"#,
+            ),
         ]);
-        let args = ListArgs { status: Some("queued".to_owned()), model: None, limit: 101, json: false };
-        let jobs = fetch(&double.connection(), &args).await.expect("both pages are lists");
-        assert_eq!(jobs.iter().map(|j| j.view.id.as_str()).collect::<Vec<_>>(), ["job_3", "job_2", "job_1"]);
+        let args = ListArgs {
+            status: Some("queued".to_owned()),
+            model: None,
+            limit: 101,
+            json: false,
+        };
+        let jobs = fetch(&double.connection(), &args)
+            .await
+            .expect("both pages are lists");
+        assert_eq!(
+            jobs.iter().map(|j| j.view.id.as_str()).collect::<Vec<_>>(),
+            ["job_3", "job_2", "job_1"]
+        );
         let lines: Vec<_> = double.requests().into_iter().map(|r| r.line).collect();
         assert_eq!(
             lines,
@@ -206,7 +231,9 @@ mod tests {
     #[tokio::test]
     async fn an_id_can_only_be_one_segment_of_the_path() {
         let double = Double::start(vec![Reply::status(404, r#"{"code":"not_found","detail":"x"}"#)]);
-        let failure = print(&double.connection(), Method::GET, &["v1", "jobs", "../a?b"]).await.expect_err("404");
+        let failure = print(&double.connection(), Method::GET, &["v1", "jobs", "../a?b"])
+            .await
+            .expect_err("404");
         assert_eq!(failure.to_string(), "not_found: x");
         assert_eq!(double.requests()[0].line, "GET /v1/jobs/..%2Fa%3Fb HTTP/1.1");
     }

@@ -22,22 +22,54 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Clone, Default, Args)]
 pub struct ClientArgs {
     /// Address of the server [default: the one in DIR/server.addr, else http://127.0.0.1:8080]
-    #[arg(long, value_name = "URL", env = "LAMPLIGHTER_SERVER", global = true, help_heading = "Connection")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "LAMPLIGHTER_SERVER",
+        global = true,
+        help_heading = "Connection"
+    )]
     pub server: Option<String>,
     /// API token [default: the one in DIR/owner.token, for a server on this machine]
-    #[arg(long, env = "LAMPLIGHTER_TOKEN", global = true, hide_env_values = true, help_heading = "Connection")]
+    #[arg(
+        long,
+        env = "LAMPLIGHTER_TOKEN",
+        global = true,
+        hide_env_values = true,
+        help_heading = "Connection"
+    )]
     pub token: Option<String>,
     /// Data folder of a server on this machine [default: ./data]
-    #[arg(long, value_name = "DIR", env = "LAMPLIGHTER_DATA_DIR", global = true, help_heading = "Connection")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "LAMPLIGHTER_DATA_DIR",
+        global = true,
+        help_heading = "Connection"
+    )]
     pub data_dir: Option<PathBuf>,
 }
 
 /// The commands of the client.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
-    /// Run a model on an input and print its output
+    /// Run a model on an input and print its output.
+    ///
+    /// Standard output gets the output of the job, one line of JSON, and nothing else; progress goes to
+    /// standard error, and only to a terminal. A lost connection is taken up again, even over a restart of
+    /// the server.
+    ///
+    /// Ctrl-C cancels the job and waits for that; a second Ctrl-C leaves at once.
+    ///
+    /// Exit codes: 0 the job succeeded; 1 it failed, expired, was canceled or refused; 2 the command line is
+    /// wrong; 3 the server can't be reached.
+    #[command(verbatim_doc_comment)]
     Run(run::RunArgs),
-    /// List, show, cancel, retry and follow jobs
+    /// List, show, cancel, retry and follow jobs.
+    ///
+    /// Exit codes: 0 done; 1 refused (there is no such job, or it has ended); 2 the command line is wrong;
+    /// 3 the server can't be reached.
+    #[command(verbatim_doc_comment)]
     Jobs(jobs::JobsArgs),
 }
 

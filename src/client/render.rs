@@ -18,14 +18,19 @@ pub struct Line {
 impl Line {
     /// A line, drawn at once.
     pub fn start(message: &str) -> Self {
-        let waiting = ProgressStyle::with_template("{spinner} {msg} ({elapsed})").expect("the template is right");
+        let waiting =
+            ProgressStyle::with_template("{spinner} {msg} ({elapsed})").expect("the template is right");
         let running = ProgressStyle::with_template("{spinner} {msg} [{bar:24}] {percent}% ({elapsed})");
         let running = running.expect("the template is right").progress_chars("=> ");
         let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr());
         bar.set_style(waiting.clone());
         bar.set_message(message.to_owned());
         bar.enable_steady_tick(std::time::Duration::from_millis(120));
-        Self { bar, waiting, running }
+        Self {
+            bar,
+            waiting,
+            running,
+        }
     }
 
     /// Shows where a job stands.
@@ -39,9 +44,11 @@ impl Line {
     /// Shows how far a run is.
     pub fn progress(&self, progress: &Progress) {
         self.bar.set_style(self.running.clone());
-        self.bar.set_message(progress.stage.clone().unwrap_or_else(|| "running".to_owned()));
+        self.bar
+            .set_message(progress.stage.clone().unwrap_or_else(|| "running".to_owned()));
         // Rounded to a thousandth of the bar; a fraction outside 0..1 is a model's mistake.
-        self.bar.set_position((progress.fraction.clamp(0.0, 1.0) * 1000.0) as u64);
+        self.bar
+            .set_position((progress.fraction.clamp(0.0, 1.0) * 1000.0) as u64);
     }
 
     /// Shows a few words.
@@ -63,7 +70,12 @@ impl Line {
 
 /// Where a job stands, in words.
 fn words(job: &View) -> String {
-    let Some(Queue { position, eta_seconds, possible, reason }) = job.queue.as_ref().filter(|_| job.status == "queued")
+    let Some(Queue {
+        position,
+        eta_seconds,
+        possible,
+        reason,
+    }) = job.queue.as_ref().filter(|_| job.status == "queued")
     else {
         return job.status.clone();
     };
@@ -106,10 +118,25 @@ pub fn table(out: &mut impl Write, jobs: &[Job]) -> io::Result<()> {
         let created = view.created_at.as_deref().unwrap_or("-");
         // To the second, without the `T`; the zone is always UTC.
         let created = created.get(..19).unwrap_or(created).replace('T', " ");
-        let took = view.metrics.as_ref().and_then(|m| m.total_ms).map_or("-".to_owned(), |ms| duration(ms / 1000.0));
-        rows.push([view.id.clone(), view.model.clone(), view.status.clone(), created, took]);
+        let took = view
+            .metrics
+            .as_ref()
+            .and_then(|m| m.total_ms)
+            .map_or("-".to_owned(), |ms| duration(ms / 1000.0));
+        rows.push([
+            view.id.clone(),
+            view.model.clone(),
+            view.status.clone(),
+            created,
+            took,
+        ]);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths = [0, 1, 2, 3].map(width);
     for [id, model, status, created, took] in &rows {
         let [a, b, c, d] = widths;
@@ -130,9 +157,18 @@ mod tests {
     fn a_waiting_job_says_for_what() {
         let cases = [
             (r#"{"position":0,"possible":true}"#, "queued: next"),
-            (r#"{"position":1,"eta_seconds":12.3}"#, "queued: 1 job before it, starts in about 12 s"),
-            (r#"{"position":1000,"eta_seconds":7300}"#, "queued: 1000 jobs before it, starts in about 2 h"),
-            (r#"{"position":4,"possible":false,"reason":"fetching"}"#, "queued: no worker can run it now (fetching)"),
+            (
+                r#"{"position":1,"eta_seconds":12.3}"#,
+                "queued: 1 job before it, starts in about 12 s",
+            ),
+            (
+                r#"{"position":1000,"eta_seconds":7300}"#,
+                "queued: 1000 jobs before it, starts in about 2 h",
+            ),
+            (
+                r#"{"position":4,"possible":false,"reason":"fetching"}"#,
+                "queued: no worker can run it now (fetching)",
+            ),
             ("null", "queued"),
         ];
         for (queue, text) in cases {
@@ -144,7 +180,9 @@ mod tests {
     #[test]
     fn the_table_is_aligned() {
         let jobs = [
-            job(r#"{"id":"job_1","status":"succeeded","model":"minilm","created_at":"2026-01-02T03:04:05.678Z","metrics":{"total_ms":420}}"#),
+            job(
+                r#"{"id":"job_1","status":"succeeded","model":"minilm","created_at":"2026-01-02T03:04:05.678Z","metrics":{"total_ms":420}}"#,
+            ),
             job(r#"{"id":"job_22","status":"queued","model":"echo"}"#),
         ];
         let mut out = Vec::new();

@@ -22,18 +22,8 @@ use super::{
 /// Tries of a submit whose answer was lost; the key makes them one job.
 const SUBMIT_TRIES: u32 = 8;
 
-/// Run a model on an input and print its output.
-///
-/// Standard output gets the output of the job, one line of JSON, and nothing else; progress goes to
-/// standard error, and only to a terminal. A lost connection is taken up again, even over a restart of
-/// the server.
-///
-/// Ctrl-C cancels the job and waits for that; a second Ctrl-C leaves at once.
-///
-/// Exit codes: 0 the job succeeded; 1 it failed, expired, was canceled or refused; 2 the command line is
-/// wrong; 3 the server can't be reached.
+/// What to run, and how to tell of it.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub struct RunArgs {
     /// Id of the model (GET /v1/models lists them)
     pub model: String,
@@ -123,8 +113,16 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
 
 fn body(args: &RunArgs) -> Result<String, Failure> {
     let (start_seconds, run_seconds) = (args.start_timeout, args.timeout);
-    let timeout = (start_seconds.is_some() || run_seconds.is_some()).then_some(Timeout { start_seconds, run_seconds });
-    let job = NewJob { model: &args.model, input: input::read(&args.input)?, priority: args.priority, timeout };
+    let timeout = (start_seconds.is_some() || run_seconds.is_some()).then_some(Timeout {
+        start_seconds,
+        run_seconds,
+    });
+    let job = NewJob {
+        model: &args.model,
+        input: input::read(&args.input)?,
+        priority: args.priority,
+        timeout,
+    };
     Ok(serde_json::to_string(&job).expect("text, numbers and checked JSON are JSON"))
 }
 
@@ -146,7 +144,9 @@ async fn submit(connection: &Connection, body: &str, patience: Patience) -> Resu
             Err(CallError::NotConnected(_) | CallError::Lost(_)) => Duration::ZERO,
             Err(CallError::Busy(refusal)) => refusal.retry_after.unwrap_or_default(),
             // Our first try with this key is still on its way into the database.
-            Err(CallError::Refused(refusal)) if refusal.text.starts_with("idempotency_in_flight") => Duration::ZERO,
+            Err(CallError::Refused(refusal)) if refusal.text.starts_with("idempotency_in_flight") => {
+                Duration::ZERO
+            }
             Err(e) => return Err(e.into()),
         };
         tokio::time::sleep(pause.max(asked.min(patience.total))).await;
@@ -183,9 +183,16 @@ async fn watch(connection: &Connection, job: &Job, follow: bool, line: &Line) ->
                 writeln!(out, "{chunk}")?;
                 out.flush()
             })?,
-            Update::Reset if follow => line.aside(|| eprintln!("the run starts again: what was printed so far is void")),
-            Update::Gap if follow => line.aside(|| eprintln!("some pieces are no longer kept: the last line has all")),
-            Update::Lost(how) => line.say(&format!("trying again: {}", how.lines().next().unwrap_or_default())),
+            Update::Reset if follow => {
+                line.aside(|| eprintln!("the run starts again: what was printed so far is void"))
+            }
+            Update::Gap if follow => {
+                line.aside(|| eprintln!("some pieces are no longer kept: the last line has all"))
+            }
+            Update::Lost(how) => line.say(&format!(
+                "trying again: {}",
+                how.lines().next().unwrap_or_default()
+            )),
             Update::Output(_) | Update::Reset | Update::Gap => {}
         }
     }
@@ -220,20 +227,32 @@ mod tests {
             Reply::status(409, r#"{"code":"idempotency_in_flight","detail":"wait"}"#),
             Reply::status(202, r#"{"id":"job_1","status":"queued"}"#),
         ]);
-        let job = submit(&double.connection(), r#"{"model":"echo"}"#, PATIENCE).await.expect("it is accepted");
+        let job = submit(&double.connection(), r#"{"model":"echo"}"#, PATIENCE)
+            .await
+            .expect("it is accepted");
         assert_eq!(job.view.id, "job_1");
         let requests = double.requests();
         assert_eq!(requests.len(), 4);
         let key = requests[0].header("idempotency-key").expect("it has a key");
-        assert!(requests.iter().all(|r| r.header("idempotency-key").as_ref() == Some(&key)));
-        assert!(requests.iter().all(|r| r.line.starts_with("POST /v1/jobs ") && r.body == r#"{"model":"echo"}"#));
+        assert!(
+            requests
+                .iter()
+                .all(|r| r.header("idempotency-key").as_ref() == Some(&key))
+        );
+        assert!(
+            requests
+                .iter()
+                .all(|r| r.line.starts_with("POST /v1/jobs ") && r.body == r#"{"model":"echo"}"#)
+        );
     }
 
     #[tokio::test]
     async fn a_refusal_is_told_with_its_pointers_and_not_repeated() {
         let problem = r#"{"code":"validation_failed","detail":"no","errors":[{"pointer":"/input/text","detail":"empty"}]}"#;
         let double = Double::start(vec![Reply::status(422, problem)]);
-        let failure = submit(&double.connection(), "{}", PATIENCE).await.expect_err("it is refused");
+        let failure = submit(&double.connection(), "{}", PATIENCE)
+            .await
+            .expect_err("it is refused");
         assert_eq!(failure.exit_code(), 1);
         assert_eq!(failure.to_string(), "validation_failed: no\n  /input/text: empty");
     }
@@ -242,7 +261,9 @@ mod tests {
     async fn nobody_there_is_told_at_once() {
         let double = Double::start(Vec::new());
         let connection = double.connection();
-        let failure = submit(&connection, "{}", PATIENCE).await.expect_err("nobody is there");
+        let failure = submit(&connection, "{}", PATIENCE)
+            .await
+            .expect_err("nobody is there");
         assert_eq!(failure.exit_code(), 3);
     }
 }

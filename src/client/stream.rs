@@ -31,7 +31,11 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { first: Duration::from_millis(100), longest: Duration::from_secs(3), total: Duration::from_secs(120) }
+        Self {
+            first: Duration::from_millis(100),
+            longest: Duration::from_secs(3),
+            total: Duration::from_secs(120),
+        }
     }
 }
 
@@ -122,7 +126,10 @@ impl<'a> Watch<'a> {
                 match self.connect().await {
                     Ok(events) => self.open = Some(events),
                     Err(CallError::Busy(refusal)) => {
-                        return self.lose(refusal.text, refusal.retry_after.unwrap_or_default()).await.map(Err);
+                        return self
+                            .lose(refusal.text, refusal.retry_after.unwrap_or_default())
+                            .await
+                            .map(Err);
                     }
                     Err(CallError::NotConnected(how) | CallError::Lost(how)) => {
                         return self.lose(how, Duration::ZERO).await.map(Err);
@@ -140,13 +147,20 @@ impl<'a> Watch<'a> {
                     }
                 }
                 Some(Err(how)) => return self.lose(how, Duration::ZERO).await.map(Err),
-                None => return self.lose("the server ended the stream".to_owned(), Duration::ZERO).await.map(Err),
+                None => {
+                    return self
+                        .lose("the server ended the stream".to_owned(), Duration::ZERO)
+                        .await
+                        .map(Err);
+                }
             }
         }
     }
 
     async fn connect(&self) -> Result<Events, CallError> {
-        let mut request = self.connection.request(Method::GET, &["v1", "jobs", &self.job, "events"], &[])?;
+        let mut request = self
+            .connection
+            .request(Method::GET, &["v1", "jobs", &self.job, "events"], &[])?;
         request = request.header("accept", "text/event-stream");
         if let Some(id) = &self.last_id {
             request = request.header("last-event-id", id);
@@ -184,7 +198,11 @@ impl<'a> Watch<'a> {
             // Others repeat the last id, which after a reset or a gap may be ahead of ours.
             self.last_id = Some(event.id.clone());
         }
-        Some(RawEvent { name: event.event, id: event.id, data: event.data })
+        Some(RawEvent {
+            name: event.event,
+            id: event.id,
+            data: event.data,
+        })
     }
 }
 
@@ -231,8 +249,10 @@ mod tests {
         format!("id: {id}\nevent: output\ndata: {{\"index\":{index},\"chunk\":\"c{index}\"}}\n\n")
     }
 
-    const STATUS: &str = "retry: 2000\nid: 0-0\nevent: status\ndata: {\"id\":\"job_1\",\"status\":\"processing\"}\n\n";
-    const DONE: &str = "id: 1-3\nevent: done\ndata: {\"id\":\"job_1\",\"status\":\"succeeded\",\"output\":7}\n\n";
+    const STATUS: &str =
+        "retry: 2000\nid: 0-0\nevent: status\ndata: {\"id\":\"job_1\",\"status\":\"processing\"}\n\n";
+    const DONE: &str =
+        "id: 1-3\nevent: done\ndata: {\"id\":\"job_1\",\"status\":\"succeeded\",\"output\":7}\n\n";
 
     /// Watches `job_1` to its end: the chunks, the losses and the output.
     async fn watch(double: &Double) -> Result<(Vec<String>, usize, String), Failure> {
@@ -263,7 +283,11 @@ mod tests {
         let (chunks, losses, out) = watch(&double).await.expect("it ends well");
         assert_eq!(chunks, [r#""c0""#, r#""c1""#, r#""c2""#]);
         assert_eq!((losses, out.as_str()), (4, "7"));
-        let resumed: Vec<_> = double.requests().iter().map(|r| r.header("last-event-id")).collect();
+        let resumed: Vec<_> = double
+            .requests()
+            .iter()
+            .map(|r| r.header("last-event-id"))
+            .collect();
         let expected = [None, Some("1-1"), Some("1-1"), Some("1-2"), Some("1-2")];
         assert_eq!(resumed, expected.map(|id| id.map(str::to_owned)));
     }
@@ -308,7 +332,10 @@ mod tests {
         let problem = r#"{"status":404,"code":"not_found","detail":"no such job"}"#;
         let double = Double::start(vec![Reply::status(404, problem)]);
         let failure = watch(&double).await.expect_err("it is refused");
-        assert_eq!((failure.exit_code(), failure.to_string().as_str()), (1, "not_found: no such job"));
+        assert_eq!(
+            (failure.exit_code(), failure.to_string().as_str()),
+            (1, "not_found: no such job")
+        );
         assert_eq!(double.requests().len(), 1);
     }
 }
