@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Installs what the tests need besides Rust, and only what is missing: the programs of Postgres (each
+# test starts a private server; no service is used), Python with pip and venv, Node and npm.
+# As root it installs packages (Debian and Ubuntu); otherwise it says which ones are missing.
+set -euo pipefail
+
+missing=()
+
+has() { command -v "$1" > /dev/null 2>&1; }
+
+has_postgres() {
+    local folder
+    { has initdb && has postgres; } && return 0
+    for folder in /usr/lib/postgresql/*/bin; do
+        [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ] && return 0
+    done
+    return 1
+}
+
+has_postgres || missing+=(postgresql)
+has python3 || missing+=(python3)
+python3 -c 'import ensurepip, venv' > /dev/null 2>&1 || missing+=(python3-venv)
+{ has pip || has pip3 || python3 -m pip --version > /dev/null 2>&1; } || missing+=(python3-pip)
+has node || missing+=(nodejs)
+has npm || missing+=(npm)
+
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" != 0 ] || ! has apt-get; then
+        echo "The tests need these packages (names of Debian and Ubuntu): ${missing[*]}" >&2
+        echo "Install them, for example: sudo apt-get install --yes ${missing[*]}" >&2
+        exit 1
+    fi
+    echo "installing: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update --quiet --quiet
+    apt-get install --quiet --quiet --yes --no-install-recommends "${missing[@]}" < /dev/null
+fi
+
+if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+    echo "The TypeScript SDK's tests need Node 20 or newer; this is $(node --version)." >&2
+    exit 1
+fi

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Runs all tests and repeats the runners' own summary lines at the end. Stops at the first failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+summarise() {
+    local code=$?
+    echo
+    echo "== the runners' summaries"
+    # cargo test, pytest, node --test
+    grep -E '^test result:|^=+ .*(passed|failed|error).* =+$|^(# |ℹ )(tests|pass|fail) ' "$log" || true
+    rm -f "$log"
+    exit $code
+}
+trap summarise EXIT
+
+echo "== cargo test --workspace"
+cargo test --workspace < /dev/null 2>&1 | tee "$log"
+if [ -x sdk/test.sh ]; then
+    echo "== sdk/test.sh"
+    sdk/test.sh < /dev/null 2>&1 | tee --append "$log"
+fi
