@@ -88,6 +88,8 @@ codes! {
     PayloadTooLarge = "payload_too_large", 413, "The body is too large", false;
     /// The body is not `application/json`, or is compressed.
     UnsupportedMediaType = "unsupported_media_type", 415, "The body's media type is not supported", false;
+    /// The owner has as many event streams open as allowed.
+    TooManyStreams = "too_many_streams", 429, "Too many event streams are open", true;
     /// A fault of ours; the log has it under the request id.
     Internal = "internal", 500, "Something went wrong on our side", true;
     /// The database does not answer.

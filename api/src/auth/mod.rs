@@ -1,0 +1,8 @@
+//! Who asks, and what they may do: [`key`] (the server's secret), [`token`] (what a client carries),
+//! [`scope`] (what a token allows), [`principal`] (the handler argument that proves both).
+//! Not here: accounts, sessions, passwords.
+
+pub mod key;
+pub mod scope;
+pub mod token;
+pub mod principal;

@@ -1,0 +1,194 @@
+//! The outermost layer: request ids, headers that every answer has, and the one place where failures,
+//! ours and the framework's, become problem documents and log lines. A panic ends here too.
+
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use lamplighter_shared::error::ErrorCode;
+use poem::{
+    Endpoint, IntoResponse, Middleware, Request, Response, Result,
+    error::{MethodNotAllowedError, NotFoundError, ParsePathError},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+};
+use poem_openapi::error::{ContentTypeError, ParseParamError};
+
+use crate::error::ApiError;
+
+/// The header that names a request, in both directions.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The policy of answers that are data: nothing of them may run.
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+/// The layer; knows which methods an address takes.
+pub struct Edge {
+    /// Path templates (`/v1/jobs/{id}`) with their methods.
+    pub methods: Vec<(String, Vec<Method>)>,
+}
+
+/// An endpoint within the layer.
+pub struct EdgeEndpoint<E> {
+    inner: E,
+    methods: Vec<(String, Vec<Method>)>,
+}
+
+impl<E: Endpoint> Middleware<E> for Edge {
+    type Output = EdgeEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        EdgeEndpoint { inner, methods: self.methods.clone() }
+    }
+}
+
+impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let id = request_id(request.headers());
+        let path = request.uri().path().to_owned();
+        let method = request.method().clone();
+        let outcome = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
+        let mut response = match outcome {
+            Ok(Ok(response)) => response.into_response(),
+            Ok(Err(e)) if e.is_from_response() => e.into_response(),
+            Ok(Err(e)) => {
+                let error = self.understand(e, &path);
+                log(&error, &id, &method, &path);
+                problem(error, &path, &id)
+            }
+            Err(panic) => {
+                let words = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+                let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
+                let error = ApiError::internal(format!("a panic: {}", words.unwrap_or_default()));
+                log(&error, &id, &method, &path);
+                problem(error, &path, &id)
+            }
+        };
+        if method == Method::HEAD {
+            response.set_body(());
+        }
+        finish(response.headers_mut(), &id);
+        Ok(response)
+    }
+}
+
+impl<E> EdgeEndpoint<E> {
+    /// What an error of a handler or of the framework means to a client.
+    fn understand(&self, error: poem::Error, path: &str) -> ApiError {
+        let error = match error.downcast::<ApiError>() {
+            Ok(ours) => return ours,
+            Err(other) => other,
+        };
+        if let Some(e) = error.downcast_ref::<ParseParamError>() {
+            return ApiError::bad_parameter(e.name, e.reason.clone());
+        }
+        if error.is::<NotFoundError>() || error.is::<ParsePathError>() {
+            return ApiError::new(ErrorCode::NotFound, "There is nothing at this address.");
+        }
+        if error.is::<MethodNotAllowedError>() {
+            return self.not_allowed(path);
+        }
+        if error.is::<ContentTypeError>() {
+            return ApiError::new(ErrorCode::UnsupportedMediaType, error.to_string());
+        }
+        let code = match error.status() {
+            StatusCode::NOT_FOUND => ErrorCode::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => return self.not_allowed(path),
+            StatusCode::NOT_ACCEPTABLE => ErrorCode::NotAcceptable,
+            StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::PayloadTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => ErrorCode::UnsupportedMediaType,
+            status if status.is_client_error() => ErrorCode::MalformedRequest,
+            _ => return ApiError::internal(error),
+        };
+        ApiError::new(code, error.to_string())
+    }
+
+    fn not_allowed(&self, path: &str) -> ApiError {
+        let error = ApiError::new(ErrorCode::MethodNotAllowed, "This address does not take this method.");
+        let fits = |template: &str| {
+            let (mut ours, mut asked) = (template.split('/'), path.split('/'));
+            loop {
+                match (ours.next(), asked.next()) {
+                    (None, None) => return true,
+                    (Some(a), Some(b)) if a == b || (a.starts_with('{') && !b.is_empty()) => {}
+                    _ => return false,
+                }
+            }
+        };
+        let Some((_, methods)) = self.methods.iter().find(|(template, _)| fits(template)) else { return error };
+        let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        match HeaderValue::from_str(&names.join(", ")) {
+            Ok(value) => error.header(header::ALLOW, value),
+            Err(_) => error,
+        }
+    }
+}
+
+/// The client's own id where it is harmless to log and repeat, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let own = headers.get(REQUEST_ID).and_then(|v| v.to_str().ok());
+    let harmless = |id: &&str| {
+        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
+    };
+    own.filter(harmless).map_or_else(|| format!("req_{}", uuid::Uuid::now_v7().simple()), str::to_owned)
+}
+
+/// A fault of ours is logged once, here; a refusal is the client's business.
+fn log(error: &ApiError, id: &str, method: &Method, path: &str) {
+    let cause = error.cause.as_deref().unwrap_or_default();
+    match error.code {
+        ErrorCode::Internal => tracing::error!(request_id = id, %method, path, cause, "a request failed"),
+        ErrorCode::Unavailable => tracing::warn!(request_id = id, %method, path, cause, "the database does not answer"),
+        code => tracing::debug!(request_id = id, %method, path, %code, "a request was refused"),
+    }
+}
+
+fn problem(mut error: ApiError, path: &str, id: &str) -> Response {
+    let headers = std::mem::take(&mut error.headers);
+    let problem = error.problem(path, id);
+    let mut response = Response::builder()
+        .status(StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+        .content_type("application/problem+json")
+        .body(serde_json::to_string(&problem).expect("a problem can always be written as JSON"));
+    for (name, value) in headers {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+/// Headers of every answer. What a handler has set stands.
+fn finish(headers: &mut HeaderMap, id: &str) {
+    let usual = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, DATA_POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in usual {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn harmless_ids_are_kept_and_others_replaced() {
+        let id = |value: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_bytes(value).expect("a header"));
+            request_id(&headers)
+        };
+        assert_eq!(id(b"trace-1.a:b/c"), "trace-1.a:b/c");
+        for bad in [&b""[..], b"a b", b"a\"b", b"\xff", &[b'a'; 129]] {
+            assert!(id(bad).starts_with("req_"));
+        }
+        assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,167 @@
+//! What the API answers when it can't do what was asked: RFC 9457 problem documents.
+//!
+//! Every failure of a handler is an [`ApiError`]: a code of the shared table and a sentence about this
+//! request. The `edge` turns it, and what the framework refuses by itself, into an answer. The `source`
+//! is for the log and never leaves the process.
+
+use lamplighter_shared::{db::DbError, error::ErrorCode};
+use poem::{
+    error::ResponseError,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
+use poem_openapi::{ApiResponse, Object, registry::{MetaResponses, Registry}, types::Type};
+use serde::Serialize;
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+pub struct FieldError {
+    /// Where in the body: a JSON pointer (RFC 6901).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// Which query parameter or header, where it is not in the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// What is wrong, in words.
+    pub detail: String,
+    /// What is wrong, for programs: `required`, `unknown_field`, `wrong_type`, `too_long`, …
+    pub code: String,
+}
+
+impl FieldError {
+    /// Something in the body.
+    pub fn at(pointer: impl Into<String>, code: &str, detail: impl Into<String>) -> Self {
+        Self { pointer: Some(pointer.into()), parameter: None, detail: detail.into(), code: code.to_owned() }
+    }
+
+    /// A query parameter or header.
+    pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        Self { pointer: None, parameter: Some(name.to_owned()), detail: detail.into(), code: "invalid".to_owned() }
+    }
+}
+
+/// Why a request failed (RFC 9457, `application/problem+json`).
+#[derive(Debug, Serialize, Object)]
+pub struct Problem {
+    /// The kind of problem: an address below this server that explains the code.
+    #[serde(rename = "type")]
+    #[oai(rename = "type")]
+    pub kind: String,
+    /// The code in words; the same for every problem of the code.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time.
+    pub detail: String,
+    /// The path that was asked for.
+    pub instance: String,
+    /// The stable code, for programs.
+    pub code: String,
+    /// The id of the request, as in `X-Request-Id`; name it when you ask about the problem.
+    pub request_id: String,
+    /// Each thing that is wrong, where there can be several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[oai(default)]
+    pub errors: Vec<FieldError>,
+}
+
+/// A refusal or failure, on its way to becoming a [`Problem`].
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct ApiError {
+    /// The code, and with it status and title.
+    pub code: ErrorCode,
+    /// What happened this time; seen by the client.
+    pub detail: String,
+    /// Each thing that is wrong.
+    pub errors: Vec<FieldError>,
+    /// Headers of the answer beyond the usual.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What really happened; for the log only.
+    pub cause: Option<String>,
+}
+
+impl ApiError {
+    /// A failure of this code.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), cause: None }
+    }
+
+    /// The job does not exist, or is somebody else's: the two look the same.
+    pub fn no_such_job() -> Self {
+        Self::new(ErrorCode::NotFound, "There is no such job.")
+    }
+
+    /// A query parameter or header can't be read.
+    pub fn bad_parameter(name: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        let mut error = Self::new(ErrorCode::MalformedRequest, format!("{name}: {detail}"));
+        error.errors.push(FieldError::parameter(name, detail));
+        error
+    }
+
+    /// The body does not fit.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] => format!("{}: {}", one.pointer.as_deref().filter(|p| !p.is_empty()).unwrap_or("body"), one.detail),
+            many => format!("{} things are wrong with the body.", many.len()),
+        };
+        Self { errors, ..Self::new(ErrorCode::ValidationFailed, detail) }
+    }
+
+    /// A fault of ours.
+    pub fn internal(cause: impl ToString) -> Self {
+        let detail = "The request failed for a reason on our side; the log has it under the request id.";
+        Self { cause: Some(cause.to_string()), ..Self::new(ErrorCode::Internal, detail) }
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The problem document for one request.
+    pub fn problem(self, instance: &str, request_id: &str) -> Problem {
+        Problem {
+            kind: format!("/docs/errors#{}", self.code),
+            title: self.code.title().to_owned(),
+            status: self.code.status(),
+            detail: self.detail,
+            instance: instance.to_owned(),
+            code: self.code.as_str().to_owned(),
+            request_id: request_id.to_owned(),
+            errors: self.errors,
+        }
+    }
+}
+
+impl From<DbError> for ApiError {
+    fn from(e: DbError) -> Self {
+        match e {
+            DbError::Unavailable(cause) => {
+                let detail = "The database does not answer; try again in a moment.";
+                Self { cause: Some(cause), ..Self::new(ErrorCode::Unavailable, detail) }
+                    .header(header::RETRY_AFTER, HeaderValue::from_static("2"))
+            }
+            DbError::Statement(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// The document lists errors per operation (`openapi`); here only the schema is made known.
+impl ApiResponse for ApiError {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: Vec::new() }
+    }
+
+    fn register(registry: &mut Registry) {
+        Problem::register(registry);
+    }
+}

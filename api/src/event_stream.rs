@@ -1,0 +1,345 @@
+//! One client's view of a job's events, in order and without repetition (`docs/api.md`, "Events").
+//!
+//! It is a state machine that is asked for the next piece of text when the socket can take one, so a
+//! slow client holds a bounded handful of events and nothing else. [`EventStream::next`] subscribes
+//! before it reads the row, drops what it has seen, and tells holes (`gap`) and new runs (`reset`).
+//! Cutting clients that take nothing is not its business: no code of it runs then (`serve`).
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use lamplighter_shared::{
+    db::{api_tokens, jobs},
+    event::{EventId, JobEvent, Progress},
+    job::{Job, JobState},
+};
+use serde::Serialize;
+use serde_json::json;
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
+};
+
+use crate::{
+    auth::token::Fingerprint,
+    error::ApiError,
+    present, sse,
+    state::App,
+    stream_slots::StreamSlot,
+};
+
+/// The most a stream holds for its client: events, and bytes of them.
+const MAX_HELD: usize = 256;
+const MAX_HELD_BYTES: usize = 64 * 1024;
+/// A sign of life when nothing else was sent.
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// The row is read at least so often.
+const ROW_EVERY: Duration = Duration::from_secs(2);
+/// The token is looked at so often: a revoked one loses its streams too.
+const TOKEN_EVERY: Duration = Duration::from_secs(5);
+/// How long the last events of a job that has ended may be on their way.
+const LAST_EVENTS: Duration = Duration::from_millis(300);
+
+/// Who watches what, from where.
+pub struct Start {
+    /// The job, as its owner may see it.
+    pub job: Job,
+    /// The last event the client has.
+    pub after: EventId,
+    /// The token, looked at again while the stream is open.
+    pub fingerprint: Fingerprint,
+    /// The right to one stream.
+    pub slot: StreamSlot,
+}
+
+/// One client's stream.
+pub struct EventStream {
+    app: Arc<App>,
+    job: Job,
+    fingerprint: Fingerprint,
+    _slot: StreamSlot,
+    /// The place of the client: what was last handed out.
+    last: EventId,
+    /// The run the client is in; events of earlier ones are void.
+    epoch: i64,
+    live: Receiver<JobEvent>,
+    held: VecDeque<String>,
+    held_bytes: usize,
+    /// More is kept for this client than could be held: subscribe again when the held is out.
+    refill: bool,
+    progress: Option<Progress>,
+    /// The snapshot last sent, without what changes by itself.
+    told: Option<Snapshot>,
+    phase: Phase,
+    tick: Interval,
+    ping_at: Instant,
+    row_at: Instant,
+    token_at: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// The row is terminal: hand out what is kept, then `done`.
+    Ending,
+    Over,
+}
+
+/// What makes a new `status` worth sending.
+#[derive(Debug, Clone, PartialEq)]
+struct Snapshot {
+    state: JobState,
+    epoch: i64,
+    attempt: i32,
+    canceling: bool,
+    queue: Option<(Option<u64>, bool, bool)>,
+}
+
+impl EventStream {
+    /// Opens a stream. The row is read once more, after the subscription.
+    ///
+    /// # Errors
+    /// 404 where the job is gone, 503 where the database does not answer.
+    pub async fn open(app: Arc<App>, start: Start) -> Result<Self, ApiError> {
+        let Start { job, after, fingerprint, slot } = start;
+        let subscription = app.events.subscribe(job.id, after).await;
+        let row = jobs::get(&app.db, job.owner, job.id).await?.ok_or_else(ApiError::no_such_job)?;
+        let now = Instant::now();
+        let mut tick = interval_at(now + Duration::from_secs(1), Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // A place in a run that has not begun can't be continued: from the start, then.
+        let imagined = after.epoch > row.epoch;
+        let mut stream = Self {
+            last: if imagined { EventId::default() } else { after },
+            epoch: if imagined { 0 } else { after.epoch },
+            app,
+            job: row.clone(),
+            fingerprint,
+            _slot: slot,
+            live: subscription.live,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            refill: imagined,
+            progress: None,
+            told: None,
+            phase: Phase::Running,
+            tick,
+            ping_at: now + PING_EVERY,
+            row_at: now,
+            token_at: now + TOKEN_EVERY,
+        };
+        stream.hold(sse::retry(rand::random_range(1000..=5000)));
+        if imagined {
+            stream.hold_event("reset", &json!({"epoch": row.epoch}))?;
+        }
+        stream.take_row(row).await?;
+        stream.absorb(subscription.replay)?;
+        Ok(stream)
+    }
+
+    /// The next piece of text; `None` at the end.
+    pub async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some(text) = self.held.pop_front() {
+                self.held_bytes -= text.len();
+                self.ping_at = Instant::now() + PING_EVERY;
+                return Some(text);
+            }
+            let step = match self.phase {
+                Phase::Over => return None,
+                _ if self.refill => self.subscribe_again().await,
+                Phase::Ending => self.finish().await,
+                Phase::Running => self.wait().await,
+            };
+            if let Err(e) = step {
+                // The client connects again and learns then what is wrong.
+                tracing::debug!(job = %self.job.id, error = %e, "an event stream ended early");
+                return None;
+            }
+        }
+    }
+
+    /// Whether every event up to the end of the job was handed out.
+    fn complete(&self) -> bool {
+        let end = self.job.last_event;
+        end.seq == 0 || self.last >= end
+    }
+
+    async fn wait(&mut self) -> Result<(), ApiError> {
+        tokio::select! {
+            // In this order: a flood of events must not starve what runs by the clock.
+            biased;
+            () = self.app.stop.cancelled() => self.phase = Phase::Over,
+            _ = self.tick.tick() => return self.look().await,
+            () = sleep_until(self.ping_at) => self.hold(sse::PING.to_owned()),
+            event = self.live.recv() => match event {
+                Ok(JobEvent::Changed) => return self.read_row().await,
+                Ok(event) => self.offer(event)?,
+                // Overtaken, or the carrier let go of the job: replay from the last place.
+                Err(RecvError::Lagged(_) | RecvError::Closed) => self.refill = true,
+            },
+        }
+        Ok(())
+    }
+
+    /// Once a second: the place in the queue; now and then the row and the token.
+    async fn look(&mut self) -> Result<(), ApiError> {
+        let now = Instant::now();
+        if now >= self.token_at {
+            self.token_at = now + TOKEN_EVERY;
+            // Only a clear no ends the stream; a database that does not answer says nothing.
+            if matches!(api_tokens::live(&self.app.db, &self.fingerprint).await, Ok(None)) {
+                self.phase = Phase::Over;
+                return Ok(());
+            }
+        }
+        if now >= self.row_at {
+            return self.read_row().await;
+        }
+        if self.job.state == JobState::Queued { self.tell_status().await } else { Ok(()) }
+    }
+
+    async fn read_row(&mut self) -> Result<(), ApiError> {
+        match jobs::get(&self.app.db, self.job.owner, self.job.id).await {
+            Ok(Some(job)) => self.take_row(job).await,
+            Ok(None) => {
+                self.phase = Phase::Over;
+                Ok(())
+            }
+            // The events go on without the row; it is read again in a while.
+            Err(_) => {
+                self.row_at = Instant::now() + ROW_EVERY;
+                Ok(())
+            }
+        }
+    }
+
+    async fn take_row(&mut self, job: Job) -> Result<(), ApiError> {
+        self.row_at = Instant::now() + ROW_EVERY;
+        self.job = job;
+        self.enter(self.job.epoch)?;
+        if self.job.state.is_terminal() {
+            self.phase = Phase::Ending;
+            self.refill |= !self.complete();
+            return Ok(());
+        }
+        self.tell_status().await
+    }
+
+    /// Sends a snapshot when there is news in it.
+    async fn tell_status(&mut self) -> Result<(), ApiError> {
+        let view = match present::brief(&self.app, &self.job, self.progress.clone()).await {
+            Ok(view) => view,
+            // The first snapshot has to come; a later one can wait for the next look.
+            Err(e) if self.told.is_none() => return Err(e),
+            Err(_) => return Ok(()),
+        };
+        let snapshot = Snapshot {
+            state: self.job.state,
+            epoch: self.job.epoch,
+            attempt: self.job.attempt,
+            canceling: self.job.cancel_requested_at.is_some(),
+            queue: view.queue.as_ref().map(|q| (q.position, q.position_is_minimum, q.possible)),
+        };
+        if self.told.as_ref() != Some(&snapshot) {
+            self.hold_event("status", &view)?;
+            self.told = Some(snapshot);
+        }
+        Ok(())
+    }
+
+    /// Takes up what is kept after the client's place.
+    async fn subscribe_again(&mut self) -> Result<(), ApiError> {
+        let subscription = self.app.events.subscribe(self.job.id, self.last).await;
+        self.live = subscription.live;
+        self.refill = false;
+        self.absorb(subscription.replay)?;
+        // A change may have been told to the receiver that was let go.
+        if self.phase == Phase::Running && !self.refill { self.read_row().await } else { Ok(()) }
+    }
+
+    /// Replays kept events, as many as may be held.
+    fn absorb(&mut self, replay: Vec<JobEvent>) -> Result<(), ApiError> {
+        for event in replay {
+            if self.held.len() >= MAX_HELD || self.held_bytes >= MAX_HELD_BYTES {
+                self.refill = true;
+                break;
+            }
+            self.offer(event)?;
+        }
+        Ok(())
+    }
+
+    /// Hands out one event, unless it is void or a repetition.
+    fn offer(&mut self, event: JobEvent) -> Result<(), ApiError> {
+        let Some(id) = event.id() else { return Ok(()) };
+        self.enter(id.epoch)?;
+        let expected = if self.last.epoch == id.epoch { self.last.seq + 1 } else { 1 };
+        if id.epoch < self.epoch || id.seq < expected {
+            return Ok(());
+        }
+        if id.seq > expected {
+            self.hold_event("gap", &json!({"after": expected - 1, "before": id.seq}))?;
+        }
+        self.last = id;
+        match event {
+            JobEvent::Changed => Ok(()),
+            JobEvent::Progress { progress, .. } => {
+                self.hold_event("progress", &progress)?;
+                self.progress = Some(progress);
+                Ok(())
+            }
+            JobEvent::Output { index, chunk, .. } => self.hold_event("output", &json!({"index": index, "chunk": chunk})),
+        }
+    }
+
+    /// Comes to a run. Where the client was in an earlier one, what that told is void.
+    fn enter(&mut self, epoch: i64) -> Result<(), ApiError> {
+        if epoch <= self.epoch {
+            return Ok(());
+        }
+        let was_in_one = self.epoch > 0;
+        self.epoch = epoch;
+        self.progress = None;
+        if was_in_one { self.hold_event("reset", &json!({"epoch": epoch})) } else { Ok(()) }
+    }
+
+    /// The job has ended: its last events, a `gap` if some are gone, then `done`.
+    async fn finish(&mut self) -> Result<(), ApiError> {
+        let deadline = Instant::now() + LAST_EVENTS;
+        while !self.complete() && self.held.is_empty() {
+            tokio::select! {
+                event = self.live.recv() => match event {
+                    Ok(event) => self.offer(event)?,
+                    Err(RecvError::Lagged(_)) => {
+                        self.refill = true;
+                        return Ok(());
+                    }
+                    Err(RecvError::Closed) => break,
+                },
+                () = sleep_until(deadline) => break,
+            }
+        }
+        if !self.held.is_empty() {
+            return Ok(());
+        }
+        if !self.complete() {
+            let after = if self.last.epoch == self.job.last_event.epoch { self.last.seq } else { 0 };
+            self.hold_event("gap", &json!({"after": after, "before": self.job.last_event.seq + 1}))?;
+        }
+        let view = present::whole(&self.app, &self.job).await?;
+        self.hold_event("done", &view)?;
+        self.phase = Phase::Over;
+        Ok(())
+    }
+
+    fn hold_event(&mut self, name: &str, data: &impl Serialize) -> Result<(), ApiError> {
+        let text = sse::event(name, self.last, data).map_err(ApiError::internal)?;
+        self.hold(text);
+        Ok(())
+    }
+
+    fn hold(&mut self, text: String) {
+        self.held_bytes += text.len();
+        self.held.push_back(text);
+    }
+}

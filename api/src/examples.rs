@@ -1,0 +1,181 @@
+//! The examples of the OpenAPI document: what a request and its answers look like.
+
+use lamplighter_shared::{error::ErrorCode, task::Task};
+use serde_json::{Value, json};
+
+/// The examples of one operation.
+#[derive(Default)]
+pub struct Examples {
+    /// Of the body.
+    pub request: Option<Value>,
+    /// Of answers: status, media type (none where there is no content), example.
+    pub responses: Vec<(u16, Option<&'static str>, Value)>,
+}
+
+const JSON: Option<&str> = Some("application/json");
+const EVENTS: Option<&str> = Some("text/event-stream");
+const ID: &str = "job_01ke1c2v7h8q9r0s1t2v3w4x5y";
+
+/// The examples of an operation.
+pub fn of(operation: &str) -> Examples {
+    let responses = match operation {
+        "createJob" => vec![(200, JSON, succeeded()), (200, EVENTS, json!(stream())), (202, JSON, queued())],
+        "retryJob" => {
+            let mut job = queued();
+            job["retry_of"] = "job_01ke1bzz4m3n2p1q0r9s8t7v6w".into();
+            vec![(200, JSON, succeeded()), (200, EVENTS, json!(stream())), (202, JSON, job)]
+        }
+        "listJobs" => vec![(200, JSON, list())],
+        "getJob" => vec![(200, JSON, succeeded())],
+        "cancelJob" => vec![(200, JSON, canceled()), (202, JSON, canceling())],
+        "deleteJob" => vec![(204, None, json!("DELETE /v1/jobs/job_01ke1c2v7h8q9r0s1t2v3w4x5y"))],
+        "streamJobEvents" => vec![(200, EVENTS, json!(stream()))],
+        "listModels" => vec![(200, JSON, json!({"object": "list", "data": [model()]}))],
+        "getModel" => vec![(200, JSON, model())],
+        "getHealth" => vec![(200, JSON, json!({"status": "ok"}))],
+        "getReadiness" => vec![(200, JSON, json!({"status": "ready"}))],
+        _ => Vec::new(),
+    };
+    let request = (operation == "createJob").then(|| {
+        json!({
+            "model": "minilm",
+            "input": Task::TextEmbedding.example(),
+            "priority": "normal",
+            "timeout": {"run_seconds": 60},
+            "metadata": {"batch": "2026-01"},
+        })
+    });
+    Examples { request, responses }
+}
+
+/// A problem document with this code.
+pub fn problem(code: ErrorCode) -> Value {
+    let mut problem = json!({
+        "type": format!("/docs/errors#{code}"),
+        "title": code.title(),
+        "status": code.status(),
+        "detail": format!("{}.", code.title()),
+        "instance": "/v1/jobs",
+        "code": code.as_str(),
+        "request_id": "req_019bc0c16ce17a3c8e4b1f0e6c3a5d27",
+    });
+    if code == ErrorCode::ValidationFailed {
+        problem["detail"] = "/input/texts/1: must be of type string".into();
+        let fault = json!({"pointer": "/input/texts/1", "code": "wrong_type", "detail": "must be of type string"});
+        problem["errors"] = json!([fault]);
+    }
+    problem
+}
+
+fn queued() -> Value {
+    json!({
+        "id": ID,
+        "object": "job",
+        "model": "minilm",
+        "task": "text-embedding",
+        "status": "queued",
+        "input": Task::TextEmbedding.example(),
+        "queue": {
+            "position": 3,
+            "position_is_minimum": false,
+            "eta_seconds": 1.5,
+            "eta_basis": "service_rate",
+            "possible": true,
+        },
+        "priority": "normal",
+        "attempt": 0,
+        "created_at": "2026-01-31T12:00:00.000Z",
+        "expires_at": "2026-02-01T12:00:00.000Z",
+        "timeout": {"start_seconds": 86_400, "run_seconds": 60},
+        "metadata": {"batch": "2026-01"},
+        "data_removed": false,
+        "urls": {
+            "get": format!("/v1/jobs/{ID}"),
+            "cancel": format!("/v1/jobs/{ID}/cancel"),
+            "events": format!("/v1/jobs/{ID}/events"),
+        },
+    })
+}
+
+/// A job without a place in the queue, with these fields over it.
+fn later(fields: Value) -> Value {
+    let mut job = queued();
+    if let (Some(job), Value::Object(fields)) = (job.as_object_mut(), fields) {
+        job.remove("queue");
+        job.extend(fields);
+    }
+    job
+}
+
+fn succeeded() -> Value {
+    later(json!({
+        "status": "succeeded",
+        "version": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        "output": {"embeddings": [[0.0439, 0.0589, -0.0261], [0.0812, -0.0143, 0.0377]], "usage": {"tokens": 14}},
+        "attempt": 1,
+        "started_at": "2026-01-31T12:00:00.040Z",
+        "completed_at": "2026-01-31T12:00:00.062Z",
+        "worker": "lamp-1",
+        "metrics": {
+            "queue_ms": 40, "compute_ms": 18.4, "total_ms": 62, "batch_size": 8, "dtype": "f32", "device": "cpu",
+        },
+    }))
+}
+
+fn canceled() -> Value {
+    later(json!({
+        "status": "canceled",
+        "cancel_requested_at": "2026-01-31T12:00:01.000Z",
+        "completed_at": "2026-01-31T12:00:01.000Z",
+    }))
+}
+
+fn canceling() -> Value {
+    later(json!({
+        "status": "processing",
+        "attempt": 1,
+        "started_at": "2026-01-31T12:00:00.040Z",
+        "cancel_requested_at": "2026-01-31T12:00:01.000Z",
+        "worker": "lamp-1",
+    }))
+}
+
+fn list() -> Value {
+    let mut job = succeeded();
+    if let Some(job) = job.as_object_mut() {
+        job.remove("input");
+        job.remove("output");
+    }
+    json!({"object": "list", "data": [job], "next_cursor": ID})
+}
+
+fn model() -> Value {
+    let task = Task::TextEmbedding;
+    json!({
+        "id": "minilm",
+        "object": "model",
+        "description": "Sentence embeddings, 384 numbers a text.",
+        "task": task.as_str(),
+        "status": "ready",
+        "workers": 1,
+        "version": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        "dtype": "f32",
+        "license": "Apache-2.0",
+        "limits": {"max_job_items": 128, "max_batch_jobs": 64, "max_batch_items": 256, "max_batch_tokens": 16_384},
+        "input_schema": task.input_schema(128),
+        "output_schema": task.output_schema(),
+        "example": task.example(),
+    })
+}
+
+fn stream() -> String {
+    let status = |name: &str| format!("{{\"id\":\"{ID}\",\"object\":\"job\",\"status\":\"{name}\"}}");
+    [
+        "retry: 2000\n\n".to_owned(),
+        format!("id: 0-0\nevent: status\ndata: {}\n\n", status("queued")),
+        "id: 1-1\nevent: progress\ndata: {\"fraction\":0.5,\"stage\":\"running\"}\n\n".to_owned(),
+        "id: 1-2\nevent: output\ndata: {\"chunk\":\"Hello\",\"index\":0}\n\n".to_owned(),
+        format!("id: 1-2\nevent: done\ndata: {}\n\n", status("succeeded")),
+    ]
+    .concat()
+}

@@ -1,0 +1,105 @@
+//! A request body that must be JSON: the media type, the size and the text are checked here, before
+//! anything is built from it. Whether it fits the operation is the handler's to check.
+
+use std::marker::PhantomData;
+
+use futures::StreamExt;
+use lamplighter_shared::error::ErrorCode;
+use poem::{Request, RequestBody, http::header};
+use poem_openapi::{
+    ApiExtractor, ApiExtractorType, ExtractParamOptions,
+    registry::{MetaMediaType, MetaRequest, Registry},
+    types::Type,
+};
+use serde_json::Value;
+
+use crate::{
+    error::{ApiError, FieldError},
+    strict_json,
+};
+
+/// The largest body, bytes.
+pub const MAX_BODY: usize = 256 * 1024;
+
+/// A body of JSON, documented as `T`.
+pub struct JsonBody<T> {
+    /// The document.
+    pub value: Value,
+    documented_as: PhantomData<T>,
+}
+
+impl<'a, T: Type> ApiExtractor<'a> for JsonBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(MetaRequest {
+            description: None,
+            content: vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }],
+            required: true,
+        })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        check_media_type(request)?;
+        let bytes = read(request, body).await?;
+        let value = strict_json::parse(&bytes).map_err(|refused| {
+            let mut error = ApiError::new(ErrorCode::MalformedRequest, format!("The body: {}", refused.detail));
+            let fault = FieldError::at(String::new(), "malformed", refused.detail);
+            error.errors.push(FieldError { pointer: refused.pointer, ..fault });
+            error
+        })?;
+        Ok(Self { value, documented_as: PhantomData })
+    }
+}
+
+fn check_media_type(request: &Request) -> Result<(), ApiError> {
+    let refuse = |detail: &str| Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
+    let coding = request.headers().get(header::CONTENT_ENCODING);
+    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return refuse("A compressed body is not read; send it as it is.");
+    }
+    let mut parts = request.content_type().unwrap_or_default().split(';').map(str::trim);
+    if !parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+        return refuse("The body must be application/json.");
+    }
+    for parameter in parts {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        if name.eq_ignore_ascii_case("charset") && !value.trim_matches('"').eq_ignore_ascii_case("utf-8") {
+            return refuse("The body must be UTF-8.");
+        }
+    }
+    Ok(())
+}
+
+/// Reads the body and stops at the cap, whatever the request says about its length.
+async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
+    let too_large = || {
+        let detail = format!("The body may have at most {MAX_BODY} bytes.");
+        ApiError::new(ErrorCode::PayloadTooLarge, detail)
+    };
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+    if length.and_then(|v| v.parse::<u64>().ok()).is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(too_large());
+    }
+    let body = body.take().map_err(|_| ApiError::internal("the body was read before"))?;
+    let mut chunks = std::pin::pin!(body.into_bytes_stream());
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| ApiError::new(ErrorCode::MalformedRequest, "The body broke off."))?;
+        if bytes.len() + chunk.len() > MAX_BODY {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}

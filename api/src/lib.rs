@@ -1,0 +1,48 @@
+//! The HTTP side of Lamplighter; the only crate that knows poem.
+//!
+//! Start with [`build`]: the whole API as one endpoint; [`serve`] puts it on a socket. In reading order:
+//! `routes` (every operation), `auth` (who asks), `submit` (the one use-case), `wait` and `event_stream`
+//! (following a job), `edge` (failures become problem documents), `openapi` (the document).
+//!
+//! Not here: SQL, leases, models. What a job is stands in `lamplighter-shared`.
+
+mod state;
+mod edge;
+mod serve;
+mod routes;
+pub mod auth;
+mod preferences;
+mod json_body;
+mod strict_json;
+mod create_job;
+mod schema;
+mod submit;
+mod present;
+mod job_view;
+mod wait;
+mod event_stream;
+mod stream_slots;
+mod sse;
+mod error;
+mod answer;
+mod openapi;
+mod examples;
+mod free_form;
+mod timestamp;
+
+use std::sync::Arc;
+
+use poem::{Endpoint, Response};
+
+pub use serve::serve;
+pub use state::ApiState;
+
+/// The API as one endpoint, without a socket; it never stops by itself.
+pub fn build(state: ApiState) -> impl Endpoint<Output = Response> {
+    routes::endpoint(Arc::new(state::App::new(state, Default::default())))
+}
+
+/// The OpenAPI document: pretty JSON with a newline at its end, the same bytes at every call.
+pub fn openapi_json() -> String {
+    openapi::json()
+}

@@ -1,0 +1,252 @@
+//! The OpenAPI document: what poem-openapi derives from the handlers, completed with what it can't know:
+//! the failures and examples of each operation. Generators of clients read it, so it is kept plain.
+
+use std::collections::BTreeMap;
+
+use lamplighter_shared::error::ErrorCode;
+use poem::http::Method;
+use poem_openapi::{registry::Registry, types::Type};
+use serde_json::{Map, Value, json};
+
+use crate::{error::Problem, examples, routes};
+
+/// The document's own description.
+pub const DESCRIPTION: &str = "Submit inference jobs, wait for them, poll them, or follow their events.\n\n\
+    Every operation but the health checks needs an API token in `Authorization: Bearer` or `x-api-key`. \
+    Times are RFC 3339 in UTC with milliseconds; fields named `…_ms` are milliseconds, `…_seconds` seconds. \
+    Fields without a value are left out. Failures are problem documents (RFC 9457) with a stable `code`. \
+    Every answer carries `X-Request-Id`; send your own to find a request in the log.";
+
+/// The failures that every operation behind a token has.
+const ALWAYS: [ErrorCode; 4] =
+    [ErrorCode::Unauthorized, ErrorCode::InsufficientScope, ErrorCode::Internal, ErrorCode::Unavailable];
+
+/// The failures of one operation.
+pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
+    use ErrorCode::*;
+    let own: &[ErrorCode] = match operation {
+        "createJob" => &[
+            MalformedRequest,
+            NotAcceptable,
+            IdempotencyInFlight,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+            UnknownModel,
+            IdempotencyKeyReused,
+            TooManyStreams,
+        ],
+        "listJobs" => &[MalformedRequest],
+        "getJob" | "getModel" => &[NotFound],
+        "cancelJob" => &[NotFound, JobFinished],
+        "retryJob" => &[
+            MalformedRequest,
+            NotFound,
+            JobActive,
+            IdempotencyInFlight,
+            DataRemoved,
+            ValidationFailed,
+            UnknownModel,
+            IdempotencyKeyReused,
+        ],
+        "deleteJob" => &[NotFound, JobActive],
+        "streamJobEvents" => &[MalformedRequest, NotFound, NotAcceptable, TooManyStreams],
+        "getReadiness" => return vec![Internal, Unavailable],
+        "getHealth" => return vec![Internal],
+        _ => &[],
+    };
+    own.iter().chain(&ALWAYS).copied().collect()
+}
+
+/// The document as JSON text: pretty, keys in order, the same bytes at every call.
+pub fn json() -> String {
+    let mut text = serde_json::to_string_pretty(&document()).expect("a value can always be written as JSON");
+    text.push('\n');
+    text
+}
+
+/// The document.
+pub(crate) fn document() -> Value {
+    let spec = routes::service(None).spec();
+    let mut document: Value = serde_json::from_str(&spec).expect("poem-openapi writes JSON");
+    document["components"]["schemas"] = schemas();
+    for operation in operations(&mut document) {
+        complete(operation);
+    }
+    plain(&mut document);
+    document
+}
+
+/// Which methods each path takes.
+pub(crate) fn methods(document: &Value) -> Vec<(String, Vec<Method>)> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let methods = |operations: &Value| {
+        let names = operations.as_object().into_iter().flatten().map(|(name, _)| name.to_ascii_uppercase());
+        let mut methods: Vec<Method> = names.filter_map(|name| name.parse().ok()).collect();
+        if methods.contains(&Method::GET) {
+            methods.push(Method::HEAD);
+        }
+        methods
+    };
+    let pages = ["/openapi.json", "/docs", "/docs/errors"].map(|page| (page.to_owned(), vec![Method::GET, Method::HEAD]));
+    paths.map(|(path, operations)| (path.clone(), methods(operations))).chain(pages).collect()
+}
+
+/// All types of the API, also those that only event streams carry.
+fn schemas() -> Value {
+    use poem_openapi::OpenApi;
+    let mut registry = Registry::new();
+    routes::Api::register(&mut registry);
+    Problem::register(&mut registry);
+    serde_json::to_value(&registry.schemas).expect("schemas can always be written as JSON")
+}
+
+fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    paths.filter_map(|(_, path)| path.as_object_mut()).flatten().map(|(_, operation)| operation)
+}
+
+/// Adds failures and examples to an operation.
+fn complete(operation: &mut Value) {
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    let mut by_status: BTreeMap<u16, Vec<ErrorCode>> = BTreeMap::new();
+    for code in failures(&id) {
+        by_status.entry(code.status()).or_default().push(code);
+    }
+    for (status, codes) in by_status {
+        operation["responses"][status.to_string()] = failure(&codes);
+    }
+    let examples = examples::of(&id);
+    if let Some(example) = examples.request {
+        operation["requestBody"]["content"]["application/json"]["example"] = example;
+    }
+    for (status, media_type, example) in examples.responses {
+        let response = &mut operation["responses"][status.to_string()];
+        match media_type {
+            Some(media_type) => response["content"][media_type]["example"] = example,
+            None => response["x-example"] = example,
+        }
+    }
+}
+
+fn failure(codes: &[ErrorCode]) -> Value {
+    let lines: Vec<String> = codes.iter().map(|code| format!("`{code}`: {}.", code.title())).collect();
+    let example = |code: &ErrorCode| (code.as_str().to_owned(), json!({"value": examples::problem(*code)}));
+    let examples: Map<String, Value> = codes.iter().map(example).collect();
+    json!({
+        "description": lines.join(" "),
+        "content": {"application/problem+json": {
+            "schema": {"$ref": "#/components/schemas/Problem"},
+            "examples": examples,
+        }},
+    })
+}
+
+/// Takes out what says nothing and confuses generators of clients: widths of integers, unused flags,
+/// and a description beside a reference in the place of a type.
+fn plain(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(plain),
+        Value::Object(map) => {
+            if map.get("type") == Some(&json!("integer")) {
+                map.remove("format");
+            }
+            if map.get("deprecated") == Some(&json!(false)) {
+                map.remove("deprecated");
+            }
+            if map.get("default") == Some(&json!([])) {
+                map.remove("default");
+            }
+            let merged = map.get("allOf").and_then(Value::as_array);
+            if let Some(reference) = merged.and_then(|all| all.iter().find(|one| one.get("$ref").is_some())).cloned() {
+                map.insert("allOf".to_owned(), json!([reference]));
+            }
+            map.values_mut().for_each(plain);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn all_operations() -> Vec<Value> {
+        operations(&mut document()).map(|operation| operation.clone()).collect()
+    }
+
+    #[test]
+    fn every_operation_has_id_summary_description_tag_and_example() {
+        let operations = all_operations();
+        let mut ids = BTreeSet::new();
+        for operation in &operations {
+            let id = operation["operationId"].as_str().expect("an id").to_owned();
+            for field in ["summary", "description"] {
+                assert!(operation[field].as_str().is_some_and(|text| !text.is_empty()), "{id}: {field}");
+            }
+            assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{id}");
+            let text = operation.to_string();
+            assert!(text.contains("\"example\"") || text.contains("\"x-example\""), "{id} has no example");
+            for (status, response) in operation["responses"].as_object().expect("responses") {
+                assert!(response["description"].as_str().is_some_and(|d| !d.is_empty()), "{id} {status}");
+                let failed = status.as_str() >= "400";
+                assert_eq!(failed, response["content"].get("application/problem+json").is_some(), "{id} {status}");
+            }
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["description"].is_string(), "{id}: {parameter}");
+            }
+            if operation.get("requestBody").is_some() {
+                assert!(operation["requestBody"]["content"]["application/json"]["example"].is_object(), "{id}");
+            }
+            assert!(ids.insert(id));
+        }
+        println!("operations: {}", operations.len());
+        assert!(operations.len() >= 11);
+    }
+
+    #[test]
+    fn every_operation_but_the_health_checks_needs_a_token() {
+        for operation in all_operations() {
+            let open = operation["tags"] == json!(["health"]);
+            assert_eq!(operation.get("security").is_none(), open, "{}", operation["operationId"]);
+        }
+    }
+
+    #[test]
+    fn references_lead_somewhere_and_every_field_is_described() {
+        let document = document();
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let pointer = reference.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+        for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
+            assert!(schema["description"].is_string(), "{name}");
+            for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
+                assert!(schema["description"].is_string(), "{name}.{field}");
+            }
+        }
+    }
+
+    #[test]
+    fn it_is_the_same_at_every_call() {
+        assert_eq!(json(), json());
+        assert!(json().ends_with("}\n"));
+    }
+
+    #[test]
+    fn every_failure_of_the_api_stands_at_some_operation() {
+        let told: BTreeSet<&str> = all_operations()
+            .iter()
+            .flat_map(|operation| failures(operation["operationId"].as_str().unwrap_or_default()))
+            .map(ErrorCode::as_str)
+            .collect();
+        let of_jobs = ["invalid_input", "timeout", "worker_crashed", "out_of_memory", "lease_lost", "model_unavailable", "model_error"];
+        for code in ErrorCode::ALL {
+            let framework = *code == ErrorCode::MethodNotAllowed;
+            assert_eq!(told.contains(code.as_str()), !of_jobs.contains(&code.as_str()) && !framework, "{code}");
+        }
+    }
+}

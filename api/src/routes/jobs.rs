@@ -1,0 +1,346 @@
+//! `/v1/jobs`: submit, list, get, cancel, repeat, delete. Events stand in `events`.
+
+use std::sync::Arc;
+
+use lamplighter_shared::{
+    db::jobs::{self, Cancel, Delete, Filter},
+    error::ErrorCode,
+    event::{EventId, JobEvent},
+    id::JobId,
+    job::{Job, JobState},
+};
+use poem::{
+    Request,
+    http::{HeaderName, StatusCode, header},
+};
+use poem_openapi::{
+    Object, OpenApi,
+    param::{Header, Path, Query},
+    registry::{MetaResponse, Registry},
+    types::Type,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Tag, events};
+use crate::{
+    answer::{self, Answer, Documented},
+    auth::{
+        principal::Principal,
+        scope::{JobsRead, JobsWrite},
+    },
+    create_job::CreateJob,
+    error::ApiError,
+    job_view::{JobStatus, JobView},
+    json_body::JsonBody,
+    preferences::{Form, Prefer, accepted, idempotency_key},
+    present,
+    state::App,
+    submit::{self, Submission},
+    timestamp::Timestamp,
+    wait::{self, Watch},
+};
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Jobs on a page, unless the request says otherwise.
+const PAGE: u64 = 20;
+
+/// The operations on jobs.
+pub(crate) struct JobRoutes(pub(super) Option<Arc<App>>);
+
+/// The app of a built API; routes without one only document themselves.
+pub(super) fn built(app: &Option<Arc<App>>) -> Result<&Arc<App>, ApiError> {
+    app.as_ref().ok_or_else(|| ApiError::internal("a route was called without an app"))
+}
+
+/// Reads an identifier from a path. What is none names no job.
+pub(super) fn job_id(text: &str) -> Result<JobId, ApiError> {
+    text.parse().map_err(|_| ApiError::no_such_job())
+}
+
+#[OpenApi(tag = "Tag::Jobs")]
+impl JobRoutes {
+    /// Submit a job
+    ///
+    /// Stores the job and answers at once with 202 and its address. With `Prefer: wait=N` the answer comes
+    /// when the job has ended (200), or after N seconds with the job as it stands (202). With
+    /// `Accept: text/event-stream` the answer is the job's event stream. Needs the scope `jobs:write`.
+    ///
+    /// With an `Idempotency-Key` the same request can be sent again safely: it gives the same job.
+    #[oai(path = "/v1/jobs", method = "post", operation_id = "createJob")]
+    async fn create(
+        &self,
+        principal: Principal<JobsWrite>,
+        request: &Request,
+        /// A key of your choice, 1 to 255 printable characters, quoted or bare. The same key with the same
+        /// body gives the same job for 24 hours; with another body it is refused.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<Option<String>>,
+        /// `wait=N` waits up to N seconds (1 to 60) for the end of the job; a bare `wait` means 60.
+        /// `respond-async` answers at once.
+        #[oai(name = "Prefer")]
+        _prefer: Header<Option<String>>,
+        body: JsonBody<CreateJob>,
+    ) -> Result<Answer<Submitted>, ApiError> {
+        let app = built(&self.0)?;
+        let form = accepted(request.headers(), &[Form::Json, Form::EventStream]).ok_or_else(not_acceptable)?;
+        let mut job = submit::validate(app, principal.user, &body.value)?;
+        job.idempotency = submit::idempotency(idempotency_key(request.headers())?, "createJob", &body.value);
+        if form == Form::EventStream {
+            let slot = events::slot(app, principal.user)?;
+            let job = submit::submit(app, job).await?.job;
+            let location = location(&job);
+            let start = events::start(job, EventId::default(), principal.fingerprint, slot);
+            return Ok(Answer::of(events::stream(app, start).await?).header(header::LOCATION, &location));
+        }
+        let prefer = Prefer::of(request.headers());
+        submit_and_wait(app, job, prefer).await
+    }
+
+    /// List jobs
+    ///
+    /// Your jobs, newest first, without input and output. Needs the scope `jobs:read`.
+    #[oai(path = "/v1/jobs", method = "get", operation_id = "listJobs")]
+    #[expect(clippy::too_many_arguments, reason = "each filter is a parameter of its own in the document")]
+    async fn list(
+        &self,
+        principal: Principal<JobsRead>,
+        /// Only jobs in this state.
+        status: Query<Option<JobStatus>>,
+        /// Only jobs of this model.
+        model: Query<Option<String>>,
+        /// Only jobs created at this time or later (RFC 3339).
+        created_after: Query<Option<Timestamp>>,
+        /// Only jobs created before this time (RFC 3339).
+        created_before: Query<Option<Timestamp>>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+        /// Jobs on the page, 1 to 100.
+        #[oai(default = "page", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<u64>,
+    ) -> Result<Answer<Listed>, ApiError> {
+        let app = built(&self.0)?;
+        let before = match &cursor.0 {
+            Some(text) => Some(text.parse().map_err(|_| ApiError::bad_parameter("cursor", "is not a cursor of ours"))?),
+            None => None,
+        };
+        let filter = Filter {
+            state: status.0.map(JobState::from),
+            model: model.0.clone(),
+            created_after: created_after.0.map(|t| t.0),
+            created_before: created_before.0.map(|t| t.0),
+            before,
+            // One more than asked for tells whether there is another page.
+            limit: limit.0 + 1,
+        };
+        let mut jobs = jobs::list(&app.db, principal.user, &filter).await?;
+        let more = jobs.len() as u64 > limit.0;
+        jobs.truncate(usize::try_from(limit.0).unwrap_or(usize::MAX));
+        let next_cursor = jobs.last().filter(|_| more).map(|job| job.id.to_string());
+        let mut data = Vec::with_capacity(jobs.len());
+        for job in &jobs {
+            data.push(present::brief(app, job, None).await?);
+        }
+        Answer::json(StatusCode::OK, &JobList { object: "list".to_owned(), data, next_cursor })
+    }
+
+    /// Get a job
+    ///
+    /// The job with its input and, once it has succeeded, its output. Needs the scope `jobs:read`.
+    #[oai(path = "/v1/jobs/:id", method = "get", operation_id = "getJob")]
+    async fn get(
+        &self,
+        principal: Principal<JobsRead>,
+        /// The job's identifier.
+        id: Path<String>,
+    ) -> Result<Answer<OneJob>, ApiError> {
+        let app = built(&self.0)?;
+        let job = jobs::get(&app.db, principal.user, job_id(&id)?).await?.ok_or_else(ApiError::no_such_job)?;
+        Answer::json(StatusCode::OK, &present::whole(app, &job).await?)
+    }
+
+    /// Cancel a job
+    ///
+    /// A job that waits is canceled at once (200). A job that runs is asked to stop (202) and ends as
+    /// `canceled` shortly after, unless it ends by itself before. Canceling again is no fault.
+    /// Needs the scope `jobs:write`.
+    #[oai(path = "/v1/jobs/:id/cancel", method = "post", operation_id = "cancelJob")]
+    async fn cancel(
+        &self,
+        principal: Principal<JobsWrite>,
+        /// The job's identifier.
+        id: Path<String>,
+    ) -> Result<Answer<Canceled>, ApiError> {
+        let app = built(&self.0)?;
+        let (status, job) = match jobs::cancel(&app.db, principal.user, job_id(&id)?).await? {
+            Cancel::NotFound => return Err(ApiError::no_such_job()),
+            Cancel::Finished(job) if job.state != JobState::Canceled => {
+                let detail = format!("The job has ended already; it is {}.", job.state);
+                return Err(ApiError::new(ErrorCode::JobFinished, detail));
+            }
+            Cancel::Canceled(job) | Cancel::Finished(job) => (StatusCode::OK, job),
+            Cancel::Requested(job) => (StatusCode::ACCEPTED, job),
+        };
+        // Committed; now those who hold or watch the job hear of it. Both also look by themselves.
+        app.doorbell.ring_cancel(job.id).await;
+        app.events.publish(job.id, vec![JobEvent::Changed]).await;
+        Answer::json(status, &present::whole(app, &job).await?)
+    }
+
+    /// Repeat a job
+    ///
+    /// Makes a new job with the input, metadata, priority and timeouts of one that has ended; the new job
+    /// names it in `retry_of`. Takes the same headers as submitting. Needs the scope `jobs:write`.
+    #[oai(path = "/v1/jobs/:id/retry", method = "post", operation_id = "retryJob")]
+    async fn retry(
+        &self,
+        principal: Principal<JobsWrite>,
+        request: &Request,
+        /// The identifier of the job to repeat.
+        id: Path<String>,
+        /// As for submitting.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<Option<String>>,
+        /// As for submitting.
+        #[oai(name = "Prefer")]
+        _prefer: Header<Option<String>>,
+    ) -> Result<Answer<Submitted>, ApiError> {
+        let app = built(&self.0)?;
+        let id = job_id(&id)?;
+        let mut job = submit::repeat(app, principal.user, id).await?;
+        let asked = Value::from(id.to_string());
+        job.idempotency = submit::idempotency(idempotency_key(request.headers())?, "retryJob", &asked);
+        submit_and_wait(app, job, Prefer::of(request.headers())).await
+    }
+
+    /// Delete a job
+    ///
+    /// Removes a job that has ended, with its input and output. Needs the scope `jobs:write`.
+    #[oai(path = "/v1/jobs/:id", method = "delete", operation_id = "deleteJob")]
+    async fn delete(
+        &self,
+        principal: Principal<JobsWrite>,
+        /// The job's identifier.
+        id: Path<String>,
+    ) -> Result<Answer<Deleted>, ApiError> {
+        let app = built(&self.0)?;
+        match jobs::delete(&app.db, principal.user, job_id(&id)?).await? {
+            Delete::NotFound => Err(ApiError::no_such_job()),
+            Delete::Active => {
+                let detail = "The job has not ended; cancel it first.";
+                Err(ApiError::new(ErrorCode::JobActive, detail))
+            }
+            Delete::Deleted => Ok(Answer::empty()),
+        }
+    }
+}
+
+fn page() -> u64 {
+    PAGE
+}
+
+fn location(job: &Job) -> String {
+    format!("/v1/jobs/{}", job.id)
+}
+
+fn not_acceptable() -> ApiError {
+    ApiError::new(ErrorCode::NotAcceptable, "The answer is application/json or text/event-stream.")
+}
+
+/// Stores a job and answers as the client prefers.
+async fn submit_and_wait(
+    app: &Arc<App>,
+    new: lamplighter_shared::db::submit::NewJob,
+    prefer: Prefer,
+) -> Result<Answer<Submitted>, ApiError> {
+    let id = new.id;
+    // Before the job exists, so that not even the fastest end is missed.
+    let mut watch = match prefer.wait() {
+        Some(limit) => Some((Watch::start(app, id).await, limit)),
+        None => None,
+    };
+    let Submission { mut job, input, replayed } = submit::submit(app, new).await?;
+    if let (Some(watch), true) = (&mut watch, replayed) {
+        watch.0 = Watch::start(app, job.id).await;
+        job = jobs::get(&app.db, job.owner, job.id).await?.unwrap_or(job);
+    }
+    let waited = watch.is_some();
+    if let Some((watch, limit)) = watch {
+        job = wait::until_terminal(app, job, watch, limit).await;
+    }
+    let done = waited && job.state.is_terminal();
+    let view = match input {
+        Some(input) if !job.state.is_terminal() => present::fresh(app, &job, input).await?,
+        _ => present::whole(app, &job).await?,
+    };
+    let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let mut answer = Answer::json(status, &view)?.header(header::LOCATION, &location(&job));
+    if !done {
+        answer = answer.header(header::RETRY_AFTER, "1");
+    }
+    if let Some(applied) = prefer.applied() {
+        answer = answer.header(PREFERENCE_APPLIED, &applied);
+    }
+    Ok(if replayed { answer.header(IDEMPOTENT_REPLAYED, "true") } else { answer })
+}
+
+/// A page of jobs.
+#[derive(Debug, Serialize, Object)]
+struct JobList {
+    /// Always `list`.
+    object: String,
+    /// The jobs, newest first.
+    data: Vec<JobView>,
+    /// Give it as `cursor` for the next page. Left out on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+macro_rules! documented {
+    ($($(#[$doc:meta])* $name:ident<$($schema:ty),*> = $responses:expr;)*) => {$(
+        $(#[$doc])*
+        struct $name;
+
+        impl Documented for $name {
+            fn responses() -> Vec<MetaResponse> {
+                $responses
+            }
+
+            fn register(_registry: &mut Registry) {
+                $(<$schema>::register(_registry);)*
+            }
+        }
+    )*};
+}
+pub(super) use documented;
+
+documented! {
+    /// Of a submission.
+    Submitted<JobView> = {
+        let headers = || vec![
+            answer::header("Location", "The job's address."),
+            answer::header("Preference-Applied", "The preference that was followed."),
+            answer::header("Idempotent-Replayed", "`true` where an earlier request with the same key made the job."),
+        ];
+        let mut done = answer::json::<JobView>(200, "The job has ended within the wait; or its event stream.");
+        done.content.push(answer::event_stream());
+        done.headers = headers();
+        let mut accepted = answer::json::<JobView>(202, "The job is stored; it will run.");
+        accepted.headers = headers();
+        accepted.headers.push(answer::header("Retry-After", "Seconds until it is worth asking again."));
+        vec![done, accepted]
+    };
+    /// Of a list.
+    Listed<JobList> = vec![answer::json::<JobList>(200, "A page of jobs.")];
+    /// Of a job.
+    OneJob<JobView> = vec![answer::json::<JobView>(200, "The job.")];
+    /// Of a cancellation.
+    Canceled<JobView> = vec![
+        answer::json::<JobView>(200, "The job is canceled."),
+        answer::json::<JobView>(202, "The job's worker is asked to stop it."),
+    ];
+    /// Of a deletion.
+    Deleted<> = vec![answer::bare(204, "The job is gone.")];
+}

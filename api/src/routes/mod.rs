@@ -1,0 +1,55 @@
+//! The routes, one file a group, and the endpoint that holds them all.
+
+pub mod jobs;
+pub mod events;
+pub mod models;
+pub mod health;
+pub mod docs;
+
+use std::sync::Arc;
+
+use poem::{Endpoint, EndpointExt, Response, Route};
+use poem_openapi::{OpenApiService, Tags};
+
+use crate::{edge::Edge, openapi, state::App};
+
+/// The groups of operations.
+#[derive(Tags)]
+pub enum Tag {
+    /// Submit work, follow it, take its result.
+    #[oai(rename = "jobs")]
+    Jobs,
+    /// What can be run here.
+    #[oai(rename = "models")]
+    Models,
+    /// Whether the server works.
+    #[oai(rename = "health")]
+    Health,
+}
+
+/// All operations.
+pub(crate) type Api = (jobs::JobRoutes, events::EventRoutes, models::ModelRoutes, health::HealthRoutes);
+
+/// The service of all operations. Without an app only its documentation can be asked for.
+pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
+    let api = (
+        jobs::JobRoutes(app.clone()),
+        events::EventRoutes(app.clone()),
+        models::ModelRoutes(app.clone()),
+        health::HealthRoutes(app),
+    );
+    OpenApiService::new(api, "Lamplighter", env!("CARGO_PKG_VERSION")).description(openapi::DESCRIPTION)
+}
+
+/// The whole HTTP side.
+pub(crate) fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> + 'static {
+    let document = openapi::document();
+    let methods = openapi::methods(&document);
+    Route::new()
+        .at("/openapi.json", docs::openapi())
+        .at("/docs", docs::reference())
+        .at("/docs/errors", docs::errors())
+        .nest("/", service(Some(app.clone())))
+        .data(app)
+        .with(Edge { methods })
+}

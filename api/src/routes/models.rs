@@ -1,0 +1,183 @@
+//! `/v1/models`: what can be run here, what it takes, and whether it is ready.
+
+use std::sync::Arc;
+
+use lamplighter_shared::{
+    db::workers::{self, ModelState},
+    error::ErrorCode,
+    model_spec::ModelSpec,
+};
+use poem::http::StatusCode;
+use poem_openapi::{
+    Enum, Object, OpenApi,
+    param::Path,
+    registry::{MetaResponse, Registry},
+    types::Type,
+};
+use serde::Serialize;
+
+use super::{
+    Tag,
+    jobs::{built, documented},
+};
+use crate::{
+    answer::{self, Answer, Documented},
+    auth::{principal::Principal, scope::ModelsRead},
+    error::ApiError,
+    free_form::FreeForm,
+    state::App,
+};
+
+/// The operations on models.
+pub(crate) struct ModelRoutes(pub(super) Option<Arc<App>>);
+
+#[OpenApi(tag = "Tag::Models")]
+impl ModelRoutes {
+    /// List models
+    ///
+    /// The models that can be run here. Needs the scope `models:read`.
+    #[oai(path = "/v1/models", method = "get", operation_id = "listModels")]
+    async fn list(&self, _principal: Principal<ModelsRead>) -> Result<Answer<Listed>, ApiError> {
+        let app = built(&self.0)?;
+        let states = workers::model_states(&app.db).await?;
+        let data = app.catalog.0.values().map(|spec| ModelView::new(spec, states.get(&spec.id))).collect();
+        Answer::json(StatusCode::OK, &ModelList { object: "list".to_owned(), data })
+    }
+
+    /// Get a model
+    ///
+    /// One model with the JSON Schema of what it takes and gives. Needs the scope `models:read`.
+    #[oai(path = "/v1/models/:id", method = "get", operation_id = "getModel")]
+    async fn get(
+        &self,
+        _principal: Principal<ModelsRead>,
+        /// The model's identifier.
+        id: Path<String>,
+    ) -> Result<Answer<One>, ApiError> {
+        let app = built(&self.0)?;
+        let none = || ApiError::new(ErrorCode::NotFound, "There is no such model.");
+        let spec = app.catalog.get(&id).ok_or_else(none)?;
+        let states = workers::model_states(&app.db).await?;
+        Answer::json(StatusCode::OK, &ModelView::new(spec, states.get(&spec.id)))
+    }
+}
+
+/// A model.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Model")]
+struct ModelView {
+    /// The name to submit jobs with.
+    id: String,
+    /// Always `model`.
+    object: String,
+    /// One sentence for people.
+    description: String,
+    /// What it does: `text-embedding`, `echo`.
+    task: String,
+    /// Whether a live worker serves it.
+    status: ModelStatus,
+    /// More about the status, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_detail: Option<String>,
+    /// Live workers that have it.
+    workers: u32,
+    /// SHA-256 of the weights in use, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    /// Number type of the weights.
+    dtype: String,
+    /// Licence of the weights (SPDX).
+    license: String,
+    /// How much it takes.
+    limits: ModelLimits,
+    /// JSON Schema (2020-12) of a job's `input`.
+    input_schema: FreeForm,
+    /// JSON Schema (2020-12) of a job's `output`.
+    output_schema: FreeForm,
+    /// An input to try.
+    example: FreeForm,
+}
+
+/// Whether a model can run now. Jobs are accepted in every state; they wait.
+#[derive(Debug, Clone, Copy, Serialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename_all = "snake_case")]
+enum ModelStatus {
+    /// No live worker has it.
+    Offline,
+    /// Its files are being fetched.
+    Fetching,
+    /// It is being loaded and tried.
+    Loading,
+    /// It runs jobs.
+    Ready,
+    /// It could not be loaded.
+    Failed,
+}
+
+/// How much a model takes in one job and one batch.
+#[derive(Debug, Serialize, Object)]
+struct ModelLimits {
+    /// Items (texts) in one job.
+    max_job_items: usize,
+    /// Jobs in one batch.
+    max_batch_jobs: usize,
+    /// Items in one batch.
+    max_batch_items: usize,
+    /// Tokens in one batch.
+    max_batch_tokens: usize,
+    /// Tokens of one item; longer texts are cut. Left out where the model's files decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_item_tokens: Option<usize>,
+}
+
+/// The models.
+#[derive(Debug, Serialize, Object)]
+struct ModelList {
+    /// Always `list`.
+    object: String,
+    /// The models, by name.
+    data: Vec<ModelView>,
+}
+
+impl ModelView {
+    fn new(spec: &ModelSpec, state: Option<&ModelState>) -> Self {
+        let status = match state.map(|s| s.status) {
+            Some("ready") => ModelStatus::Ready,
+            Some("loading") => ModelStatus::Loading,
+            Some("fetching") => ModelStatus::Fetching,
+            Some("failed") => ModelStatus::Failed,
+            _ => ModelStatus::Offline,
+        };
+        let limits = &spec.limits;
+        Self {
+            id: spec.id.clone(),
+            object: "model".to_owned(),
+            description: spec.description.clone(),
+            task: spec.task.as_str().to_owned(),
+            status,
+            status_detail: state.and_then(|s| s.detail.clone()),
+            workers: state.map_or(0, |s| s.workers),
+            version: state.and_then(|s| s.digest.clone()),
+            dtype: spec.dtype.clone(),
+            license: spec.license.clone(),
+            limits: ModelLimits {
+                max_job_items: limits.max_job_items,
+                max_batch_jobs: limits.max_batch_jobs,
+                max_batch_items: limits.max_batch_items,
+                max_batch_tokens: limits.max_batch_tokens,
+                max_item_tokens: limits.max_item_tokens,
+            },
+            input_schema: FreeForm::from(&spec.task.input_schema(limits.max_job_items)),
+            output_schema: FreeForm::from(&spec.task.output_schema()),
+            example: FreeForm::from(&spec.task.example()),
+        }
+    }
+}
+
+documented! {
+    /// Of a list.
+    Listed<ModelList> = vec![answer::json::<ModelList>(200, "The models.")];
+    /// Of a model.
+    One<ModelView> = vec![answer::json::<ModelView>(200, "The model.")];
+}

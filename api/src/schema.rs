@@ -1,0 +1,111 @@
+//! JSON Schema as the judge of bodies: what does not fit becomes a list of pointers, codes and sentences.
+//! The sentences never repeat the value: it may be long, and it is not ours.
+
+use jsonschema::{Validator, error::ValidationErrorKind as Kind};
+use serde_json::Value;
+
+use crate::{error::FieldError, strict_json::push_token};
+
+/// Faults told in one answer.
+const MAX_ERRORS: usize = 20;
+
+/// A compiled schema.
+#[derive(Debug, Clone)]
+pub struct Schema(Validator);
+
+impl Schema {
+    /// Compiles a schema of ours.
+    ///
+    /// # Errors
+    /// Where it is not a schema.
+    pub fn new(schema: &Value) -> Result<Self, String> {
+        jsonschema::validator_for(schema).map(Self).map_err(|e| e.to_string())
+    }
+
+    /// What is wrong with `value`, which stands at `base` in the body; empty when it fits.
+    pub fn faults(&self, value: &Value, base: &str) -> Vec<FieldError> {
+        let mut faults = Vec::new();
+        for error in self.0.iter_errors(value) {
+            let pointer = format!("{base}{}", error.instance_path().as_str());
+            describe(error.kind(), pointer, &mut faults);
+            if faults.len() >= MAX_ERRORS {
+                faults.truncate(MAX_ERRORS);
+                break;
+            }
+        }
+        faults
+    }
+}
+
+fn describe(kind: &Kind, pointer: String, faults: &mut Vec<FieldError>) {
+    let below = |name: &str| {
+        let mut pointer = pointer.clone();
+        push_token(&mut pointer, name);
+        pointer
+    };
+    let (code, detail) = match kind {
+        Kind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            return faults.push(FieldError::at(below(name), "required", "is required"));
+        }
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            let unknown = |name: &String| FieldError::at(below(name), "unknown_field", "is not a field of this object");
+            return faults.extend(unexpected.iter().map(unknown));
+        }
+        Kind::Type { kind } => ("wrong_type", format!("must be {}", type_names(kind))),
+        Kind::MaxLength { limit } => ("too_long", format!("must have at most {limit} characters")),
+        Kind::MinLength { limit } => ("too_short", format!("must have at least {limit} character(s)")),
+        Kind::MaxItems { limit } => ("too_many", format!("must have at most {limit} items")),
+        Kind::MinItems { limit } => ("too_few", format!("must have at least {limit} item(s)")),
+        Kind::MaxProperties { limit } => ("too_many", format!("must have at most {limit} field(s)")),
+        Kind::MinProperties { limit } => ("too_few", format!("must have at least {limit} field(s)")),
+        Kind::Maximum { limit } => ("too_large", format!("must be at most {limit}")),
+        Kind::Minimum { limit } => ("too_small", format!("must be at least {limit}")),
+        Kind::ExclusiveMaximum { limit } => ("too_large", format!("must be less than {limit}")),
+        Kind::ExclusiveMinimum { limit } => ("too_small", format!("must be more than {limit}")),
+        Kind::Enum { options } => ("not_allowed", format!("must be one of {options}")),
+        other => ("invalid", format!("does not fit the schema ({})", other.keyword())),
+    };
+    faults.push(FieldError::at(pointer, code, detail));
+}
+
+fn type_names(kind: &jsonschema::error::TypeKind) -> String {
+    match kind {
+        jsonschema::error::TypeKind::Single(one) => format!("of type {one}"),
+        jsonschema::error::TypeKind::Multiple(_) => "of another type".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lamplighter_shared::task::Task;
+    use serde_json::json;
+
+    use super::*;
+
+    fn faults(value: &Value) -> Vec<(String, String)> {
+        let schema = Schema::new(&Task::TextEmbedding.input_schema(3)).expect("a schema of ours");
+        let faults = schema.faults(value, "/input");
+        faults.into_iter().map(|f| (f.pointer.unwrap_or_default(), f.code)).collect()
+    }
+
+    #[test]
+    fn faults_point_at_their_place() {
+        let fault = |pointer: &str, code: &str| (pointer.to_owned(), code.to_owned());
+        assert_eq!(faults(&json!({"texts": ["a", "b"]})), []);
+        assert_eq!(faults(&json!({"text": "a"})), []);
+        assert_eq!(faults(&json!({"texts": ["a", 1]})), [fault("/input/texts/1", "wrong_type")]);
+        assert_eq!(faults(&json!({"texts": []})), [fault("/input/texts", "too_few")]);
+        assert_eq!(faults(&json!({"texts": ["a", "b", "c", "d"]})), [fault("/input/texts", "too_many")]);
+        assert_eq!(faults(&json!({})), [fault("/input", "too_few")]);
+        assert_eq!(faults(&json!([])), [fault("/input", "wrong_type")]);
+        assert_eq!(faults(&json!({"a/b": 1})), [fault("/input/a~1b", "unknown_field")]);
+        assert_eq!(faults(&json!({"text": ""})), [fault("/input/text", "too_short")]);
+    }
+
+    #[test]
+    fn a_flood_of_faults_is_cut() {
+        let schema = Schema::new(&json!({"items": {"type": "string"}})).expect("a schema");
+        assert_eq!(schema.faults(&json!(vec![1; 1000]), "").len(), MAX_ERRORS);
+    }
+}

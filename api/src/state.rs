@@ -1,0 +1,105 @@
+//! What the handlers work with: [`ApiState`] is what the process gives, [`App`] adds what is computed
+//! from it once (compiled schemas) and what this process counts (open streams).
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use lamplighter_shared::{
+    config::Config,
+    db::{Db, position::Positions, submit::Submitter},
+    events::Events,
+    id::TokenId,
+    model_spec::{Catalog, ModelSpec},
+    queue::Doorbell,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{auth::key::Key, create_job, schema::Schema, stream_slots::StreamSlots};
+
+/// What the process gives to the HTTP side.
+#[derive(Clone)]
+pub struct ApiState {
+    /// The truth.
+    pub db: Db,
+    /// Stores submitted jobs.
+    pub submitter: Submitter,
+    /// Carries events of running jobs.
+    pub events: Arc<dyn Events>,
+    /// Wakes workers.
+    pub doorbell: Arc<dyn Doorbell>,
+    /// Knows places in the queue.
+    pub positions: Arc<Positions>,
+    /// The models that are served here; a model that is not in it does not exist.
+    pub catalog: Arc<Catalog>,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Seals and opens tokens.
+    pub key: Arc<Key>,
+}
+
+/// The state of a built API.
+pub struct App {
+    pub(crate) db: Db,
+    pub(crate) submitter: Submitter,
+    pub(crate) events: Arc<dyn Events>,
+    pub(crate) doorbell: Arc<dyn Doorbell>,
+    pub(crate) positions: Arc<Positions>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) key: Arc<Key>,
+    pub(crate) catalog: Arc<Catalog>,
+    /// Input schemas by model.
+    inputs: HashMap<String, Schema>,
+    /// Schema of the body of `POST /v1/jobs`.
+    pub(crate) create_job: Schema,
+    pub(crate) streams: Arc<StreamSlots>,
+    touched: Mutex<HashMap<TokenId, Instant>>,
+    /// Cancelled when the process stops: streams and waits end.
+    pub(crate) stop: CancellationToken,
+}
+
+/// How exactly `last_used_at` of a token is kept.
+const TOUCH_GRAIN: Duration = Duration::from_secs(60);
+
+impl App {
+    /// Compiles what requests need.
+    pub(crate) fn new(state: ApiState, stop: CancellationToken) -> Self {
+        let compile = |schema: &serde_json::Value| Schema::new(schema).expect("schemas of ours compile: a test does so");
+        let input = |spec: &ModelSpec| compile(&spec.task.input_schema(spec.limits.max_job_items));
+        Self {
+            inputs: state.catalog.0.iter().map(|(id, spec)| (id.clone(), input(spec))).collect(),
+            create_job: compile(&create_job::body_schema(&state.config.jobs)),
+            streams: StreamSlots::new(state.config.server.streams_per_owner),
+            touched: Mutex::default(),
+            stop,
+            db: state.db,
+            submitter: state.submitter,
+            events: state.events,
+            doorbell: state.doorbell,
+            positions: state.positions,
+            config: state.config,
+            key: state.key,
+            catalog: state.catalog,
+        }
+    }
+
+    /// The model of this name and the schema of its input.
+    pub(crate) fn model(&self, id: &str) -> Option<(&ModelSpec, &Schema)> {
+        self.catalog.get(id).zip(self.inputs.get(id))
+    }
+
+    /// Whether it is time to note the use of a token; says so at most once a minute.
+    pub(crate) fn should_touch(&self, token: TokenId) -> bool {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if touched.get(&token).is_some_and(|last| now - *last < TOUCH_GRAIN) {
+            return false;
+        }
+        // Tokens that are not used any more leave again.
+        touched.retain(|_, last| now - *last < TOUCH_GRAIN);
+        touched.insert(token, now);
+        true
+    }
+}

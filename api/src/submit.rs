@@ -1,0 +1,206 @@
+//! Submitting: the one use-case behind `POST /v1/jobs` and `POST /v1/jobs/{id}/retry`. Validate, store
+//! the row, ring the doorbell; nothing is stored of a job that does not fit.
+
+use std::{sync::Arc, time::Duration};
+
+use lamplighter_shared::{
+    db::{
+        jobs,
+        submit::{Idempotency, NewJob, Submitted},
+    },
+    error::ErrorCode,
+    id::{JobId, UserId},
+    job::{Job, Priority},
+    model_spec::ModelSpec,
+};
+use poem::http::{HeaderValue, header};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    create_job::{CreateJob, MAX_METADATA},
+    error::{ApiError, FieldError},
+    state::App,
+    strict_json,
+};
+
+/// What came of a submission.
+pub struct Submission {
+    /// The job; an earlier one where the request was a repetition.
+    pub job: Job,
+    /// The input that was stored, where this request stored it.
+    pub input: Option<String>,
+    /// Whether an earlier request with the same idempotency key made the job.
+    pub replayed: bool,
+}
+
+/// Checks a body of `POST /v1/jobs`.
+///
+/// # Errors
+/// 422 with pointers where it does not fit the operation, or its input does not fit the model.
+pub fn validate(app: &App, owner: UserId, body: &Value) -> Result<NewJob, ApiError> {
+    let faults = app.create_job.faults(body, "");
+    if !faults.is_empty() {
+        return Err(ApiError::invalid(faults));
+    }
+    let create: CreateJob = serde_path_to_error::deserialize(body).map_err(|e| {
+        // Only what JSON Schema lets pass and our types don't: 1.0 for an integer.
+        let mut pointer = String::new();
+        e.path().iter().for_each(|segment| strict_json::push_token(&mut pointer, &segment.to_string()));
+        ApiError::invalid(vec![FieldError::at(pointer, "wrong_type", "is not of the right type")])
+    })?;
+    if create.metadata.as_ref().is_some_and(|m| m.text().len() > MAX_METADATA) {
+        let detail = format!("must have at most {MAX_METADATA} bytes");
+        return Err(ApiError::invalid(vec![FieldError::at("/metadata", "too_long", detail)]));
+    }
+    let spec = check_input(app, &create.model, &body["input"])?;
+    let limits = &app.config.jobs;
+    let timeout = create.timeout.unwrap_or_default();
+    let priority = create.priority.map_or(Priority::Normal, Priority::from);
+    let mut job = new_job(owner, spec, &body["input"], priority);
+    job.metadata = body.get("metadata").cloned();
+    job.start_timeout = Duration::from_secs(timeout.start_seconds.unwrap_or(limits.start_seconds));
+    job.run_timeout = Duration::from_secs(timeout.run_seconds.unwrap_or(limits.run_seconds));
+    Ok(job)
+}
+
+/// A new job with the input of a finished one.
+///
+/// # Errors
+/// 404 where there is no such job, 409 while it runs, 410 where its input is gone, 422 where the model
+/// is not served any more or takes other input now.
+pub async fn repeat(app: &App, owner: UserId, id: JobId) -> Result<NewJob, ApiError> {
+    let job = jobs::get(&app.db, owner, id).await?.ok_or_else(ApiError::no_such_job)?;
+    if !job.state.is_terminal() {
+        let detail = "The job has not ended; only a job that has ended can be repeated.";
+        return Err(ApiError::new(ErrorCode::JobActive, detail));
+    }
+    let gone = || ApiError::new(ErrorCode::DataRemoved, "The job's input was removed; it can't be repeated.");
+    let payload = jobs::payload(&app.db, owner, id).await?;
+    let input = payload.and_then(|p| p.input).filter(|_| !job.data_removed).ok_or_else(gone)?;
+    let input: Value = serde_json::from_str(&input).map_err(ApiError::internal)?;
+    let spec = check_input(app, &job.model, &input)?;
+    let mut new = new_job(owner, spec, &input, job.priority);
+    new.metadata = job.metadata;
+    new.start_timeout = Duration::from_millis(u64::try_from(job.start_deadline - job.created_at).unwrap_or_default());
+    new.run_timeout = job.run_timeout;
+    new.retry_of = Some(id);
+    Ok(new)
+}
+
+/// Stores a job and wakes its workers.
+///
+/// # Errors
+/// 422 where the idempotency key belongs to another request, 409 while the first is being stored.
+pub async fn submit(app: &Arc<App>, job: NewJob) -> Result<Submission, ApiError> {
+    let (input, replay_possible) = (job.input.clone(), job.idempotency.is_some());
+    match app.submitter.submit(job).await? {
+        Submitted::Created(job) => {
+            let (doorbell, model, id) = (app.doorbell.clone(), job.model.clone(), job.id);
+            // Off the request path: the row is stored, and idle workers look by themselves.
+            tokio::spawn(async move {
+                let _ = tokio::time::timeout(Duration::from_millis(50), doorbell.ring(&model, id)).await;
+            });
+            Ok(Submission { job, input: Some(input), replayed: false })
+        }
+        Submitted::Replayed(job) if replay_possible => Ok(Submission { job, input: None, replayed: true }),
+        Submitted::Replayed(_) => Err(ApiError::internal("a job without a key was taken for a repetition")),
+        Submitted::KeyReused => {
+            let detail = "This Idempotency-Key was used for a request with another body.";
+            Err(ApiError::new(ErrorCode::IdempotencyKeyReused, detail))
+        }
+        Submitted::InFlight => {
+            let detail = "The first request with this Idempotency-Key is still being stored; ask again.";
+            let error = ApiError::new(ErrorCode::IdempotencyInFlight, detail);
+            Err(error.header(header::RETRY_AFTER, HeaderValue::from_static("1")))
+        }
+    }
+}
+
+/// The idempotency of a request: its key, and a hash of what it asks for.
+pub fn idempotency(key: Option<String>, operation: &str, body: &Value) -> Option<Idempotency> {
+    let mut canonical = operation.as_bytes().to_vec();
+    canonical.push(b'\n');
+    write_canonical(body, &mut canonical);
+    key.map(|key| Idempotency { key, body_hash: Sha256::digest(&canonical).into() })
+}
+
+/// Writes a value so that equal values give equal bytes: keys in order, no blanks.
+fn write_canonical(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            out.push(b'{');
+            for (key, value) in entries {
+                out.extend_from_slice(Value::from(key.as_str()).to_string().as_bytes());
+                out.push(b':');
+                write_canonical(value, out);
+                out.push(b',');
+            }
+            out.push(b'}');
+        }
+        Value::Array(items) => {
+            out.push(b'[');
+            for item in items {
+                write_canonical(item, out);
+                out.push(b',');
+            }
+            out.push(b']');
+        }
+        scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
+    }
+}
+
+fn check_input<'a>(app: &'a App, model: &str, input: &Value) -> Result<&'a ModelSpec, ApiError> {
+    let Some((spec, schema)) = app.model(model) else {
+        let detail = "The model does not exist or is not served here; GET /v1/models lists those that are.";
+        let mut error = ApiError::new(ErrorCode::UnknownModel, detail);
+        error.errors.push(FieldError::at("/model", "unknown_model", "is not a model of this server"));
+        return Err(error);
+    };
+    let faults = schema.faults(input, "/input");
+    if faults.is_empty() { Ok(spec) } else { Err(ApiError::invalid(faults)) }
+}
+
+fn new_job(owner: UserId, spec: &ModelSpec, input: &Value, priority: Priority) -> NewJob {
+    NewJob {
+        id: JobId::generate(),
+        owner,
+        model: spec.id.clone(),
+        task: spec.task.as_str().to_owned(),
+        priority,
+        cost: spec.task.cost(input),
+        share_key: owner.to_string(),
+        plan_weight: 1,
+        running_cap: None,
+        input: input.to_string(),
+        metadata: None,
+        start_timeout: Duration::ZERO,
+        run_timeout: Duration::ZERO,
+        retry_of: None,
+        idempotency: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn equal_requests_have_equal_hashes_and_others_do_not() {
+        let hash = |operation: &str, text: &str| {
+            let body = strict_json::parse(text.as_bytes()).expect("JSON");
+            idempotency(Some("k".to_owned()), operation, &body).expect("a key").body_hash
+        };
+        let one = hash("createJob", r#"{"a":[1,2],"b":{"c":"x","d":null}}"#);
+        assert_eq!(one, hash("createJob", r#" { "b": {"d":null, "c":"\u0078"}, "a": [1, 2] }"#));
+        for other in [r#"{"a":[2,1],"b":{"c":"x","d":null}}"#, r#"{"a":[12],"b":{"c":"x","d":null}}"#, "{}", "null"] {
+            assert_ne!(one, hash("createJob", other), "{other}");
+        }
+        assert_ne!(hash("createJob", "{}"), hash("retryJob", "{}"));
+        assert!(idempotency(None, "createJob", &json!({})).is_none());
+    }
+}
