@@ -12,11 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use nix::sys::signal::Signal;
 use nix::{
-    sys::{
-        prctl,
-        signal::{Signal, kill},
-    },
+    sys::{prctl, signal::kill},
     unistd::{Pid, getppid},
 };
 
