@@ -36,18 +36,27 @@ impl<D> Answer<D> {
     /// Where the value can't be written as JSON.
     pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, ApiError> {
         let text = serde_json::to_vec(value).map_err(ApiError::internal)?;
-        let response = Response::builder().status(status).content_type("application/json");
+        let response = Response::builder()
+            .status(status)
+            .content_type("application/json");
         Ok(Self::of(response.body(text)))
     }
 
     /// No content.
     pub fn empty() -> Self {
-        Self::of(Response::builder().status(StatusCode::NO_CONTENT).body(Body::empty()))
+        Self::of(
+            Response::builder()
+                .status(StatusCode::NO_CONTENT)
+                .body(Body::empty()),
+        )
     }
 
     /// Any response.
     pub fn of(response: Response) -> Self {
-        Self { response, documented_as: PhantomData }
+        Self {
+            response,
+            documented_as: PhantomData,
+        }
     }
 
     /// Adds a header; a value that is no header value adds nothing.
@@ -68,7 +77,9 @@ impl<D: Documented> IntoResponse for Answer<D> {
 
 impl<D: Documented> ApiResponse for Answer<D> {
     fn meta() -> MetaResponses {
-        MetaResponses { responses: D::responses() }
+        MetaResponses {
+            responses: D::responses(),
+        }
     }
 
     fn register(registry: &mut Registry) {
@@ -78,13 +89,25 @@ impl<D: Documented> ApiResponse for Answer<D> {
 
 /// Documents a JSON answer.
 pub fn json<T: Type>(status: u16, description: &'static str) -> MetaResponse {
-    let content = vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }];
-    MetaResponse { content, ..bare(status, description) }
+    let content = vec![MetaMediaType {
+        content_type: "application/json",
+        schema: T::schema_ref(),
+    }];
+    MetaResponse {
+        content,
+        ..bare(status, description)
+    }
 }
 
 /// Documents an answer without content.
 pub fn bare(status: u16, description: &'static str) -> MetaResponse {
-    MetaResponse { description, status: Some(status), status_range: None, content: Vec::new(), headers: Vec::new() }
+    MetaResponse {
+        description,
+        status: Some(status),
+        status_range: None,
+        content: Vec::new(),
+        headers: Vec::new(),
+    }
 }
 
 /// Documents an event stream.
@@ -93,7 +116,10 @@ pub fn event_stream() -> MetaMediaType {
         description: Some("Server-sent events; see the description of the operation."),
         ..MetaSchema::new("string")
     };
-    MetaMediaType { content_type: "text/event-stream", schema: MetaSchemaRef::Inline(Box::new(schema)) }
+    MetaMediaType {
+        content_type: "text/event-stream",
+        schema: MetaSchemaRef::Inline(Box::new(schema)),
+    }
 }
 
 /// Documents a header of an answer.

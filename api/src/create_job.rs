@@ -97,10 +97,19 @@ mod tests {
         let documented = |name: &str| -> BTreeSet<String> {
             let mut registry = Registry::new();
             CreateJob::register(&mut registry);
-            registry.schemas[name].properties.iter().map(|(name, _)| (*name).to_owned()).collect()
+            registry.schemas[name]
+                .properties
+                .iter()
+                .map(|(name, _)| (*name).to_owned())
+                .collect()
         };
         let judged = |schema: &Value| -> BTreeSet<String> {
-            schema["properties"].as_object().expect("properties").keys().cloned().collect()
+            schema["properties"]
+                .as_object()
+                .expect("properties")
+                .keys()
+                .cloned()
+                .collect()
         };
         assert_eq!(judged(&schema), documented("CreateJob"));
         assert_eq!(judged(&schema["properties"]["timeout"]), documented("JobTimeout"));

@@ -36,7 +36,10 @@ impl<E: Endpoint> Middleware<E> for Edge {
     type Output = EdgeEndpoint<E>;
 
     fn transform(&self, inner: E) -> Self::Output {
-        EdgeEndpoint { inner, methods: self.methods.clone() }
+        EdgeEndpoint {
+            inner,
+            methods: self.methods.clone(),
+        }
     }
 }
 
@@ -104,7 +107,10 @@ impl<E> EdgeEndpoint<E> {
     }
 
     fn not_allowed(&self, path: &str) -> ApiError {
-        let error = ApiError::new(ErrorCode::MethodNotAllowed, "This address does not take this method.");
+        let error = ApiError::new(
+            ErrorCode::MethodNotAllowed,
+            "This address does not take this method.",
+        );
         let fits = |template: &str| {
             let (mut ours, mut asked) = (template.split('/'), path.split('/'));
             loop {
@@ -115,7 +121,9 @@ impl<E> EdgeEndpoint<E> {
                 }
             }
         };
-        let Some((_, methods)) = self.methods.iter().find(|(template, _)| fits(template)) else { return error };
+        let Some((_, methods)) = self.methods.iter().find(|(template, _)| fits(template)) else {
+            return error;
+        };
         let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
         match HeaderValue::from_str(&names.join(", ")) {
             Ok(value) => error.header(header::ALLOW, value),
@@ -128,9 +136,13 @@ impl<E> EdgeEndpoint<E> {
 fn request_id(headers: &HeaderMap) -> String {
     let own = headers.get(REQUEST_ID).and_then(|v| v.to_str().ok());
     let harmless = |id: &&str| {
-        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
+        (1..=128).contains(&id.len())
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(&b))
     };
-    own.filter(harmless).map_or_else(|| format!("req_{}", uuid::Uuid::now_v7().simple()), str::to_owned)
+    own.filter(harmless)
+        .map_or_else(|| format!("req_{}", uuid::Uuid::now_v7().simple()), str::to_owned)
 }
 
 /// A fault of ours is logged once, here; a refusal is the client's business.
@@ -138,7 +150,9 @@ fn log(error: &ApiError, id: &str, method: &Method, path: &str) {
     let cause = error.cause.as_deref().unwrap_or_default();
     match error.code {
         ErrorCode::Internal => tracing::error!(request_id = id, %method, path, cause, "a request failed"),
-        ErrorCode::Unavailable => tracing::warn!(request_id = id, %method, path, cause, "the database does not answer"),
+        ErrorCode::Unavailable => {
+            tracing::warn!(request_id = id, %method, path, cause, "the database does not answer")
+        }
         code => tracing::debug!(request_id = id, %method, path, %code, "a request was refused"),
     }
 }
@@ -164,7 +178,10 @@ fn finish(headers: &mut HeaderMap, id: &str) {
         (header::CONTENT_SECURITY_POLICY, DATA_POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
     ];
     for (name, value) in usual {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -9,7 +9,11 @@ use poem::{
     error::ResponseError,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
-use poem_openapi::{ApiResponse, Object, registry::{MetaResponses, Registry}, types::Type};
+use poem_openapi::{
+    ApiResponse, Object,
+    registry::{MetaResponses, Registry},
+    types::Type,
+};
 use serde::Serialize;
 
 /// One thing that is wrong with a request.
@@ -30,12 +34,22 @@ pub struct FieldError {
 impl FieldError {
     /// Something in the body.
     pub fn at(pointer: impl Into<String>, code: &str, detail: impl Into<String>) -> Self {
-        Self { pointer: Some(pointer.into()), parameter: None, detail: detail.into(), code: code.to_owned() }
+        Self {
+            pointer: Some(pointer.into()),
+            parameter: None,
+            detail: detail.into(),
+            code: code.to_owned(),
+        }
     }
 
     /// A query parameter or header.
     pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
-        Self { pointer: None, parameter: Some(name.to_owned()), detail: detail.into(), code: "invalid".to_owned() }
+        Self {
+            pointer: None,
+            parameter: Some(name.to_owned()),
+            detail: detail.into(),
+            code: "invalid".to_owned(),
+        }
     }
 }
 
@@ -83,7 +97,13 @@ pub struct ApiError {
 impl ApiError {
     /// A failure of this code.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), headers: Vec::new(), cause: None }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+            cause: None,
+        }
     }
 
     /// The job does not exist, or is somebody else's: the two look the same.
@@ -102,16 +122,26 @@ impl ApiError {
     /// The body does not fit.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
-            [one] => format!("{}: {}", one.pointer.as_deref().filter(|p| !p.is_empty()).unwrap_or("body"), one.detail),
+            [one] => format!(
+                "{}: {}",
+                one.pointer.as_deref().filter(|p| !p.is_empty()).unwrap_or("body"),
+                one.detail
+            ),
             many => format!("{} things are wrong with the body.", many.len()),
         };
-        Self { errors, ..Self::new(ErrorCode::ValidationFailed, detail) }
+        Self {
+            errors,
+            ..Self::new(ErrorCode::ValidationFailed, detail)
+        }
     }
 
     /// A fault of ours.
     pub fn internal(cause: impl ToString) -> Self {
         let detail = "The request failed for a reason on our side; the log has it under the request id.";
-        Self { cause: Some(cause.to_string()), ..Self::new(ErrorCode::Internal, detail) }
+        Self {
+            cause: Some(cause.to_string()),
+            ..Self::new(ErrorCode::Internal, detail)
+        }
     }
 
     /// Adds a header to the answer.
@@ -141,8 +171,11 @@ impl From<DbError> for ApiError {
         match e {
             DbError::Unavailable(cause) => {
                 let detail = "The database does not answer; try again in a moment.";
-                Self { cause: Some(cause), ..Self::new(ErrorCode::Unavailable, detail) }
-                    .header(header::RETRY_AFTER, HeaderValue::from_static("2"))
+                Self {
+                    cause: Some(cause),
+                    ..Self::new(ErrorCode::Unavailable, detail)
+                }
+                .header(header::RETRY_AFTER, HeaderValue::from_static("2"))
             }
             DbError::Statement(cause) => Self::internal(cause),
         }
@@ -158,10 +191,34 @@ impl ResponseError for ApiError {
 /// The document lists errors per operation (`openapi`); here only the schema is made known.
 impl ApiResponse for ApiError {
     fn meta() -> MetaResponses {
-        MetaResponses { responses: Vec::new() }
+        MetaResponses {
+            responses: Vec::new(),
+        }
     }
 
     fn register(registry: &mut Registry) {
         Problem::register(registry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_documentation_lists_exactly_the_table() {
+        let documentation = include_str!("../../docs/api.md");
+        let rows = documentation
+            .lines()
+            .filter(|line| line.starts_with("| `") && line.matches('|').count() == 5);
+        let documented: BTreeSet<String> = rows
+            .map(|row| row.split('|').map(str::trim).collect::<Vec<_>>().join("|"))
+            .collect();
+        let again = |code: &ErrorCode| if code.retryable() { "yes" } else { "no" };
+        let row = |code: &ErrorCode| format!("|`{code}`|{}|{}|{}|", code.status(), code.title(), again(code));
+        let table: BTreeSet<String> = ErrorCode::ALL.iter().map(row).collect();
+        assert_eq!(documented, table);
     }
 }

@@ -19,13 +19,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
 };
 
-use crate::{
-    auth::token::Fingerprint,
-    error::ApiError,
-    present, sse,
-    state::App,
-    stream_slots::StreamSlot,
-};
+use crate::{auth::token::Fingerprint, error::ApiError, present, sse, state::App, stream_slots::StreamSlot};
 
 /// The most a stream holds for its client: events, and bytes of them.
 const MAX_HELD: usize = 256;
@@ -100,9 +94,16 @@ impl EventStream {
     /// # Errors
     /// 404 where the job is gone, 503 where the database does not answer.
     pub async fn open(app: Arc<App>, start: Start) -> Result<Self, ApiError> {
-        let Start { job, after, fingerprint, slot } = start;
+        let Start {
+            job,
+            after,
+            fingerprint,
+            slot,
+        } = start;
         let subscription = app.events.subscribe(job.id, after).await;
-        let row = jobs::get(&app.db, job.owner, job.id).await?.ok_or_else(ApiError::no_such_job)?;
+        let row = jobs::get(&app.db, job.owner, job.id)
+            .await?
+            .ok_or_else(ApiError::no_such_job)?;
         let now = Instant::now();
         let mut tick = interval_at(now + Duration::from_secs(1), Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -195,7 +196,11 @@ impl EventStream {
         if now >= self.row_at {
             return self.read_row().await;
         }
-        if self.job.state == JobState::Queued { self.tell_status().await } else { Ok(()) }
+        if self.job.state == JobState::Queued {
+            self.tell_status().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn read_row(&mut self) -> Result<(), ApiError> {
@@ -238,7 +243,10 @@ impl EventStream {
             epoch: self.job.epoch,
             attempt: self.job.attempt,
             canceling: self.job.cancel_requested_at.is_some(),
-            queue: view.queue.as_ref().map(|q| (q.position, q.position_is_minimum, q.possible)),
+            queue: view
+                .queue
+                .as_ref()
+                .map(|q| (q.position, q.position_is_minimum, q.possible)),
         };
         if self.told.as_ref() != Some(&snapshot) {
             self.hold_event("status", &view)?;
@@ -254,7 +262,11 @@ impl EventStream {
         self.refill = false;
         self.absorb(subscription.replay)?;
         // A change may have been told to the receiver that was let go.
-        if self.phase == Phase::Running && !self.refill { self.read_row().await } else { Ok(()) }
+        if self.phase == Phase::Running && !self.refill {
+            self.read_row().await
+        } else {
+            Ok(())
+        }
     }
 
     /// Replays kept events, as many as may be held.
@@ -273,7 +285,11 @@ impl EventStream {
     fn offer(&mut self, event: JobEvent) -> Result<(), ApiError> {
         let Some(id) = event.id() else { return Ok(()) };
         self.enter(id.epoch)?;
-        let expected = if self.last.epoch == id.epoch { self.last.seq + 1 } else { 1 };
+        let expected = if self.last.epoch == id.epoch {
+            self.last.seq + 1
+        } else {
+            1
+        };
         if id.epoch < self.epoch || id.seq < expected {
             return Ok(());
         }
@@ -288,7 +304,9 @@ impl EventStream {
                 self.progress = Some(progress);
                 Ok(())
             }
-            JobEvent::Output { index, chunk, .. } => self.hold_event("output", &json!({"index": index, "chunk": chunk})),
+            JobEvent::Output { index, chunk, .. } => {
+                self.hold_event("output", &json!({"index": index, "chunk": chunk}))
+            }
         }
     }
 
@@ -300,7 +318,11 @@ impl EventStream {
         let was_in_one = self.epoch > 0;
         self.epoch = epoch;
         self.progress = None;
-        if was_in_one { self.hold_event("reset", &json!({"epoch": epoch})) } else { Ok(()) }
+        if was_in_one {
+            self.hold_event("reset", &json!({"epoch": epoch}))
+        } else {
+            Ok(())
+        }
     }
 
     /// The job has ended: its last events, a `gap` if some are gone, then `done`.
@@ -323,8 +345,15 @@ impl EventStream {
             return Ok(());
         }
         if !self.complete() {
-            let after = if self.last.epoch == self.job.last_event.epoch { self.last.seq } else { 0 };
-            self.hold_event("gap", &json!({"after": after, "before": self.job.last_event.seq + 1}))?;
+            let after = if self.last.epoch == self.job.last_event.epoch {
+                self.last.seq
+            } else {
+                0
+            };
+            self.hold_event(
+                "gap",
+                &json!({"after": after, "before": self.job.last_event.seq + 1}),
+            )?;
         }
         let view = present::whole(&self.app, &self.job).await?;
         self.hold_event("done", &view)?;

@@ -19,11 +19,19 @@ const ID: &str = "job_01ke1c2v7h8q9r0s1t2v3w4x5y";
 /// The examples of an operation.
 pub fn of(operation: &str) -> Examples {
     let responses = match operation {
-        "createJob" => vec![(200, JSON, succeeded()), (200, EVENTS, json!(stream())), (202, JSON, queued())],
+        "createJob" => vec![
+            (200, JSON, succeeded()),
+            (200, EVENTS, json!(stream())),
+            (202, JSON, queued()),
+        ],
         "retryJob" => {
             let mut job = queued();
             job["retry_of"] = "job_01ke1bzz4m3n2p1q0r9s8t7v6w".into();
-            vec![(200, JSON, succeeded()), (200, EVENTS, json!(stream())), (202, JSON, job)]
+            vec![
+                (200, JSON, succeeded()),
+                (200, EVENTS, json!(stream())),
+                (202, JSON, job),
+            ]
         }
         "listJobs" => vec![(200, JSON, list())],
         "getJob" => vec![(200, JSON, succeeded())],
@@ -61,7 +69,8 @@ pub fn problem(code: ErrorCode) -> Value {
     });
     if code == ErrorCode::ValidationFailed {
         problem["detail"] = "/input/texts/1: must be of type string".into();
-        let fault = json!({"pointer": "/input/texts/1", "code": "wrong_type", "detail": "must be of type string"});
+        let fault =
+            json!({"pointer": "/input/texts/1", "code": "wrong_type", "detail": "must be of type string"});
         problem["errors"] = json!([fault]);
     }
     problem

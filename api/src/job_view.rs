@@ -202,7 +202,11 @@ impl JobView {
     /// # Errors
     /// Where the stored input or output is not JSON.
     pub fn new(job: &Job, extras: Extras) -> Result<Self, ApiError> {
-        let json = |text: Option<String>| text.map(FreeForm::from_text).transpose().map_err(ApiError::internal);
+        let json = |text: Option<String>| {
+            text.map(FreeForm::from_text)
+                .transpose()
+                .map_err(ApiError::internal)
+        };
         let (input, output) = extras.payload.map(|p| (p.input, p.output)).unwrap_or_default();
         let get = format!("/v1/jobs/{}", job.id);
         Ok(Self {
@@ -215,8 +219,14 @@ impl JobView {
             input: json(input)?,
             output: json(output)?,
             error: job.error.as_ref().map(JobFailure::from),
-            progress: extras.progress.map(|p| JobProgress { fraction: p.fraction, stage: p.stage }),
-            queue: extras.queue.filter(|_| job.state == JobState::Queued).map(JobQueue::from),
+            progress: extras.progress.map(|p| JobProgress {
+                fraction: p.fraction,
+                stage: p.stage,
+            }),
+            queue: extras
+                .queue
+                .filter(|_| job.state == JobState::Queued)
+                .map(JobQueue::from),
             priority: job.priority.into(),
             attempt: job.attempt,
             created_at: Timestamp(job.created_at),
@@ -233,14 +243,23 @@ impl JobView {
             metadata: job.metadata.as_ref().map(FreeForm::from),
             retry_of: job.retry_of.map(|id| id.to_string()),
             data_removed: job.data_removed,
-            urls: JobUrls { cancel: format!("{get}/cancel"), events: format!("{get}/events"), get },
+            urls: JobUrls {
+                cancel: format!("{get}/cancel"),
+                events: format!("{get}/events"),
+                get,
+            },
         })
     }
 }
 
 impl From<&JobError> for JobFailure {
     fn from(e: &JobError) -> Self {
-        Self { kind: e.kind.to_string(), title: e.title.clone(), detail: e.detail.clone(), retryable: e.retryable }
+        Self {
+            kind: e.kind.to_string(),
+            title: e.title.clone(),
+            detail: e.detail.clone(),
+            retryable: e.retryable,
+        }
     }
 }
 

@@ -40,7 +40,10 @@ impl<'a, T: Type> ApiExtractor<'a> for JsonBody<T> {
     fn request_meta() -> Option<MetaRequest> {
         Some(MetaRequest {
             description: None,
-            content: vec![MetaMediaType { content_type: "application/json", schema: T::schema_ref() }],
+            content: vec![MetaMediaType {
+                content_type: "application/json",
+                schema: T::schema_ref(),
+            }],
             required: true,
         })
     }
@@ -53,12 +56,21 @@ impl<'a, T: Type> ApiExtractor<'a> for JsonBody<T> {
         check_media_type(request)?;
         let bytes = read(request, body).await?;
         let value = strict_json::parse(&bytes).map_err(|refused| {
-            let mut error = ApiError::new(ErrorCode::MalformedRequest, format!("The body: {}", refused.detail));
+            let mut error = ApiError::new(
+                ErrorCode::MalformedRequest,
+                format!("The body: {}", refused.detail),
+            );
             let fault = FieldError::at(String::new(), "malformed", refused.detail);
-            error.errors.push(FieldError { pointer: refused.pointer, ..fault });
+            error.errors.push(FieldError {
+                pointer: refused.pointer,
+                ..fault
+            });
             error
         })?;
-        Ok(Self { value, documented_as: PhantomData })
+        Ok(Self {
+            value,
+            documented_as: PhantomData,
+        })
     }
 }
 
@@ -68,8 +80,15 @@ fn check_media_type(request: &Request) -> Result<(), ApiError> {
     if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return refuse("A compressed body is not read; send it as it is.");
     }
-    let mut parts = request.content_type().unwrap_or_default().split(';').map(str::trim);
-    if !parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+    let mut parts = request
+        .content_type()
+        .unwrap_or_default()
+        .split(';')
+        .map(str::trim);
+    if !parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+    {
         return refuse("The body must be application/json.");
     }
     for parameter in parts {
@@ -87,11 +106,19 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiE
         let detail = format!("The body may have at most {MAX_BODY} bytes.");
         ApiError::new(ErrorCode::PayloadTooLarge, detail)
     };
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
-    if length.and_then(|v| v.parse::<u64>().ok()).is_some_and(|length| length > MAX_BODY as u64) {
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok());
+    if length
+        .and_then(|v| v.parse::<u64>().ok())
+        .is_some_and(|length| length > MAX_BODY as u64)
+    {
         return Err(too_large());
     }
-    let body = body.take().map_err(|_| ApiError::internal("the body was read before"))?;
+    let body = body
+        .take()
+        .map_err(|_| ApiError::internal("the body was read before"))?;
     let mut chunks = std::pin::pin!(body.into_bytes_stream());
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {

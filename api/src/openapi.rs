@@ -18,8 +18,12 @@ pub const DESCRIPTION: &str = "Submit inference jobs, wait for them, poll them, 
     Every answer carries `X-Request-Id`; send your own to find a request in the log.";
 
 /// The failures that every operation behind a token has.
-const ALWAYS: [ErrorCode; 4] =
-    [ErrorCode::Unauthorized, ErrorCode::InsufficientScope, ErrorCode::Internal, ErrorCode::Unavailable];
+const ALWAYS: [ErrorCode; 4] = [
+    ErrorCode::Unauthorized,
+    ErrorCode::InsufficientScope,
+    ErrorCode::Internal,
+    ErrorCode::Unavailable,
+];
 
 /// The failures of one operation.
 pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
@@ -81,15 +85,23 @@ pub(crate) fn document() -> Value {
 pub(crate) fn methods(document: &Value) -> Vec<(String, Vec<Method>)> {
     let paths = document["paths"].as_object().into_iter().flatten();
     let methods = |operations: &Value| {
-        let names = operations.as_object().into_iter().flatten().map(|(name, _)| name.to_ascii_uppercase());
+        let names = operations
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.to_ascii_uppercase());
         let mut methods: Vec<Method> = names.filter_map(|name| name.parse().ok()).collect();
         if methods.contains(&Method::GET) {
             methods.push(Method::HEAD);
         }
         methods
     };
-    let pages = ["/openapi.json", "/docs", "/docs/errors"].map(|page| (page.to_owned(), vec![Method::GET, Method::HEAD]));
-    paths.map(|(path, operations)| (path.clone(), methods(operations))).chain(pages).collect()
+    let pages = ["/openapi.json", "/docs", "/docs/errors"]
+        .map(|page| (page.to_owned(), vec![Method::GET, Method::HEAD]));
+    paths
+        .map(|(path, operations)| (path.clone(), methods(operations)))
+        .chain(pages)
+        .collect()
 }
 
 /// All types of the API, also those that only event streams carry.
@@ -103,7 +115,10 @@ fn schemas() -> Value {
 
 fn operations(document: &mut Value) -> impl Iterator<Item = &mut Value> {
     let paths = document["paths"].as_object_mut().into_iter().flatten();
-    paths.filter_map(|(_, path)| path.as_object_mut()).flatten().map(|(_, operation)| operation)
+    paths
+        .filter_map(|(_, path)| path.as_object_mut())
+        .flatten()
+        .map(|(_, operation)| operation)
 }
 
 /// Adds failures and examples to an operation.
@@ -130,8 +145,16 @@ fn complete(operation: &mut Value) {
 }
 
 fn failure(codes: &[ErrorCode]) -> Value {
-    let lines: Vec<String> = codes.iter().map(|code| format!("`{code}`: {}.", code.title())).collect();
-    let example = |code: &ErrorCode| (code.as_str().to_owned(), json!({"value": examples::problem(*code)}));
+    let lines: Vec<String> = codes
+        .iter()
+        .map(|code| format!("`{code}`: {}.", code.title()))
+        .collect();
+    let example = |code: &ErrorCode| {
+        (
+            code.as_str().to_owned(),
+            json!({"value": examples::problem(*code)}),
+        )
+    };
     let examples: Map<String, Value> = codes.iter().map(example).collect();
     json!({
         "description": lines.join(" "),
@@ -158,7 +181,10 @@ fn plain(value: &mut Value) {
                 map.remove("default");
             }
             let merged = map.get("allOf").and_then(Value::as_array);
-            if let Some(reference) = merged.and_then(|all| all.iter().find(|one| one.get("$ref").is_some())).cloned() {
+            if let Some(reference) = merged
+                .and_then(|all| all.iter().find(|one| one.get("$ref").is_some()))
+                .cloned()
+            {
                 map.insert("allOf".to_owned(), json!([reference]));
             }
             map.values_mut().for_each(plain);
@@ -174,7 +200,9 @@ mod tests {
     use super::*;
 
     fn all_operations() -> Vec<Value> {
-        operations(&mut document()).map(|operation| operation.clone()).collect()
+        operations(&mut document())
+            .map(|operation| operation.clone())
+            .collect()
     }
 
     #[test]
@@ -184,21 +212,37 @@ mod tests {
         for operation in &operations {
             let id = operation["operationId"].as_str().expect("an id").to_owned();
             for field in ["summary", "description"] {
-                assert!(operation[field].as_str().is_some_and(|text| !text.is_empty()), "{id}: {field}");
+                assert!(
+                    operation[field].as_str().is_some_and(|text| !text.is_empty()),
+                    "{id}: {field}"
+                );
             }
             assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{id}");
             let text = operation.to_string();
-            assert!(text.contains("\"example\"") || text.contains("\"x-example\""), "{id} has no example");
+            assert!(
+                text.contains("\"example\"") || text.contains("\"x-example\""),
+                "{id} has no example"
+            );
             for (status, response) in operation["responses"].as_object().expect("responses") {
-                assert!(response["description"].as_str().is_some_and(|d| !d.is_empty()), "{id} {status}");
+                assert!(
+                    response["description"].as_str().is_some_and(|d| !d.is_empty()),
+                    "{id} {status}"
+                );
                 let failed = status.as_str() >= "400";
-                assert_eq!(failed, response["content"].get("application/problem+json").is_some(), "{id} {status}");
+                assert_eq!(
+                    failed,
+                    response["content"].get("application/problem+json").is_some(),
+                    "{id} {status}"
+                );
             }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 assert!(parameter["description"].is_string(), "{id}: {parameter}");
             }
             if operation.get("requestBody").is_some() {
-                assert!(operation["requestBody"]["content"]["application/json"]["example"].is_object(), "{id}");
+                assert!(
+                    operation["requestBody"]["content"]["application/json"]["example"].is_object(),
+                    "{id}"
+                );
             }
             assert!(ids.insert(id));
         }
@@ -210,7 +254,12 @@ mod tests {
     fn every_operation_but_the_health_checks_needs_a_token() {
         for operation in all_operations() {
             let open = operation["tags"] == json!(["health"]);
-            assert_eq!(operation.get("security").is_none(), open, "{}", operation["operationId"]);
+            assert_eq!(
+                operation.get("security").is_none(),
+                open,
+                "{}",
+                operation["operationId"]
+            );
         }
     }
 
@@ -218,7 +267,11 @@ mod tests {
     fn references_lead_somewhere_and_every_field_is_described() {
         let document = document();
         let text = document.to_string();
-        for reference in text.split("\"$ref\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        for reference in text
+            .split("\"$ref\":\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+        {
             let pointer = reference.trim_start_matches('#');
             assert!(document.pointer(pointer).is_some(), "{reference}");
         }
@@ -243,10 +296,22 @@ mod tests {
             .flat_map(|operation| failures(operation["operationId"].as_str().unwrap_or_default()))
             .map(ErrorCode::as_str)
             .collect();
-        let of_jobs = ["invalid_input", "timeout", "worker_crashed", "out_of_memory", "lease_lost", "model_unavailable", "model_error"];
+        let of_jobs = [
+            "invalid_input",
+            "timeout",
+            "worker_crashed",
+            "out_of_memory",
+            "lease_lost",
+            "model_unavailable",
+            "model_error",
+        ];
         for code in ErrorCode::ALL {
             let framework = *code == ErrorCode::MethodNotAllowed;
-            assert_eq!(told.contains(code.as_str()), !of_jobs.contains(&code.as_str()) && !framework, "{code}");
+            assert_eq!(
+                told.contains(code.as_str()),
+                !of_jobs.contains(&code.as_str()) && !framework,
+                "{code}"
+            );
         }
     }
 }

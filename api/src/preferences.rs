@@ -30,7 +30,11 @@ impl Prefer {
             let (name, value) = (name.trim(), value.trim().trim_matches('"'));
             // The first of a name counts.
             if name.eq_ignore_ascii_case("wait") && prefer.wait.is_none() {
-                let seconds = if value.is_empty() { Some(MAX_WAIT_SECONDS) } else { value.parse().ok() };
+                let seconds = if value.is_empty() {
+                    Some(MAX_WAIT_SECONDS)
+                } else {
+                    value.parse().ok()
+                };
                 prefer.wait = seconds.filter(|s| *s >= 1).map(|s| s.min(MAX_WAIT_SECONDS));
             }
             prefer.respond_async |= name.eq_ignore_ascii_case("respond-async");
@@ -73,7 +77,11 @@ impl Form {
 
 /// The form a client likes best of those on offer; the first of equals. `None` where it takes none.
 pub fn accepted(headers: &HeaderMap, offered: &[Form]) -> Option<Form> {
-    let mut values = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).peekable();
+    let mut values = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .peekable();
     if values.peek().is_none() {
         return offered.first().copied();
     }
@@ -83,7 +91,10 @@ pub fn accepted(headers: &HeaderMap, offered: &[Form]) -> Option<Form> {
         let exact = format!("{kind}/{subtype}");
         let of = |name: &str| ranges.iter().find(|(range, _)| range == name).map(|(_, q)| *q);
         // The most specific range decides.
-        of(&exact).or_else(|| of(&format!("{kind}/*"))).or_else(|| of("*/*")).unwrap_or(0.0)
+        of(&exact)
+            .or_else(|| of(&format!("{kind}/*")))
+            .or_else(|| of("*/*"))
+            .unwrap_or(0.0)
     };
     let mut best = None;
     for form in offered {
@@ -109,25 +120,36 @@ fn range(text: &str) -> (String, f32) {
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     const NAME: &str = "Idempotency-Key";
     let mut values = headers.get_all(NAME).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err(ApiError::bad_parameter(NAME, "was sent more than once"));
     }
-    let text = value.to_str().map_err(|_| ApiError::bad_parameter(NAME, "must be printable ASCII"))?.trim();
+    let text = value
+        .to_str()
+        .map_err(|_| ApiError::bad_parameter(NAME, "must be printable ASCII"))?
+        .trim();
     let key = if text.starts_with('"') {
         unquote(text).ok_or_else(|| ApiError::bad_parameter(NAME, "has a quote that is not closed"))?
     } else {
         text.to_owned()
     };
     if key.is_empty() || key.len() > 255 || !key.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-        return Err(ApiError::bad_parameter(NAME, "must have 1 to 255 printable ASCII characters"));
+        return Err(ApiError::bad_parameter(
+            NAME,
+            "must have 1 to 255 printable ASCII characters",
+        ));
     }
     Ok(Some(key))
 }
 
 /// A structured-field string (RFC 9651 §3.3.3).
 fn unquote(text: &str) -> Option<String> {
-    let inner = text.strip_prefix('"')?.strip_suffix('"').filter(|_| text.len() >= 2)?;
+    let inner = text
+        .strip_prefix('"')?
+        .strip_suffix('"')
+        .filter(|_| text.len() >= 2)?;
     let mut plain = String::with_capacity(inner.len());
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {
@@ -149,7 +171,10 @@ mod tests {
     fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header"));
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).expect("a header"),
+            );
         }
         headers
     }
@@ -172,8 +197,18 @@ mod tests {
         ] {
             assert_eq!(wait(values), want, "{values:?}");
         }
-        assert_eq!(Prefer::of(&headers("prefer", &["respond-async"])).applied().as_deref(), Some("respond-async"));
-        assert_eq!(Prefer::of(&headers("prefer", &["respond-async, wait=5"])).applied().as_deref(), Some("wait=5"));
+        assert_eq!(
+            Prefer::of(&headers("prefer", &["respond-async"]))
+                .applied()
+                .as_deref(),
+            Some("respond-async")
+        );
+        assert_eq!(
+            Prefer::of(&headers("prefer", &["respond-async, wait=5"]))
+                .applied()
+                .as_deref(),
+            Some("wait=5")
+        );
         assert_eq!(Prefer::default().applied(), None);
     }
 
@@ -197,13 +232,23 @@ mod tests {
 
     #[test]
     fn keys_are_read_quoted_and_bare() {
-        let key = |values: &[&str]| idempotency_key(&headers("idempotency-key", values)).map_err(|e| e.code.as_str());
+        let key = |values: &[&str]| {
+            idempotency_key(&headers("idempotency-key", values)).map_err(|e| e.code.as_str())
+        };
         assert_eq!(key(&["abc-1"]), Ok(Some("abc-1".to_owned())));
         assert_eq!(key(&["\"abc-1\""]), Ok(Some("abc-1".to_owned())));
         assert_eq!(key(&[r#""a\"b\\""#]), Ok(Some(r#"a"b\"#.to_owned())));
         assert_eq!(key(&[]), Ok(None));
         let long = "x".repeat(256);
-        for bad in [&[""][..], &["\"\""], &["\""], &["\"a"], &[r#""a\n""#], &["a", "b"], &[&long]] {
+        for bad in [
+            &[""][..],
+            &["\"\""],
+            &["\""],
+            &["\"a"],
+            &[r#""a\n""#],
+            &["a", "b"],
+            &[&long],
+        ] {
             assert_eq!(key(bad), Err("malformed_request"), "{bad:?}");
         }
     }

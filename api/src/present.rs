@@ -18,8 +18,19 @@ use crate::{
 /// Where the database fails.
 pub async fn whole(app: &App, job: &Job) -> Result<JobView, ApiError> {
     let payload = jobs::payload(&app.db, job.owner, job.id).await?;
-    let progress = if job.state == JobState::Processing { latest_progress(app, job).await } else { None };
-    JobView::new(job, Extras { payload, progress, ..waiting(app, job).await? })
+    let progress = if job.state == JobState::Processing {
+        latest_progress(app, job).await
+    } else {
+        None
+    };
+    JobView::new(
+        job,
+        Extras {
+            payload,
+            progress,
+            ..waiting(app, job).await?
+        },
+    )
 }
 
 /// A job that was just stored with this input: nothing of it needs to be read back.
@@ -27,8 +38,17 @@ pub async fn whole(app: &App, job: &Job) -> Result<JobView, ApiError> {
 /// # Errors
 /// Where the database fails.
 pub async fn fresh(app: &App, job: &Job, input: String) -> Result<JobView, ApiError> {
-    let payload = Some(Payload { input: Some(input), output: None });
-    JobView::new(job, Extras { payload, ..waiting(app, job).await? })
+    let payload = Some(Payload {
+        input: Some(input),
+        output: None,
+    });
+    JobView::new(
+        job,
+        Extras {
+            payload,
+            ..waiting(app, job).await?
+        },
+    )
 }
 
 /// A job without input and output.
@@ -36,18 +56,41 @@ pub async fn fresh(app: &App, job: &Job, input: String) -> Result<JobView, ApiEr
 /// # Errors
 /// Where the database fails.
 pub async fn brief(app: &App, job: &Job, progress: Option<Progress>) -> Result<JobView, ApiError> {
-    JobView::new(job, Extras { progress, ..waiting(app, job).await? })
+    JobView::new(
+        job,
+        Extras {
+            progress,
+            ..waiting(app, job).await?
+        },
+    )
 }
 
 async fn waiting(app: &App, job: &Job) -> Result<Extras, ApiError> {
     let queued = job.state == JobState::Queued;
-    let queue = if queued { Some(app.positions.of(job).await?) } else { None };
-    Ok(Extras { queue, ..Extras::default() })
+    let queue = if queued {
+        Some(app.positions.of(job).await?)
+    } else {
+        None
+    };
+    Ok(Extras {
+        queue,
+        ..Extras::default()
+    })
 }
 
 /// How far the run was last seen; events are hints, so there may be none.
 async fn latest_progress(app: &App, job: &Job) -> Option<Progress> {
-    let kept = app.events.subscribe(job.id, EventId { epoch: job.epoch, seq: 0 }).await.replay;
+    let kept = app
+        .events
+        .subscribe(
+            job.id,
+            EventId {
+                epoch: job.epoch,
+                seq: 0,
+            },
+        )
+        .await
+        .replay;
     kept.into_iter().rev().find_map(|event| match event {
         JobEvent::Progress { id, progress } if id.epoch == job.epoch => Some(progress),
         _ => None,

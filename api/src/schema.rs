@@ -19,7 +19,9 @@ impl Schema {
     /// # Errors
     /// Where it is not a schema.
     pub fn new(schema: &Value) -> Result<Self, String> {
-        jsonschema::validator_for(schema).map(Self).map_err(|e| e.to_string())
+        jsonschema::validator_for(schema)
+            .map(Self)
+            .map_err(|e| e.to_string())
     }
 
     /// What is wrong with `value`, which stands at `base` in the body; empty when it fits.
@@ -49,7 +51,8 @@ fn describe(kind: &Kind, pointer: String, faults: &mut Vec<FieldError>) {
             return faults.push(FieldError::at(below(name), "required", "is required"));
         }
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            let unknown = |name: &String| FieldError::at(below(name), "unknown_field", "is not a field of this object");
+            let unknown =
+                |name: &String| FieldError::at(below(name), "unknown_field", "is not a field of this object");
             return faults.extend(unexpected.iter().map(unknown));
         }
         Kind::Type { kind } => ("wrong_type", format!("must be {}", type_names(kind))),
@@ -64,7 +67,10 @@ fn describe(kind: &Kind, pointer: String, faults: &mut Vec<FieldError>) {
         Kind::ExclusiveMaximum { limit } => ("too_large", format!("must be less than {limit}")),
         Kind::ExclusiveMinimum { limit } => ("too_small", format!("must be more than {limit}")),
         Kind::Enum { options } => ("not_allowed", format!("must be one of {options}")),
-        other => ("invalid", format!("does not fit the schema ({})", other.keyword())),
+        other => (
+            "invalid",
+            format!("does not fit the schema ({})", other.keyword()),
+        ),
     };
     faults.push(FieldError::at(pointer, code, detail));
 }
@@ -86,7 +92,10 @@ mod tests {
     fn faults(value: &Value) -> Vec<(String, String)> {
         let schema = Schema::new(&Task::TextEmbedding.input_schema(3)).expect("a schema of ours");
         let faults = schema.faults(value, "/input");
-        faults.into_iter().map(|f| (f.pointer.unwrap_or_default(), f.code)).collect()
+        faults
+            .into_iter()
+            .map(|f| (f.pointer.unwrap_or_default(), f.code))
+            .collect()
     }
 
     #[test]
@@ -94,12 +103,21 @@ mod tests {
         let fault = |pointer: &str, code: &str| (pointer.to_owned(), code.to_owned());
         assert_eq!(faults(&json!({"texts": ["a", "b"]})), []);
         assert_eq!(faults(&json!({"text": "a"})), []);
-        assert_eq!(faults(&json!({"texts": ["a", 1]})), [fault("/input/texts/1", "wrong_type")]);
+        assert_eq!(
+            faults(&json!({"texts": ["a", 1]})),
+            [fault("/input/texts/1", "wrong_type")]
+        );
         assert_eq!(faults(&json!({"texts": []})), [fault("/input/texts", "too_few")]);
-        assert_eq!(faults(&json!({"texts": ["a", "b", "c", "d"]})), [fault("/input/texts", "too_many")]);
+        assert_eq!(
+            faults(&json!({"texts": ["a", "b", "c", "d"]})),
+            [fault("/input/texts", "too_many")]
+        );
         assert_eq!(faults(&json!({})), [fault("/input", "too_few")]);
         assert_eq!(faults(&json!([])), [fault("/input", "wrong_type")]);
-        assert_eq!(faults(&json!({"a/b": 1})), [fault("/input/a~1b", "unknown_field")]);
+        assert_eq!(
+            faults(&json!({"a/b": 1})),
+            [fault("/input/a~1b", "unknown_field")]
+        );
         assert_eq!(faults(&json!({"text": ""})), [fault("/input/text", "too_short")]);
     }
 

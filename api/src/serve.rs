@@ -53,7 +53,12 @@ impl Acceptor for GuardedAcceptor {
         socket.set_nodelay(true)?;
         let mut guarded = TimeoutStream::new(socket);
         guarded.set_write_timeout(Some(self.write_timeout));
-        Ok((Box::pin(guarded), self.local.clone(), RemoteAddr(remote.into()), Scheme::HTTP))
+        Ok((
+            Box::pin(guarded),
+            self.local.clone(),
+            RemoteAddr(remote.into()),
+            Scheme::HTTP,
+        ))
     }
 }
 
@@ -76,7 +81,11 @@ pub async fn serve(listener: TcpListener, state: ApiState, lifecycle: Lifecycle)
         .name("api")
         .idle_timeout(IDLE)
         .http2_max_concurrent_streams(100)
-        .run_with_graceful_shutdown(routes::endpoint(app), async move { soft.cancelled().await }, Some(grace));
+        .run_with_graceful_shutdown(
+            routes::endpoint(app),
+            async move { soft.cancelled().await },
+            Some(grace),
+        );
     tokio::select! {
         done = served => done,
         () = lifecycle.hard.cancelled() => Ok(()),

@@ -38,6 +38,9 @@ mod tests {
         let text = event("output", id, &serde_json::json!({"chunk": "a\nb"})).expect("JSON");
         assert_eq!(text, "id: 1-2\nevent: output\ndata: {\"chunk\":\"a\\nb\"}\n\n");
         let raw = RawValue::from_string("{\n\"a\":1}".to_owned()).expect("JSON");
-        assert_eq!(event("done", id, &raw).expect("JSON"), "id: 1-2\nevent: done\ndata: {\ndata: \"a\":1}\n\n");
+        assert_eq!(
+            event("done", id, &raw).expect("JSON"),
+            "id: 1-2\nevent: done\ndata: {\ndata: \"a\":1}\n\n"
+        );
     }
 }

@@ -66,10 +66,17 @@ const TOUCH_GRAIN: Duration = Duration::from_secs(60);
 impl App {
     /// Compiles what requests need.
     pub(crate) fn new(state: ApiState, stop: CancellationToken) -> Self {
-        let compile = |schema: &serde_json::Value| Schema::new(schema).expect("schemas of ours compile: a test does so");
+        let compile = |schema: &serde_json::Value| {
+            Schema::new(schema).expect("schemas of ours compile: a test does so")
+        };
         let input = |spec: &ModelSpec| compile(&spec.task.input_schema(spec.limits.max_job_items));
         Self {
-            inputs: state.catalog.0.iter().map(|(id, spec)| (id.clone(), input(spec))).collect(),
+            inputs: state
+                .catalog
+                .0
+                .iter()
+                .map(|(id, spec)| (id.clone(), input(spec)))
+                .collect(),
             create_job: compile(&create_job::body_schema(&state.config.jobs)),
             streams: StreamSlots::new(state.config.server.streams_per_owner),
             touched: Mutex::default(),

@@ -22,7 +22,10 @@ pub struct StreamSlot {
 impl StreamSlots {
     /// At most `limit` streams an owner.
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, open: Mutex::default() })
+        Arc::new(Self {
+            limit,
+            open: Mutex::default(),
+        })
     }
 
     /// A slot, unless the owner has them all.
@@ -33,13 +36,20 @@ impl StreamSlots {
             return None;
         }
         *count += 1;
-        Some(StreamSlot { owner, slots: self.clone() })
+        Some(StreamSlot {
+            owner,
+            slots: self.clone(),
+        })
     }
 
     /// Streams open now, of all owners.
     #[cfg(test)]
     pub fn open(&self) -> usize {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .sum()
     }
 }
 
@@ -69,6 +79,9 @@ mod tests {
         drop(held);
         assert!(slots.take(one).is_some());
         assert_eq!(slots.open(), 0);
-        assert!(slots.open.lock().expect("not poisoned").is_empty(), "owners without streams leave nothing behind");
+        assert!(
+            slots.open.lock().expect("not poisoned").is_empty(),
+            "owners without streams leave nothing behind"
+        );
     }
 }

@@ -27,10 +27,17 @@ pub fn parse(text: &[u8]) -> Result<Value, Refused> {
     let mut at = String::new();
     let mut refused_at = None;
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let seed = Seed { depth: 0, at: &mut at, refused_at: &mut refused_at };
+    let seed = Seed {
+        depth: 0,
+        at: &mut at,
+        refused_at: &mut refused_at,
+    };
     seed.deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|e| Refused { detail: e.to_string(), pointer: refused_at })
+        .map_err(|e| Refused {
+            detail: e.to_string(),
+            pointer: refused_at,
+        })
 }
 
 /// Appends one token to a JSON pointer.
@@ -59,11 +66,19 @@ impl Seed<'_> {
     }
 
     fn deeper<'b>(&'b mut self) -> Seed<'b> {
-        Seed { depth: self.depth + 1, at: self.at, refused_at: self.refused_at }
+        Seed {
+            depth: self.depth + 1,
+            at: self.at,
+            refused_at: self.refused_at,
+        }
     }
 
     fn text<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        if text.contains('\0') { Err(self.refuse("a string holds a NUL character")) } else { Ok(()) }
+        if text.contains('\0') {
+            Err(self.refuse("a string holds a NUL character"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -176,7 +191,12 @@ mod tests {
             (br#"{"x":{"a":1,"\u0061":2}}"#, Some("/x/a")),
             (br#"{"a/b":[1,{"k~":"\u0000"}]}"#, Some("/a~1b/1/k~0")),
             (br#"{"a\u0000":1}"#, Some("/a\0")),
-            (deep.as_bytes(), Some("/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0")),
+            (
+                deep.as_bytes(),
+                Some(
+                    "/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0",
+                ),
+            ),
             (br#"{"a":1e400}"#, None),
             (br#"{"a":-1e400}"#, None),
             (br#"{"a":"\ud800"}"#, None),
@@ -194,7 +214,12 @@ mod tests {
         ];
         for (text, pointer) in cases {
             let refused = parse(text).expect_err(&String::from_utf8_lossy(text));
-            assert_eq!(refused.pointer.as_deref(), *pointer, "{}", String::from_utf8_lossy(text));
+            assert_eq!(
+                refused.pointer.as_deref(),
+                *pointer,
+                "{}",
+                String::from_utf8_lossy(text)
+            );
             assert!(refused.detail.contains("line"), "{}", refused.detail);
         }
         println!("refused kinds of JSON: {}", cases.len());

@@ -46,12 +46,26 @@ pub fn validate(app: &App, owner: UserId, body: &Value) -> Result<NewJob, ApiErr
     let create: CreateJob = serde_path_to_error::deserialize(body).map_err(|e| {
         // Only what JSON Schema lets pass and our types don't: 1.0 for an integer.
         let mut pointer = String::new();
-        e.path().iter().for_each(|segment| strict_json::push_token(&mut pointer, &segment.to_string()));
-        ApiError::invalid(vec![FieldError::at(pointer, "wrong_type", "is not of the right type")])
+        e.path()
+            .iter()
+            .for_each(|segment| strict_json::push_token(&mut pointer, &segment.to_string()));
+        ApiError::invalid(vec![FieldError::at(
+            pointer,
+            "wrong_type",
+            "is not of the right type",
+        )])
     })?;
-    if create.metadata.as_ref().is_some_and(|m| m.text().len() > MAX_METADATA) {
+    if create
+        .metadata
+        .as_ref()
+        .is_some_and(|m| m.text().len() > MAX_METADATA)
+    {
         let detail = format!("must have at most {MAX_METADATA} bytes");
-        return Err(ApiError::invalid(vec![FieldError::at("/metadata", "too_long", detail)]));
+        return Err(ApiError::invalid(vec![FieldError::at(
+            "/metadata",
+            "too_long",
+            detail,
+        )]));
     }
     let spec = check_input(app, &create.model, &body["input"])?;
     let limits = &app.config.jobs;
@@ -70,19 +84,30 @@ pub fn validate(app: &App, owner: UserId, body: &Value) -> Result<NewJob, ApiErr
 /// 404 where there is no such job, 409 while it runs, 410 where its input is gone, 422 where the model
 /// is not served any more or takes other input now.
 pub async fn repeat(app: &App, owner: UserId, id: JobId) -> Result<NewJob, ApiError> {
-    let job = jobs::get(&app.db, owner, id).await?.ok_or_else(ApiError::no_such_job)?;
+    let job = jobs::get(&app.db, owner, id)
+        .await?
+        .ok_or_else(ApiError::no_such_job)?;
     if !job.state.is_terminal() {
         let detail = "The job has not ended; only a job that has ended can be repeated.";
         return Err(ApiError::new(ErrorCode::JobActive, detail));
     }
-    let gone = || ApiError::new(ErrorCode::DataRemoved, "The job's input was removed; it can't be repeated.");
+    let gone = || {
+        ApiError::new(
+            ErrorCode::DataRemoved,
+            "The job's input was removed; it can't be repeated.",
+        )
+    };
     let payload = jobs::payload(&app.db, owner, id).await?;
-    let input = payload.and_then(|p| p.input).filter(|_| !job.data_removed).ok_or_else(gone)?;
+    let input = payload
+        .and_then(|p| p.input)
+        .filter(|_| !job.data_removed)
+        .ok_or_else(gone)?;
     let input: Value = serde_json::from_str(&input).map_err(ApiError::internal)?;
     let spec = check_input(app, &job.model, &input)?;
     let mut new = new_job(owner, spec, &input, job.priority);
     new.metadata = job.metadata;
-    new.start_timeout = Duration::from_millis(u64::try_from(job.start_deadline - job.created_at).unwrap_or_default());
+    new.start_timeout =
+        Duration::from_millis(u64::try_from(job.start_deadline - job.created_at).unwrap_or_default());
     new.run_timeout = job.run_timeout;
     new.retry_of = Some(id);
     Ok(new)
@@ -101,10 +126,20 @@ pub async fn submit(app: &Arc<App>, job: NewJob) -> Result<Submission, ApiError>
             tokio::spawn(async move {
                 let _ = tokio::time::timeout(Duration::from_millis(50), doorbell.ring(&model, id)).await;
             });
-            Ok(Submission { job, input: Some(input), replayed: false })
+            Ok(Submission {
+                job,
+                input: Some(input),
+                replayed: false,
+            })
         }
-        Submitted::Replayed(job) if replay_possible => Ok(Submission { job, input: None, replayed: true }),
-        Submitted::Replayed(_) => Err(ApiError::internal("a job without a key was taken for a repetition")),
+        Submitted::Replayed(job) if replay_possible => Ok(Submission {
+            job,
+            input: None,
+            replayed: true,
+        }),
+        Submitted::Replayed(_) => Err(ApiError::internal(
+            "a job without a key was taken for a repetition",
+        )),
         Submitted::KeyReused => {
             let detail = "This Idempotency-Key was used for a request with another body.";
             Err(ApiError::new(ErrorCode::IdempotencyKeyReused, detail))
@@ -122,7 +157,10 @@ pub fn idempotency(key: Option<String>, operation: &str, body: &Value) -> Option
     let mut canonical = operation.as_bytes().to_vec();
     canonical.push(b'\n');
     write_canonical(body, &mut canonical);
-    key.map(|key| Idempotency { key, body_hash: Sha256::digest(&canonical).into() })
+    key.map(|key| Idempotency {
+        key,
+        body_hash: Sha256::digest(&canonical).into(),
+    })
 }
 
 /// Writes a value so that equal values give equal bytes: keys in order, no blanks.
@@ -156,11 +194,19 @@ fn check_input<'a>(app: &'a App, model: &str, input: &Value) -> Result<&'a Model
     let Some((spec, schema)) = app.model(model) else {
         let detail = "The model does not exist or is not served here; GET /v1/models lists those that are.";
         let mut error = ApiError::new(ErrorCode::UnknownModel, detail);
-        error.errors.push(FieldError::at("/model", "unknown_model", "is not a model of this server"));
+        error.errors.push(FieldError::at(
+            "/model",
+            "unknown_model",
+            "is not a model of this server",
+        ));
         return Err(error);
     };
     let faults = schema.faults(input, "/input");
-    if faults.is_empty() { Ok(spec) } else { Err(ApiError::invalid(faults)) }
+    if faults.is_empty() {
+        Ok(spec)
+    } else {
+        Err(ApiError::invalid(faults))
+    }
 }
 
 fn new_job(owner: UserId, spec: &ModelSpec, input: &Value, priority: Priority) -> NewJob {
@@ -193,11 +239,21 @@ mod tests {
     fn equal_requests_have_equal_hashes_and_others_do_not() {
         let hash = |operation: &str, text: &str| {
             let body = strict_json::parse(text.as_bytes()).expect("JSON");
-            idempotency(Some("k".to_owned()), operation, &body).expect("a key").body_hash
+            idempotency(Some("k".to_owned()), operation, &body)
+                .expect("a key")
+                .body_hash
         };
         let one = hash("createJob", r#"{"a":[1,2],"b":{"c":"x","d":null}}"#);
-        assert_eq!(one, hash("createJob", r#" { "b": {"d":null, "c":"\u0078"}, "a": [1, 2] }"#));
-        for other in [r#"{"a":[2,1],"b":{"c":"x","d":null}}"#, r#"{"a":[12],"b":{"c":"x","d":null}}"#, "{}", "null"] {
+        assert_eq!(
+            one,
+            hash("createJob", r#" { "b": {"d":null, "c":"\u0078"}, "a": [1, 2] }"#)
+        );
+        for other in [
+            r#"{"a":[2,1],"b":{"c":"x","d":null}}"#,
+            r#"{"a":[12],"b":{"c":"x","d":null}}"#,
+            "{}",
+            "null",
+        ] {
             assert_ne!(one, hash("createJob", other), "{other}");
         }
         assert_ne!(hash("createJob", "{}"), hash("retryJob", "{}"));

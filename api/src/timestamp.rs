@@ -19,7 +19,9 @@ impl Timestamp {
     /// Reads RFC 3339 with any offset. `None` where the text is something else.
     pub fn parse(text: &str) -> Option<Self> {
         let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
+        i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000))
+            .ok()
+            .map(Self)
     }
 }
 
@@ -30,7 +32,10 @@ impl std::fmt::Display for Timestamp {
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
         let (hour, minute, second, ms) = (t.hour(), t.minute(), t.second(), t.millisecond());
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
+        )
     }
 }
 
@@ -65,7 +70,9 @@ impl Type for Timestamp {
 impl ParseFromParameter for Timestamp {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
         Self::parse(value).ok_or_else(|| {
-            ParseError::custom("is not a time of RFC 3339 like 2026-01-31T12:00:00Z (a + must be written %2B)")
+            ParseError::custom(
+                "is not a time of RFC 3339 like 2026-01-31T12:00:00Z (a + must be written %2B)",
+            )
         })
     }
 }
@@ -101,7 +108,14 @@ mod tests {
     #[test]
     fn reads_offsets_and_refuses_the_rest() {
         assert_eq!(Timestamp::parse("1970-01-01T01:00:00+01:00"), Some(Timestamp(0)));
-        for bad in ["", "now", "1970-01-01", "1970-01-01T00:00:00", "1970-13-01T00:00:00Z", "0"] {
+        for bad in [
+            "",
+            "now",
+            "1970-01-01",
+            "1970-01-01T00:00:00",
+            "1970-13-01T00:00:00Z",
+            "0",
+        ] {
             assert_eq!(Timestamp::parse(bad), None, "{bad}");
         }
     }

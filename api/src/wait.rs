@@ -26,7 +26,10 @@ impl Watch {
     /// Hears of changes from now on.
     pub async fn start(app: &App, job: JobId) -> Self {
         // What was told before is not wanted: after the last possible place nothing is replayed.
-        let end = EventId { epoch: i64::MAX, seq: u64::MAX };
+        let end = EventId {
+            epoch: i64::MAX,
+            seq: u64::MAX,
+        };
         Self(app.events.subscribe(job, end).await.live)
     }
 

@@ -33,7 +33,9 @@ impl Key {
     /// # Errors
     /// Where the system gives no randomness.
     pub fn generate() -> io::Result<Self> {
-        SymmetricKey::generate().map(Self::of).map_err(|e| io::Error::other(format!("no new key: {e}")))
+        SymmetricKey::generate()
+            .map(Self::of)
+            .map_err(|e| io::Error::other(format!("no new key: {e}")))
     }
 
     /// Reads a key: a PASERK `k4.local.` line, or 64 hexadecimal characters.
@@ -48,9 +50,12 @@ impl Key {
             from_hex(text).and_then(|bytes| SymmetricKey::from(&bytes).ok())
         };
         let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
-        let secret = secret.ok_or_else(|| wrong("a key is one line k4.local.…, or 64 hexadecimal characters"))?;
+        let secret =
+            secret.ok_or_else(|| wrong("a key is one line k4.local.…, or 64 hexadecimal characters"))?;
         if secret.as_bytes().iter().all(|b| *b == secret.as_bytes()[0]) {
-            return Err(wrong("the key is a row of equal bytes; leave the file away and one will be made"));
+            return Err(wrong(
+                "the key is a row of equal bytes; leave the file away and one will be made",
+            ));
         }
         Ok(Self::of(secret))
     }
@@ -70,8 +75,14 @@ impl Key {
         key.secret.fmt(&mut line).map_err(io::Error::other)?;
         // Written aside and linked, so that nobody ever reads half a key.
         let aside = path.with_extension(format!("new-{}", uuid::Uuid::now_v7().simple()));
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-        let linked = writeln!(file, "{line}").and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&aside, path));
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&aside)?;
+        let linked = writeln!(file, "{line}")
+            .and_then(|()| file.sync_all())
+            .and_then(|()| fs::hard_link(&aside, path));
         fs::remove_file(&aside)?;
         match linked {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Self::load(path),
@@ -110,7 +121,9 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }
-    (0..32).map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()).collect()
+    (0..32)
+        .map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -124,7 +137,10 @@ mod tests {
         let first = Key::load_or_create(&path).expect("made");
         let again = Key::load_or_create(&path).expect("read");
         assert_eq!(first.secret.as_bytes(), again.secret.as_bytes());
-        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).expect("there").permissions().mode() & 0o777,
+            0o600
+        );
         let text = fs::read_to_string(&path).expect("text");
         assert!(text.starts_with("k4.local.") && text.lines().count() == 1);
         assert_eq!(fs::read_dir(dir.path()).expect("folder").count(), 1);
@@ -135,7 +151,15 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("secret.key");
         let keys: Vec<Vec<u8>> = std::thread::scope(|s| {
-            let start = || s.spawn(|| Key::load_or_create(&path).expect("a key").secret.as_bytes().to_vec());
+            let start = || {
+                s.spawn(|| {
+                    Key::load_or_create(&path)
+                        .expect("a key")
+                        .secret
+                        .as_bytes()
+                        .to_vec()
+                })
+            };
             let threads: Vec<_> = (0..8).map(|_| start()).collect();
             threads.into_iter().map(|t| t.join().expect("no panic")).collect()
         });
@@ -146,7 +170,15 @@ mod tests {
     fn hexadecimal_is_read_and_weak_or_broken_keys_are_not() {
         let hex = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1F";
         assert_eq!(Key::parse(hex).expect("hex").secret.as_bytes()[31], 0x1f);
-        for bad in ["", "secret", &"0".repeat(64), &hex[1..], "k4.local.AAAA", "k4.secret.AAAA", &"é".repeat(32)] {
+        for bad in [
+            "",
+            "secret",
+            &"0".repeat(64),
+            &hex[1..],
+            "k4.local.AAAA",
+            "k4.secret.AAAA",
+            &"é".repeat(32),
+        ] {
             assert!(Key::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(format!("{:?}", Key::parse(hex).expect("hex")), "Key(…)");

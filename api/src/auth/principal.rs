@@ -58,12 +58,23 @@ impl<'a, S: Needs> ApiExtractor<'a> for Principal<S> {
         let bearer = scheme("http", "An API token (`lmp_…`) in `Authorization: Bearer`.");
         registry.create_security_scheme(
             BEARER,
-            MetaSecurityScheme { scheme: Some("bearer"), bearer_format: Some("PASETO"), ..bearer },
+            MetaSecurityScheme {
+                scheme: Some("bearer"),
+                bearer_format: Some("PASETO"),
+                ..bearer
+            },
         );
-        let key = scheme("apiKey", "The same token in `x-api-key`, for clients that can't set `Authorization`.");
+        let key = scheme(
+            "apiKey",
+            "The same token in `x-api-key`, for clients that can't set `Authorization`.",
+        );
         registry.create_security_scheme(
             API_KEY,
-            MetaSecurityScheme { name: Some("x-api-key"), key_in: Some("header"), ..key },
+            MetaSecurityScheme {
+                name: Some("x-api-key"),
+                key_in: Some("header"),
+                ..key
+            },
         );
     }
 
@@ -76,15 +87,23 @@ impl<'a, S: Needs> ApiExtractor<'a> for Principal<S> {
         _body: &mut RequestBody,
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let app = request.data::<Arc<App>>().ok_or_else(|| ApiError::internal("a route without state"))?;
+        let app = request
+            .data::<Arc<App>>()
+            .ok_or_else(|| ApiError::internal("a route without state"))?;
         Ok(authenticate(app, request.headers(), S::SCOPE).await?)
     }
 }
 
-async fn authenticate<S>(app: &Arc<App>, headers: &HeaderMap, scope: Scope) -> Result<Principal<S>, ApiError> {
+async fn authenticate<S>(
+    app: &Arc<App>,
+    headers: &HeaderMap,
+    scope: Scope,
+) -> Result<Principal<S>, ApiError> {
     let text = credentials(headers)?;
     let fingerprint = token::check(&app.key, text).map_err(|_| invalid_token())?;
-    let live = api_tokens::live(&app.db, &fingerprint).await?.ok_or_else(invalid_token)?;
+    let live = api_tokens::live(&app.db, &fingerprint)
+        .await?
+        .ok_or_else(invalid_token)?;
     if !live.scopes.iter().any(|s| s == scope.as_str()) {
         return Err(insufficient_scope(scope));
     }
@@ -97,7 +116,13 @@ async fn authenticate<S>(app: &Arc<App>, headers: &HeaderMap, scope: Scope) -> R
             }
         });
     }
-    Ok(Principal { user: live.user, role: live.role, token: live.token, fingerprint, needs: PhantomData })
+    Ok(Principal {
+        user: live.user,
+        role: live.role,
+        token: live.token,
+        fingerprint,
+        needs: PhantomData,
+    })
 }
 
 /// The token of a request: `Authorization: Bearer` (any case of the scheme), else `x-api-key`.
@@ -105,7 +130,11 @@ fn credentials(headers: &HeaderMap) -> Result<&str, ApiError> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let value = value.to_str().map_err(|_| invalid_token())?;
         let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-        return if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(no_token()) };
+        return if scheme.eq_ignore_ascii_case("bearer") {
+            Ok(token.trim())
+        } else {
+            Err(no_token())
+        };
     }
     match headers.get("x-api-key") {
         Some(value) => value.to_str().map(str::trim).map_err(|_| invalid_token()),
@@ -115,7 +144,10 @@ fn credentials(headers: &HeaderMap) -> Result<&str, ApiError> {
 
 fn no_token() -> ApiError {
     let detail = "Send an API token in Authorization: Bearer.";
-    challenge(ApiError::new(ErrorCode::Unauthorized, detail), "Bearer realm=\"lamplighter\"")
+    challenge(
+        ApiError::new(ErrorCode::Unauthorized, detail),
+        "Bearer realm=\"lamplighter\"",
+    )
 }
 
 fn invalid_token() -> ApiError {
@@ -125,8 +157,14 @@ fn invalid_token() -> ApiError {
 }
 
 fn insufficient_scope(scope: Scope) -> ApiError {
-    let error = ApiError::new(ErrorCode::InsufficientScope, format!("The token lacks the scope {scope}."));
-    challenge(error, &format!("Bearer realm=\"lamplighter\", error=\"insufficient_scope\", scope=\"{scope}\""))
+    let error = ApiError::new(
+        ErrorCode::InsufficientScope,
+        format!("The token lacks the scope {scope}."),
+    );
+    challenge(
+        error,
+        &format!("Bearer realm=\"lamplighter\", error=\"insufficient_scope\", scope=\"{scope}\""),
+    )
 }
 
 fn challenge(error: ApiError, text: &str) -> ApiError {
@@ -149,11 +187,21 @@ mod tests {
     #[test]
     fn tokens_are_read_from_both_headers() {
         for scheme in ["Bearer", "bearer", "BEARER"] {
-            assert_eq!(credentials(&headers("authorization", &format!("{scheme} abc"))).expect("a token"), "abc");
+            assert_eq!(
+                credentials(&headers("authorization", &format!("{scheme} abc"))).expect("a token"),
+                "abc"
+            );
         }
         assert_eq!(credentials(&headers("x-api-key", "abc")).expect("a token"), "abc");
-        for (name, value) in [("authorization", "Basic abc"), ("authorization", ""), ("accept", "x")] {
-            assert_eq!(credentials(&headers(name, value)).expect_err(value).code, ErrorCode::Unauthorized);
+        for (name, value) in [
+            ("authorization", "Basic abc"),
+            ("authorization", ""),
+            ("accept", "x"),
+        ] {
+            assert_eq!(
+                credentials(&headers(name, value)).expect_err(value).code,
+                ErrorCode::Unauthorized
+            );
         }
     }
 

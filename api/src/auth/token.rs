@@ -13,7 +13,11 @@ use lamplighter_shared::{
     db::{Db, DbError, api_tokens},
     id::{TokenId, UserId},
 };
-use pasetors::{Local, token::UntrustedToken, version4::{LocalToken, V4}};
+use pasetors::{
+    Local,
+    token::UntrustedToken,
+    version4::{LocalToken, V4},
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -97,10 +101,15 @@ pub fn well_formed(text: &str) -> bool {
     if text.len() > MAX_LENGTH || !text.is_ascii() || !text.starts_with(HEADER) {
         return false;
     }
-    let Some((body, sum)) = text.len().checked_sub(CHECKSUM_LENGTH + 1).map(|at| text.split_at(at)) else {
+    let Some((body, sum)) = text
+        .len()
+        .checked_sub(CHECKSUM_LENGTH + 1)
+        .map(|at| text.split_at(at))
+    else {
         return false;
     };
-    sum.strip_prefix('_').is_some_and(|sum| sum == checksum(body.as_bytes()))
+    sum.strip_prefix('_')
+        .is_some_and(|sum| sum == checksum(body.as_bytes()))
 }
 
 /// Opens a token and gives its fingerprint, to be looked up.
@@ -113,14 +122,24 @@ pub fn check(key: &Key, text: &str) -> Result<Fingerprint, Refused> {
     }
     let sealed = &text[PREFIX.len()..text.len() - CHECKSUM_LENGTH - 1];
     let untrusted = UntrustedToken::<Local, V4>::try_from(sealed).map_err(|_| Refused::Form)?;
-    let opened = LocalToken::decrypt(key.secret(), &untrusted, Some(key.footer().as_bytes()), Some(ASSERTION))
-        .map_err(|_| Refused::Seal)?;
+    let opened = LocalToken::decrypt(
+        key.secret(),
+        &untrusted,
+        Some(key.footer().as_bytes()),
+        Some(ASSERTION),
+    )
+    .map_err(|_| Refused::Seal)?;
     let claims: Value = serde_json::from_str(opened.payload()).map_err(|_| Refused::Seal)?;
     let ours = claims["iss"] == ISSUER && claims["aud"] == AUDIENCE;
-    if ours { Ok(fingerprint(text)) } else { Err(Refused::Seal) }
+    if ours {
+        Ok(fingerprint(text))
+    } else {
+        Err(Refused::Seal)
+    }
 }
 
-fn fingerprint(text: &str) -> Fingerprint {
+/// What is stored of a token: the SHA-256 of its text.
+pub fn fingerprint(text: &str) -> Fingerprint {
     Sha256::digest(text.as_bytes()).into()
 }
 
@@ -206,7 +225,13 @@ pub async fn create(db: &Db, key: &Key, new: NewApiToken) -> Result<String, Crea
     }
     let now = db.now().await?;
     let expires_at = now + new.expires_in.as_millis() as i64;
-    let request = MintRequest { user: new.user, token_id: TokenId::generate(), scopes, expires_at, now };
+    let request = MintRequest {
+        user: new.user,
+        token_id: TokenId::generate(),
+        scopes,
+        expires_at,
+        now,
+    };
     let (text, fingerprint) = mint(key, &request).map_err(|_| CreateError::Seal)?;
     let row = api_tokens::NewToken {
         id: request.token_id,
@@ -226,7 +251,11 @@ pub async fn create(db: &Db, key: &Key, new: NewApiToken) -> Result<String, Crea
 /// Where the database fails.
 pub async fn revoke(db: &Db, text: &str) -> Result<bool, DbError> {
     // Also a token of an older key can be revoked: only the outer form is checked.
-    if well_formed(text) { api_tokens::revoke(db, &fingerprint(text)).await } else { Ok(false) }
+    if well_formed(text) {
+        api_tokens::revoke(db, &fingerprint(text)).await
+    } else {
+        Ok(false)
+    }
 }
 
 #[cfg(test)]
@@ -256,11 +285,12 @@ mod tests {
         // The check value of CRC-32/ISO-HDLC for "123456789" is cbf43926.
         let digits = checksum(b"123456789");
         let number = digits.bytes().fold(0u64, |n, d| {
-            n * 62 + u64::from(match d {
-                b'0'..=b'9' => d - b'0',
-                b'A'..=b'Z' => d - b'A' + 10,
-                _ => d - b'a' + 36,
-            })
+            n * 62
+                + u64::from(match d {
+                    b'0'..=b'9' => d - b'0',
+                    b'A'..=b'Z' => d - b'A' + 10,
+                    _ => d - b'a' + 36,
+                })
         });
         assert_eq!(number, 0xcbf4_3926);
         assert_eq!(digits.len(), 6);
@@ -271,7 +301,11 @@ mod tests {
         let key = Key::generate().expect("a key");
         let (text, fingerprint) = minted(&key);
         assert_eq!(check(&key, &text), Ok(fingerprint));
-        assert!(text.starts_with("lmp_v4.local.") && text.len() <= MAX_LENGTH, "{} bytes", text.len());
+        assert!(
+            text.starts_with("lmp_v4.local.") && text.len() <= MAX_LENGTH,
+            "{} bytes",
+            text.len()
+        );
         assert_eq!(text.split('.').count(), 4, "a footer names the key");
         println!("length of a token: {} bytes", text.len());
     }
@@ -279,7 +313,10 @@ mod tests {
     #[test]
     fn another_key_refuses_it() {
         let (text, _) = minted(&Key::generate().expect("a key"));
-        assert_eq!(check(&Key::generate().expect("another key"), &text), Err(Refused::Seal));
+        assert_eq!(
+            check(&Key::generate().expect("another key"), &text),
+            Err(Refused::Seal)
+        );
     }
 
     #[test]
@@ -317,7 +354,12 @@ mod tests {
     fn other_purposes_and_forms_of_the_same_key_are_refused() {
         let key = Key::generate().expect("a key");
         let seal = |claims: &Value, footer: Option<&[u8]>, assertion: &[u8]| {
-            let sealed = LocalToken::encrypt(key.secret(), claims.to_string().as_bytes(), footer, Some(assertion));
+            let sealed = LocalToken::encrypt(
+                key.secret(),
+                claims.to_string().as_bytes(),
+                footer,
+                Some(assertion),
+            );
             resealed(&format!("lmp_{}", sealed.expect("sealed")))
         };
         let good = json!({"iss": ISSUER, "aud": AUDIENCE});
@@ -328,7 +370,11 @@ mod tests {
             seal(&good, Some(b"{\"kid\":\"k4.lid.other\"}"), ASSERTION),
             seal(&good, footer, b"mail:v1"),
             seal(&good, footer, b""),
-            seal(&json!({"iss": ISSUER, "aud": "lamplighter:mail"}), footer, ASSERTION),
+            seal(
+                &json!({"iss": ISSUER, "aud": "lamplighter:mail"}),
+                footer,
+                ASSERTION,
+            ),
             seal(&json!({"iss": "other", "aud": AUDIENCE}), footer, ASSERTION),
             seal(&json!([]), footer, ASSERTION),
         ] {

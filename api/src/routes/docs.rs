@@ -20,7 +20,11 @@ struct Page {
 /// `/openapi.json`.
 pub(super) fn openapi() -> impl Endpoint {
     static TEXT: LazyLock<Bytes> = LazyLock::new(|| openapi::json().into());
-    get(make_sync(|_| Response::builder().content_type("application/json").body(TEXT.clone())))
+    get(make_sync(|_| {
+        Response::builder()
+            .content_type("application/json")
+            .body(TEXT.clone())
+    }))
 }
 
 /// `/docs`.
@@ -48,13 +52,19 @@ fn reference_page() -> Page {
     let document = openapi::document().to_string().replace('<', "\\u003c");
     let html = service.swagger_ui_html().replacen(&service.spec(), &document, 1);
     // Only these two scripts may run; both are ours.
-    let hashes: Vec<String> = scripts(&html).iter().map(|s| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(s)))).collect();
+    let hashes: Vec<String> = scripts(&html)
+        .iter()
+        .map(|s| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(s))))
+        .collect();
     let policy = format!(
         "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         hashes.join(" ")
     );
-    Page { html: html.into(), policy }
+    Page {
+        html: html.into(),
+        policy,
+    }
 }
 
 /// The texts of the page's two inline scripts.
@@ -85,7 +95,10 @@ fn errors_page() -> Page {
          td,th{{text-align:left;padding:.3rem 1rem .3rem 0}}tr:target{{background:#ffd}}</style>\n\
          <h1>Error codes</h1><table><tr><th>code<th>status<th>meaning<th>may succeed when sent again\n{rows}</table></html>\n"
     );
-    Page { html: html.into(), policy: "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'".to_owned() }
+    Page {
+        html: html.into(),
+        policy: "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +121,10 @@ mod tests {
     fn every_code_has_its_anchor() {
         let page = errors_page();
         let html = std::str::from_utf8(&page.html).expect("text");
-        assert!(ErrorCode::ALL.iter().all(|code| html.contains(&format!("id=\"{code}\""))));
+        assert!(
+            ErrorCode::ALL
+                .iter()
+                .all(|code| html.contains(&format!("id=\"{code}\"")))
+        );
     }
 }

@@ -3,13 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use futures::stream;
-use lamplighter_shared::{
-    db::jobs,
-    error::ErrorCode,
-    event::EventId,
-    id::UserId,
-    job::Job,
-};
+use lamplighter_shared::{db::jobs, error::ErrorCode, event::EventId, id::UserId, job::Job};
 use poem::{
     Body, Request, Response,
     http::{HeaderValue, header},
@@ -56,7 +50,11 @@ impl EventRoutes {
     ///
     /// The `id` is `<run>-<number>`. After a break, connect again with the last one in `Last-Event-ID` (or
     /// `starting_after`): nothing is repeated or left out. Needs the scope `jobs:read`.
-    #[oai(path = "/v1/jobs/:id/events", method = "get", operation_id = "streamJobEvents")]
+    #[oai(
+        path = "/v1/jobs/:id/events",
+        method = "get",
+        operation_id = "streamJobEvents"
+    )]
     async fn events(
         &self,
         principal: Principal<JobsRead>,
@@ -72,15 +70,25 @@ impl EventRoutes {
         let app = built(&self.0)?;
         let id = job_id(&id)?;
         if accepted(request.headers(), &[Form::EventStream]).is_none() {
-            return Err(ApiError::new(ErrorCode::NotAcceptable, "The answer is text/event-stream."));
+            return Err(ApiError::new(
+                ErrorCode::NotAcceptable,
+                "The answer is text/event-stream.",
+            ));
         }
-        let header = last_event_id.0.filter(|id| !id.is_empty()).map(|id| ("Last-Event-ID", id));
+        let header = last_event_id
+            .0
+            .filter(|id| !id.is_empty())
+            .map(|id| ("Last-Event-ID", id));
         let place = header.or_else(|| starting_after.0.map(|id| ("starting_after", id)));
         let after = match place {
-            Some((name, id)) => id.parse().map_err(|e| ApiError::bad_parameter(name, format!("{e}")))?,
+            Some((name, id)) => id
+                .parse()
+                .map_err(|e| ApiError::bad_parameter(name, format!("{e}")))?,
             None => EventId::default(),
         };
-        let job = jobs::get(&app.db, principal.user, id).await?.ok_or_else(ApiError::no_such_job)?;
+        let job = jobs::get(&app.db, principal.user, id)
+            .await?
+            .ok_or_else(ApiError::no_such_job)?;
         let slot = slot(app, principal.user)?;
         let start = start(job, after, principal.fingerprint, slot);
         Ok(Answer::of(stream(app, start).await?))
@@ -102,7 +110,12 @@ pub(super) fn slot(app: &App, owner: UserId) -> Result<StreamSlot, ApiError> {
 
 /// What a stream starts from.
 pub(super) fn start(job: Job, after: EventId, fingerprint: Fingerprint, slot: StreamSlot) -> Start {
-    Start { job, after, fingerprint, slot }
+    Start {
+        job,
+        after,
+        fingerprint,
+        slot,
+    }
 }
 
 /// The response that streams a job's events.
@@ -112,9 +125,14 @@ pub(super) fn start(job: Job, after: EventId, fingerprint: Fingerprint, slot: St
 pub(super) async fn stream(app: &Arc<App>, start: Start) -> Result<Response, ApiError> {
     let events = EventStream::open(app.clone(), start).await?;
     let texts = stream::unfold(events, |mut events| async {
-        events.next().await.map(|text| (Ok::<_, Infallible>(text), events))
+        events
+            .next()
+            .await
+            .map(|text| (Ok::<_, Infallible>(text), events))
     });
-    let body = Body::from_bytes_stream(futures::StreamExt::map(texts, |text| text.map_err(std::io::Error::other)));
+    let body = Body::from_bytes_stream(futures::StreamExt::map(texts, |text| {
+        text.map_err(std::io::Error::other)
+    }));
     Ok(Response::builder()
         .content_type("text/event-stream; charset=utf-8")
         .header(header::CACHE_CONTROL, "no-store")

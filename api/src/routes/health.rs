@@ -34,7 +34,12 @@ impl HealthRoutes {
     /// 200 as long as the process answers at all.
     #[oai(path = "/healthz", method = "get", operation_id = "getHealth")]
     async fn health(&self) -> Result<Answer<Healthy>, ApiError> {
-        Answer::json(StatusCode::OK, &Health { status: "ok".to_owned() })
+        Answer::json(
+            StatusCode::OK,
+            &Health {
+                status: "ok".to_owned(),
+            },
+        )
     }
 
     /// Whether jobs are accepted
@@ -52,7 +57,12 @@ impl HealthRoutes {
             return unavailable("The process is stopping.");
         }
         match tokio::time::timeout(PATIENCE, app.db.ping()).await {
-            Ok(Ok(())) => Answer::json(StatusCode::OK, &Health { status: "ready".to_owned() }),
+            Ok(Ok(())) => Answer::json(
+                StatusCode::OK,
+                &Health {
+                    status: "ready".to_owned(),
+                },
+            ),
             _ => unavailable("The database does not answer."),
         }
     }

@@ -52,7 +52,8 @@ pub(crate) struct JobRoutes(pub(super) Option<Arc<App>>);
 
 /// The app of a built API; routes without one only document themselves.
 pub(super) fn built(app: &Option<Arc<App>>) -> Result<&Arc<App>, ApiError> {
-    app.as_ref().ok_or_else(|| ApiError::internal("a route was called without an app"))
+    app.as_ref()
+        .ok_or_else(|| ApiError::internal("a route was called without an app"))
 }
 
 /// Reads an identifier from a path. What is none names no job.
@@ -85,7 +86,8 @@ impl JobRoutes {
         body: JsonBody<CreateJob>,
     ) -> Result<Answer<Submitted>, ApiError> {
         let app = built(&self.0)?;
-        let form = accepted(request.headers(), &[Form::Json, Form::EventStream]).ok_or_else(not_acceptable)?;
+        let form =
+            accepted(request.headers(), &[Form::Json, Form::EventStream]).ok_or_else(not_acceptable)?;
         let mut job = submit::validate(app, principal.user, &body.value)?;
         job.idempotency = submit::idempotency(idempotency_key(request.headers())?, "createJob", &body.value);
         if form == Form::EventStream {
@@ -103,7 +105,10 @@ impl JobRoutes {
     ///
     /// Your jobs, newest first, without input and output. Needs the scope `jobs:read`.
     #[oai(path = "/v1/jobs", method = "get", operation_id = "listJobs")]
-    #[expect(clippy::too_many_arguments, reason = "each filter is a parameter of its own in the document")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each filter is a parameter of its own in the document"
+    )]
     async fn list(
         &self,
         principal: Principal<JobsRead>,
@@ -123,7 +128,10 @@ impl JobRoutes {
     ) -> Result<Answer<Listed>, ApiError> {
         let app = built(&self.0)?;
         let before = match &cursor.0 {
-            Some(text) => Some(text.parse().map_err(|_| ApiError::bad_parameter("cursor", "is not a cursor of ours"))?),
+            Some(text) => Some(
+                text.parse()
+                    .map_err(|_| ApiError::bad_parameter("cursor", "is not a cursor of ours"))?,
+            ),
             None => None,
         };
         let filter = Filter {
@@ -143,7 +151,14 @@ impl JobRoutes {
         for job in &jobs {
             data.push(present::brief(app, job, None).await?);
         }
-        Answer::json(StatusCode::OK, &JobList { object: "list".to_owned(), data, next_cursor })
+        Answer::json(
+            StatusCode::OK,
+            &JobList {
+                object: "list".to_owned(),
+                data,
+                next_cursor,
+            },
+        )
     }
 
     /// Get a job
@@ -157,7 +172,9 @@ impl JobRoutes {
         id: Path<String>,
     ) -> Result<Answer<OneJob>, ApiError> {
         let app = built(&self.0)?;
-        let job = jobs::get(&app.db, principal.user, job_id(&id)?).await?.ok_or_else(ApiError::no_such_job)?;
+        let job = jobs::get(&app.db, principal.user, job_id(&id)?)
+            .await?
+            .ok_or_else(ApiError::no_such_job)?;
         Answer::json(StatusCode::OK, &present::whole(app, &job).await?)
     }
 
@@ -246,7 +263,10 @@ fn location(job: &Job) -> String {
 }
 
 fn not_acceptable() -> ApiError {
-    ApiError::new(ErrorCode::NotAcceptable, "The answer is application/json or text/event-stream.")
+    ApiError::new(
+        ErrorCode::NotAcceptable,
+        "The answer is application/json or text/event-stream.",
+    )
 }
 
 /// Stores a job and answers as the client prefers.
@@ -261,7 +281,11 @@ async fn submit_and_wait(
         Some(limit) => Some((Watch::start(app, id).await, limit)),
         None => None,
     };
-    let Submission { mut job, input, replayed } = submit::submit(app, new).await?;
+    let Submission {
+        mut job,
+        input,
+        replayed,
+    } = submit::submit(app, new).await?;
     if let (Some(watch), true) = (&mut watch, replayed) {
         watch.0 = Watch::start(app, job.id).await;
         job = jobs::get(&app.db, job.owner, job.id).await?.unwrap_or(job);
@@ -275,7 +299,11 @@ async fn submit_and_wait(
         Some(input) if !job.state.is_terminal() => present::fresh(app, &job, input).await?,
         _ => present::whole(app, &job).await?,
     };
-    let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let status = if done {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
     let mut answer = Answer::json(status, &view)?.header(header::LOCATION, &location(&job));
     if !done {
         answer = answer.header(header::RETRY_AFTER, "1");
@@ -283,7 +311,11 @@ async fn submit_and_wait(
     if let Some(applied) = prefer.applied() {
         answer = answer.header(PREFERENCE_APPLIED, &applied);
     }
-    Ok(if replayed { answer.header(IDEMPOTENT_REPLAYED, "true") } else { answer })
+    Ok(if replayed {
+        answer.header(IDEMPOTENT_REPLAYED, "true")
+    } else {
+        answer
+    })
 }
 
 /// A page of jobs.

@@ -28,7 +28,12 @@ pub enum Tag {
 }
 
 /// All operations.
-pub(crate) type Api = (jobs::JobRoutes, events::EventRoutes, models::ModelRoutes, health::HealthRoutes);
+pub(crate) type Api = (
+    jobs::JobRoutes,
+    events::EventRoutes,
+    models::ModelRoutes,
+    health::HealthRoutes,
+);
 
 /// The service of all operations. Without an app only its documentation can be asked for.
 pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {

@@ -40,8 +40,19 @@ impl ModelRoutes {
     async fn list(&self, _principal: Principal<ModelsRead>) -> Result<Answer<Listed>, ApiError> {
         let app = built(&self.0)?;
         let states = workers::model_states(&app.db).await?;
-        let data = app.catalog.0.values().map(|spec| ModelView::new(spec, states.get(&spec.id))).collect();
-        Answer::json(StatusCode::OK, &ModelList { object: "list".to_owned(), data })
+        let data = app
+            .catalog
+            .0
+            .values()
+            .map(|spec| ModelView::new(spec, states.get(&spec.id)))
+            .collect();
+        Answer::json(
+            StatusCode::OK,
+            &ModelList {
+                object: "list".to_owned(),
+                data,
+            },
+        )
     }
 
     /// Get a model

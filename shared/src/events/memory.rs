@@ -151,6 +151,10 @@ impl Events for MemoryEvents {
         }
         let channel = inner.channel(job);
         for event in events {
+            if event.id().is_some_and(|id| id.epoch < channel.dropped_to.epoch) {
+                // A zombie still talks: kept, it would pass for the newest run and void the real one.
+                continue;
+            }
             channel.keep(&event, &self.limits);
             // No receiver is no fault: the event is kept.
             let _ = channel.live.send(event);
@@ -218,6 +222,17 @@ mod tests {
         let sub = events.subscribe(job, EventId { epoch: 1, seq: 2 }).await;
         assert_eq!(sub.replay, [output(2, 1)]);
         assert!(!sub.gap);
+    }
+
+    #[tokio::test]
+    async fn a_zombie_voids_nothing() {
+        let events = MemoryEvents::default();
+        let job = JobId::generate();
+        events.publish(job, vec![output(2, 1)]).await;
+        let mut sub = events.subscribe(job, EventId::default()).await;
+        events.publish(job, vec![output(1, 5), output(2, 2)]).await;
+        assert_eq!(sub.live.recv().await, Ok(output(2, 2)));
+        assert_eq!(events.subscribe(job, EventId::default()).await.replay, [output(2, 1), output(2, 2)]);
     }
 
     #[tokio::test]

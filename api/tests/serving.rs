@@ -1,0 +1,152 @@
+//! The API on a socket: stalled clients are cut, a stop is quick and orderly.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use lamplighter_shared::{
+    event::{EventId, JobEvent},
+    events::Events,
+    id::JobId,
+};
+use serde_json::json;
+use support::World;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+async fn serve(world: &World) -> (std::net::SocketAddr, JoinHandle<std::io::Result<()>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (state, lifecycle) = (world.state.clone(), world.lifecycle.clone());
+    (
+        address,
+        tokio::spawn(lamplighter_api::serve(listener, state, lifecycle)),
+    )
+}
+
+/// Opens a stream and reads up to its first `status`.
+async fn stream(world: &World, address: std::net::SocketAddr, job: JobId) -> TcpStream {
+    let mut socket = TcpStream::connect(address).await.expect("a connection");
+    let request = format!(
+        "GET /v1/jobs/{job}/events HTTP/1.1\r\nhost: test\r\nauthorization: {}\r\n\r\n",
+        world.bearer()
+    );
+    socket.write_all(request.as_bytes()).await.expect("sent");
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    while !text.contains("event: status") {
+        let n = socket.read(&mut buffer).await.expect("an answer");
+        assert!(n > 0, "{text}");
+        text.push_str(&String::from_utf8_lossy(&buffer[..n]));
+    }
+    socket
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_and_leaves_nothing_behind() {
+    let world = World::with(|config| {
+        config.server.write_timeout_seconds = 1;
+        config.server.streams_per_owner = 2;
+    })
+    .await;
+    let (address, _server) = serve(&world).await;
+    let job = world.echo().await;
+    let run = world.claim().await;
+    let stalled = stream(&world, address, job).await;
+    let mut reading = stream(&world, address, job).await;
+    let drain = tokio::spawn(async move {
+        let mut sink = vec![0; 1 << 16];
+        while reading.read(&mut sink).await.is_ok_and(|n| n > 0) {}
+    });
+    // More than every buffer between the two holds.
+    let chunk = json!("x".repeat(20_000));
+    let started = Instant::now();
+    let mut seq = 0;
+    let free = loop {
+        for _ in 0..50 {
+            seq += 1;
+            let id = EventId { epoch: run.1, seq };
+            world
+                .events
+                .publish(
+                    job,
+                    vec![JobEvent::Output {
+                        id,
+                        index: seq - 1,
+                        chunk: chunk.clone(),
+                    }],
+                )
+                .await;
+            tokio::task::yield_now().await;
+        }
+        // Both slots were taken; one is free once the stalled client is gone.
+        if let Ok(third) =
+            tokio::time::timeout(Duration::from_millis(200), try_stream(&world, address, job)).await
+            && third
+        {
+            break started.elapsed();
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "the stalled client was not cut"
+        );
+    };
+    println!("stalled client cut after {free:?}, write timeout 1 s, {seq} events of 20 kB");
+    assert!(!drain.is_finished(), "the client that reads was cut too");
+    drop(stalled);
+    drain.abort();
+}
+
+/// Whether a stream is granted now.
+async fn try_stream(world: &World, address: std::net::SocketAddr, job: JobId) -> bool {
+    let mut socket = TcpStream::connect(address).await.expect("a connection");
+    let request = format!(
+        "GET /v1/jobs/{job}/events HTTP/1.1\r\nhost: test\r\nauthorization: {}\r\n\r\n",
+        world.bearer()
+    );
+    socket.write_all(request.as_bytes()).await.expect("sent");
+    let mut head = [0; 12];
+    socket.read_exact(&mut head).await.expect("a status line");
+    &head == b"HTTP/1.1 200"
+}
+
+#[tokio::test]
+async fn a_stop_ends_streams_and_waits_at_once() {
+    let world = World::new().await;
+    let (address, server) = serve(&world).await;
+    let job = world.echo().await;
+    let mut streaming = stream(&world, address, job).await;
+    let mut waiting = TcpStream::connect(address).await.expect("a connection");
+    let body = json!({"model": "echo", "input": {}}).to_string();
+    let request = format!(
+        "POST /v1/jobs HTTP/1.1\r\nhost: test\r\nauthorization: {}\r\nprefer: wait=60\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        world.bearer(),
+        body.len()
+    );
+    waiting.write_all(request.as_bytes()).await.expect("sent");
+    while world.stored().await < 2 {
+        tokio::task::yield_now().await;
+    }
+    let started = Instant::now();
+    world.lifecycle.soft.cancel();
+    server.await.expect("no panic").expect("an orderly end");
+    let took = started.elapsed();
+    println!("stopped in {took:?}");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    let mut rest = String::new();
+    streaming
+        .read_to_string(&mut rest)
+        .await
+        .expect("the rest of the stream");
+    assert!(
+        rest.ends_with("0\r\n\r\n"),
+        "the stream ended in an orderly way: {rest:?}"
+    );
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+}
