@@ -1,6 +1,8 @@
 //! The command line: one subcommand a role, and the client.
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
 
 use crate::client::ClientCommand;
 
@@ -16,7 +18,111 @@ pub struct Cli {
 /// Roles of the server, and the client.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run everything in one process: API, queue and workers, on SQLite.
+    ///
+    /// Makes what is missing on the first start: the data folder, the database, secrets, the owner and
+    /// their token (DIR/owner.token). Fetches missing default models by itself.
+    #[cfg(all(feature = "api", feature = "worker"))]
+    Serve(ServeArgs),
+    /// Bring the database's schema up to date (`serve` does it by itself).
+    Migrate(DataArgs),
+    /// Print the OpenAPI document.
+    #[cfg(feature = "api")]
+    Openapi,
+    /// Make and revoke API tokens, on the server's machine.
+    #[cfg(feature = "api")]
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Look after the files of models.
+    #[cfg(feature = "worker")]
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// The process that owns a model; started by the supervisor.
+    #[cfg(feature = "worker")]
+    #[command(hide = true)]
+    Runner {
+        /// The socket to the supervisor.
+        #[arg(long)]
+        fd: std::os::fd::RawFd,
+    },
     /// As a client of a server.
     #[command(flatten)]
     Client(ClientCommand),
+}
+
+/// Where the installation is.
+#[derive(Debug, Clone, Args)]
+pub struct DataArgs {
+    /// Folder of the database, secrets and models [default: ./data]
+    #[arg(long, value_name = "DIR", env = "LAMPLIGHTER_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Where the installation is.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Address of the HTTP API [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "HOST:PORT", env = "LAMPLIGHTER_BIND")]
+    pub bind: Option<String>,
+}
+
+/// Of `token`.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token and print it; it is shown only this once.
+    Create {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// Whose token; an account is made where there is none [default: the owner]
+        #[arg(long, value_name = "EMAIL")]
+        user: Option<String>,
+        /// What it allows, separated by commas
+        #[arg(long, value_delimiter = ',', default_value = "jobs:write,jobs:read,models:read")]
+        scopes: Vec<String>,
+        /// How long it is good, 10m to 366d
+        #[arg(long, value_name = "DURATION", default_value = "30d")]
+        expires_in: humantime::Duration,
+        /// What to call it
+        #[arg(long, default_value = "cli")]
+        name: String,
+    },
+    /// Revoke a token: from the next request on it is refused.
+    Revoke {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// The token, or `-` to read it from standard input (it then stays out of the shell's history)
+        token: String,
+    },
+}
+
+/// Of `models`.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// List the catalogue and what of it is on this machine.
+    List {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Fetch the files of models (all default models when none is named) and check them.
+    Pull {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// Ids of models
+        models: Vec<String>,
+    },
+    /// Check the files of models against the digests of the catalogue (all that are here when none is named).
+    Verify {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// Ids of models
+        models: Vec<String>,
+    },
 }

@@ -1,14 +1,58 @@
-//! The binary: reads the command line and starts one role.
+//! The binary: reads the command line and starts one role. The only place that knows API and worker both.
 
 mod cli;
 mod client;
+mod installation;
+#[cfg(all(feature = "api", feature = "worker"))]
+mod serve;
+mod migrate;
+#[cfg(feature = "api")]
+mod token;
+#[cfg(feature = "worker")]
+mod models;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+/// So that a runner out of memory says so before it ends; everywhere else it is the system's allocator.
+#[cfg(feature = "worker")]
+#[global_allocator]
+static ALLOCATOR: lamplighter_worker::runner::OomReporting = lamplighter_worker::runner::OomReporting;
+
 fn main() -> ExitCode {
-    match cli::Cli::parse().command {
+    let command = cli::Cli::parse().command;
+    #[cfg(feature = "worker")]
+    if let cli::Command::Runner { fd } = command {
+        return lamplighter_worker::runner::child::main(fd);
+    }
+    // One TLS provider for the whole process, before anything could look for one.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("lamplighter: a second TLS provider is linked");
+        return ExitCode::FAILURE;
+    }
+    match command {
         cli::Command::Client(command) => client::main(command),
+        command => installation::block_on(run(command)),
+    }
+}
+
+async fn run(command: cli::Command) -> Result<(), installation::Failure> {
+    match command {
+        #[cfg(all(feature = "api", feature = "worker"))]
+        cli::Command::Serve(args) => serve::serve(args).await,
+        cli::Command::Migrate(args) => migrate::migrate(&args).await,
+        #[cfg(feature = "api")]
+        cli::Command::Openapi => {
+            print!("{}", lamplighter_api::openapi_json());
+            Ok(())
+        }
+        #[cfg(feature = "api")]
+        cli::Command::Token(command) => token::run(command).await,
+        #[cfg(feature = "worker")]
+        cli::Command::Models(command) => models::run(command).await,
+        #[cfg(feature = "worker")]
+        cli::Command::Runner { .. } => unreachable!("main runs it without a runtime"),
+        cli::Command::Client(_) => unreachable!("main runs it"),
     }
 }

@@ -227,8 +227,9 @@ impl From<DbErr> for DbError {
             DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => true,
             DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) => {
                 let text = e.to_string();
-                // Classes 08 (connection), 53 (resources), 57P (shutdown), and SQLite's busy, full and I/O errors.
-                ["pool timed out", "error communicating", "Connection", "terminating connection", "shutting down", "database is locked", "disk is full", "disk I/O"]
+                // Classes 08 (connection), 53 (resources), 57P (shutdown), locks and statements that took too
+                // long, and SQLite's busy, full and I/O errors.
+                ["lock timeout", "statement timeout", "pool timed out", "error communicating", "Connection", "terminating connection", "shutting down", "database is locked", "disk is full", "disk I/O"]
                     .iter()
                     .any(|part| text.contains(part))
             }

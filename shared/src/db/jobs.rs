@@ -10,7 +10,7 @@ use crate::{
     clock::UnixMillis,
     event::EventId,
     id::{JobId, UserId},
-    job::{Job, JobState, Lane},
+    job::{Job, JobState, Lane, Metrics},
 };
 
 /// Which jobs a list holds.
@@ -219,6 +219,14 @@ pub(super) fn from_row(row: &QueryResult) -> Result<Job, DbError> {
     let text = |column: &str| row.try_get::<String>("", column);
     let json = |column: &str| row.try_get::<Option<String>>("", column);
     let unreadable = |e: &dyn std::fmt::Display| DbError::Statement(format!("a row of jobs: {e}"));
+    let created_at: UnixMillis = row.try_get("", "created_at")?;
+    let completed_at: Option<UnixMillis> = row.try_get("", "completed_at")?;
+    let mut metrics: Metrics = json("metrics")?
+        .map(|t| serde_json::from_str(&t))
+        .transpose()
+        .map_err(|e| unreadable(&e))?
+        .unwrap_or_default();
+    metrics.total_ms = completed_at.map(|at| at - created_at);
     Ok(Job {
         id: JobId(row.try_get("", "id")?),
         owner: UserId(row.try_get("", "owner_id")?),
@@ -231,18 +239,14 @@ pub(super) fn from_row(row: &QueryResult) -> Result<Job, DbError> {
         epoch: row.try_get("", "epoch")?,
         crashes: row.try_get("", "crashes")?,
         worker: row.try_get("", "worker")?,
-        created_at: row.try_get("", "created_at")?,
+        created_at,
         started_at: row.try_get("", "started_at")?,
-        completed_at: row.try_get("", "completed_at")?,
+        completed_at,
         start_deadline: row.try_get("", "start_deadline")?,
         run_timeout: Duration::from_millis(row.try_get::<i64>("", "run_timeout_ms")?.max(0).unsigned_abs()),
         cancel_requested_at: row.try_get("", "cancel_requested_at")?,
         error: json("error")?.map(|t| serde_json::from_str(&t)).transpose().map_err(|e| unreadable(&e))?,
-        metrics: json("metrics")?
-            .map(|t| serde_json::from_str(&t))
-            .transpose()
-            .map_err(|e| unreadable(&e))?
-            .unwrap_or_default(),
+        metrics,
         last_event: EventId {
             epoch: row.try_get("", "last_epoch")?,
             seq: row.try_get::<i64>("", "last_seq")?.max(0).unsigned_abs(),

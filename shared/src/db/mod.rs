@@ -19,7 +19,7 @@ pub mod workers;
 pub use connection::{Db, Dialect};
 
 /// A statement could not be carried out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum DbError {
     /// The database does not answer; the same may work later.
     #[error("the database is not available: {0}")]

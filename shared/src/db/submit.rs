@@ -133,36 +133,35 @@ async fn commit_group(db: &Db, ttl: i64, group: Vec<Waiting>) {
                 let _ = reply.send(Ok(result));
             }
         }
-        Err(DbError::Statement(_)) if jobs.len() > 1 => {
+        Err(e) if jobs.len() > 1 && (matches!(e, DbError::Statement(_)) || is_lock_timeout(&e)) => {
             // One bad member must not fail its neighbours.
             for (job, reply) in jobs.into_iter().zip(replies) {
-                let _ = reply.send(store_one(db, ttl, job).await);
-            }
-        }
-        Err(e) if jobs.len() > 1 => {
-            for reply in replies {
-                let _ = reply.send(Err(DbError::Unavailable(e.to_string())));
+                let result = store(db, ttl, std::slice::from_ref(&job)).await;
+                let _ = reply.send(result.map_or_else(|e| in_flight_or(&job, e), only));
             }
         }
         Err(e) => {
-            for reply in replies {
-                let _ = reply.send(in_flight_or(&e).map_or_else(|| Err(DbError::Unavailable(e.to_string())), Ok));
+            for (job, reply) in jobs.iter().zip(replies) {
+                let _ = reply.send(in_flight_or(job, e.clone()));
             }
         }
     }
 }
 
-async fn store_one(db: &Db, ttl: i64, job: NewJob) -> Result<Submitted, DbError> {
-    match store(db, ttl, std::slice::from_ref(&job)).await {
-        Ok(mut results) => results.pop().ok_or_else(|| DbError::Statement("a submit without a result".to_owned())),
-        Err(e) => in_flight_or(&e).ok_or(e),
-    }
+fn only(mut results: Vec<Submitted>) -> Result<Submitted, DbError> {
+    results.pop().ok_or_else(|| DbError::Statement("a submit without a result".to_owned()))
 }
 
-/// A key row that another transaction holds for more than a second (55P03, `lock_timeout`).
-fn in_flight_or(error: &DbError) -> Option<Submitted> {
+/// For a job with a key, a lock that is not given within a second is the key's row: another transaction
+/// is storing the first request.
+fn in_flight_or(job: &NewJob, error: DbError) -> Result<Submitted, DbError> {
+    if job.idempotency.is_some() && is_lock_timeout(&error) { Ok(Submitted::InFlight) } else { Err(error) }
+}
+
+/// SQLSTATE 55P03, `lock_timeout`.
+fn is_lock_timeout(error: &DbError) -> bool {
     let text = error.to_string();
-    (text.contains("55P03") || text.contains("lock timeout")).then_some(Submitted::InFlight)
+    text.contains("55P03") || text.contains("lock timeout")
 }
 
 /// Stores all jobs in one transaction; results in their order.
@@ -261,13 +260,24 @@ async fn take_ranks(db: &Db, txn: &Txn, jobs: &[&NewJob]) -> Result<Vec<i64>, Db
     }
     for (lane, state) in &mut lanes {
         // The upsert locks the lane's row, in the order of the keys.
-        let cap = jobs.iter().rev().find(|j| self::lane(j) == *lane).and_then(|j| j.running_cap);
+        // The latest word on the share counts, for all of its lanes.
+        let of_share = |j: &&&NewJob| j.model == lane.model && j.share_key == lane.share_key;
+        let cap = jobs.iter().rev().find(of_share).and_then(|j| j.running_cap);
         let sql = "INSERT INTO lanes (model, share_key, priority, last_rank, waiting, running, running_cap)
             VALUES ($1, $2, $3, 0, 0, 0, $4)
             ON CONFLICT (model, share_key, priority) DO UPDATE SET running_cap = excluded.running_cap
-            RETURNING last_rank";
+            RETURNING last_rank, EXISTS (SELECT 1 FROM lanes AS other WHERE other.model = $1 AND other.share_key = $2
+              AND other.priority <> $3 AND other.running_cap IS DISTINCT FROM $4) AS other_cap";
         let row = txn.query_one_raw(db.statement(sql, [lane_key(lane), vec![cap.into()]].concat())).await?;
-        state.0 = row.ok_or_else(|| custom("a lane did not come back"))?.try_get("", "last_rank")?;
+        let row = row.ok_or_else(|| custom("a lane did not come back"))?;
+        state.0 = row.try_get("", "last_rank")?;
+        if row.try_get("", "other_cap")? {
+            // The cap is the share's: its lanes agree, or the room would be counted over some of them only.
+            let sql = "UPDATE lanes SET running_cap = $3
+                WHERE model = $1 AND share_key = $2 AND running_cap IS DISTINCT FROM $3";
+            let values = [lane.model.as_str().into(), lane.share_key.as_str().into(), cap.into()];
+            txn.execute_raw(db.statement(sql, values)).await?;
+        }
     }
     for job in jobs {
         if !heads.contains_key(job.model.as_str()) {

@@ -1,0 +1,2 @@
+//! x
+fn main() { print!("{}", lamplighter_api::openapi_json()); }

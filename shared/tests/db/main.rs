@@ -1,0 +1,19 @@
+//! The statements of `shared::db`, each held to its contract on both databases.
+//!
+//! One program, so that all tests share one Postgres server. `world` makes a fresh database a test;
+//! the other modules are in the order of a job's life, then the properties that no single statement
+//! has: `model` (the states, against a model in plain Rust) and `fairness`.
+
+mod world;
+mod submit;
+mod rank;
+mod claim;
+mod caps;
+mod lease;
+mod finish;
+mod owner;
+mod reap;
+mod position;
+mod accounts;
+mod fairness;
+mod model;

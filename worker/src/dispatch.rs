@@ -1,0 +1,226 @@
+//! The dispatcher of one model: owns its runner, forms batches from the jobs in hand, and gives each
+//! job its end. One task, no locks: whatever happens to the model's jobs happens here, in order.
+
+mod drive;
+mod ends;
+mod pace;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::Duration,
+};
+
+use lamplighter_shared::{
+    db::workers::ModelStatus,
+    event::JobEvent,
+    id::JobId,
+    model_spec::ModelSpec,
+};
+use serde_json::value::RawValue;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep},
+};
+
+use self::{drive::End, pace::Pace};
+use crate::{
+    batcher::Budget,
+    context::Context,
+    held::Held,
+    lease::Control,
+    member::{Members, Phase},
+    runner::{
+        process::{Runner, RunnerOptions, RunnerSender, StartError},
+        protocol::{ModelInfo, Ticket, ToRunner},
+    },
+};
+
+/// First and longest pause after a start that failed.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// The dispatcher of one model.
+pub struct Dispatcher {
+    context: Context,
+    spec: ModelSpec,
+    dir: PathBuf,
+    inbox: mpsc::Receiver<Held>,
+    control: mpsc::UnboundedReceiver<Control>,
+    gate: watch::Sender<bool>,
+    members: Members,
+    /// The runner, while there is one.
+    runner: Option<(RunnerSender, ModelInfo)>,
+    /// Tickets whose jobs have ended while the runner still computes them, with their deadlines.
+    abandoned: BTreeMap<Ticket, Instant>,
+    /// The batch of a model whose members are computed together.
+    batch: Option<pace::Batch>,
+    pace: Pace,
+    /// Events to be published together, and when.
+    events: Vec<(JobId, Vec<JobEvent>)>,
+    flush_at: Option<Instant>,
+    inbox_open: bool,
+    /// Whether the runner's coming end is our own doing, and nobody's crash.
+    killed_on_purpose: bool,
+}
+
+/// The ends of the channels that a dispatcher listens to.
+pub struct Inputs {
+    /// Jobs from the apalis worker.
+    pub inbox: mpsc::Receiver<Held>,
+    /// Lost leases and cancellations.
+    pub control: mpsc::UnboundedReceiver<Control>,
+    /// Told whether jobs can be used now.
+    pub gate: watch::Sender<bool>,
+}
+
+impl Dispatcher {
+    /// A dispatcher for a model whose files are in `dir`.
+    pub fn new(context: Context, spec: ModelSpec, dir: PathBuf, inputs: Inputs) -> Self {
+        let Inputs { inbox, control, gate } = inputs;
+        Self {
+            context,
+            spec,
+            dir,
+            inbox,
+            control,
+            gate,
+            members: Members::default(),
+            runner: None,
+            abandoned: BTreeMap::new(),
+            batch: None,
+            pace: Pace::default(),
+            events: Vec::new(),
+            flush_at: None,
+            inbox_open: true,
+            killed_on_purpose: false,
+        }
+    }
+
+    /// Serves until the worker stops. A runner that dies in a batch is started again at once; the
+    /// pause grows only for those that die while they load.
+    pub async fn run(mut self) {
+        let mut pause = PAUSES.0;
+        while !self.context.lifecycle.soft.is_cancelled() {
+            match self.start().await {
+                Some(Ok(mut runner)) => {
+                    pause = PAUSES.0;
+                    let end = self.drive(&mut runner).await;
+                    self.runner = None;
+                    self.gate.send_replace(false);
+                    match end {
+                        End::Stopped => runner.shutdown().await,
+                        End::Exited(exit) => self.crashed(&exit),
+                    }
+                    self.flush().await;
+                }
+                Some(Err(error)) => {
+                    self.failed_to_start(&error);
+                    self.rest(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+                None => break,
+            }
+        }
+        // Whoever is left is handed back by its guard; so are those still on their way here.
+        self.inbox.close();
+        drop(self.members);
+        while self.inbox.recv().await.is_some() {}
+    }
+
+    /// Starts the runner, while jobs come and go; `None` when the worker stops first.
+    async fn start(&mut self) -> Option<Result<Runner, StartError>> {
+        let load_timeout = Duration::from_secs(self.context.config.models.load_timeout_seconds);
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let options = RunnerOptions { program: self.context.program.clone(), threads, load_timeout };
+        let (spec, dir) = (self.spec.clone(), self.dir.clone());
+        self.set_status(ModelStatus::Loading, None);
+        let start = async move { Runner::start(&spec, &dir, &options).await };
+        tokio::pin!(start);
+        let soft = self.context.lifecycle.soft.clone();
+        loop {
+            tokio::select! {
+                started = &mut start => {
+                    return Some(started.map(|(runner, info)| {
+                        tracing::info!(model = self.spec.id, load_ms = info.load_ms, device = info.device, "ready");
+                        self.runner = Some((runner.sender(), info));
+                        self.set_status(ModelStatus::Ready, None);
+                        for ticket in self.members.tickets(|_| true) {
+                            self.prepare(ticket);
+                        }
+                        runner
+                    }));
+                }
+                held = self.inbox.recv(), if self.inbox_open => self.admit(held),
+                Some(control) = self.control.recv() => self.obey(control),
+                () = soft.cancelled() => return None,
+            }
+        }
+    }
+
+    /// Waits before the next start; jobs in hand go to other workers meanwhile.
+    async fn rest(&mut self, pause: Duration) {
+        self.members = Members::default();
+        let soft = self.context.lifecycle.soft.clone();
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = soft.cancelled() => {}
+        }
+    }
+
+    fn failed_to_start(&self, error: &StartError) {
+        tracing::error!(model = self.spec.id, %error, "the model can't be served");
+        let detail = match error {
+            StartError::Model(error) => error.detail.clone(),
+            other => other.to_string(),
+        };
+        self.set_status(ModelStatus::Failed, Some(detail));
+    }
+
+    fn set_status(&self, status: ModelStatus, detail: Option<String>) {
+        let digest = self.runner.as_ref().map(|(_, info)| info.digest.clone());
+        self.context.board.set(&self.spec.id, status, detail, digest);
+    }
+
+    /// Takes a job in; has it prepared once there is a runner.
+    fn admit(&mut self, held: Option<Held>) {
+        let Some(held) = held else {
+            self.inbox_open = false;
+            return;
+        };
+        let ticket = self.members.add(held);
+        self.prepare(ticket);
+    }
+
+    fn prepare(&mut self, ticket: Ticket) {
+        let Some(member) = self.members.get(ticket) else { return };
+        member.phase = Phase::Preparing;
+        match RawValue::from_string(member.held.claimed.input.clone()) {
+            Ok(input) => self.tell_runner(ToRunner::Prepare { ticket, input }),
+            Err(error) => self.refuse(ticket, &error),
+        }
+    }
+
+    /// A runner that is gone is noticed where its messages are received.
+    fn tell_runner(&self, message: ToRunner) {
+        if let Some((runner, _)) = &self.runner {
+            let _ = runner.send(message);
+        }
+    }
+
+    fn budget(&self) -> Budget {
+        let limits = &self.spec.limits;
+        Budget { jobs: limits.max_batch_jobs, items: limits.max_batch_items, tokens: limits.max_batch_tokens }
+    }
+
+    fn joint(&self) -> bool {
+        self.runner.as_ref().is_some_and(|(_, info)| info.joint)
+    }
+
+    /// Publishes what has gathered.
+    async fn flush(&mut self) {
+        self.flush_at = None;
+        for (job, events) in std::mem::take(&mut self.events) {
+            self.context.events.publish(job, events).await;
+        }
+    }
+}

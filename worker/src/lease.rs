@@ -1,0 +1,142 @@
+//! The leases of all jobs in hand: renewed in one statement, and each loss or cancellation told to
+//! whoever runs the job.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use lamplighter_shared::{db::lease, id::JobId};
+use tokio::{
+    sync::{broadcast, mpsc},
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::context::Context;
+
+/// What the holder of a job has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// The lease is gone: stop the job now, write nothing.
+    Lost(JobId, i64),
+    /// The owner asked to cancel.
+    Cancel(JobId, i64),
+}
+
+/// The jobs in hand, by id.
+#[derive(Default)]
+pub struct Leases(Mutex<HashMap<JobId, Lease>>);
+
+struct Lease {
+    epoch: i64,
+    holder: mpsc::UnboundedSender<Control>,
+    cancel_told: bool,
+}
+
+impl Leases {
+    /// Renews this run's lease from now on; `holder` hears of its loss or cancellation.
+    pub fn add(&self, job: JobId, epoch: i64, holder: mpsc::UnboundedSender<Control>) {
+        self.lock().insert(job, Lease { epoch, holder, cancel_told: false });
+    }
+
+    /// Lets the lease be, once the run's end is written. A later run of the same job stays.
+    pub fn remove(&self, job: JobId, epoch: i64) {
+        let mut leases = self.lock();
+        if leases.get(&job).is_some_and(|l| l.epoch == epoch) {
+            leases.remove(&job);
+        }
+    }
+
+    /// How many jobs are in hand.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether no job is in hand.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn runs(&self) -> Vec<(JobId, i64)> {
+        self.lock().iter().map(|(job, lease)| (*job, lease.epoch)).collect()
+    }
+
+    fn cancel(&self, job: JobId) {
+        if let Some(lease) = self.lock().get_mut(&job)
+            && !lease.cancel_told
+        {
+            lease.cancel_told = true;
+            // A holder that is gone has handed the job back already.
+            let _ = lease.holder.send(Control::Cancel(job, lease.epoch));
+        }
+    }
+
+    fn lost(&self, job: JobId, epoch: i64) {
+        let mut leases = self.lock();
+        if leases.get(&job).is_some_and(|l| l.epoch == epoch)
+            && let Some(lease) = leases.remove(&job)
+        {
+            let _ = lease.holder.send(Control::Lost(job, epoch));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Lease>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How often the database is asked for cancellations: with the doorbell silent, one works within 2 s.
+const CANCEL_POLL: Duration = Duration::from_secs(1);
+
+/// Renews leases and passes cancellations on, until the worker has stopped and holds nothing.
+pub async fn keep(context: Context) {
+    let jobs = &context.config.jobs;
+    let mut cancels = context.doorbell.listen_cancels();
+    let mut heartbeat = interval(jobs.heartbeat());
+    let mut poll = interval(CANCEL_POLL);
+    // After a pause (a laptop that slept) one renewal is right, not one for each that was missed.
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let lifecycle = &context.lifecycle;
+    loop {
+        tokio::select! {
+            _ = heartbeat.tick() => renew(&context).await,
+            _ = poll.tick() => ask_for_cancels(&context).await,
+            rung = cancels.recv() => match rung {
+                Ok(job) => context.leases.cancel(job),
+                Err(broadcast::error::RecvError::Lagged(_)) => ask_for_cancels(&context).await,
+                // The bell is gone with the process's end; the poll goes on.
+                Err(broadcast::error::RecvError::Closed) => cancels = context.doorbell.listen_cancels(),
+            },
+            () = lifecycle.hard.cancelled() => return,
+        }
+        if lifecycle.soft.is_cancelled() && context.leases.is_empty() {
+            return;
+        }
+    }
+}
+
+async fn renew(context: &Context) {
+    let runs = context.leases.runs();
+    match lease::heartbeat(&context.db, context.claimer.boot, &runs, context.claimer.lease).await {
+        Ok(held) => {
+            let alive: HashSet<(JobId, i64)> = held.iter().map(|h| (h.job, h.epoch)).collect();
+            for (job, epoch) in runs.iter().filter(|run| !alive.contains(run)) {
+                context.leases.lost(*job, *epoch);
+            }
+            for run in held.iter().filter(|h| h.cancel_requested) {
+                context.leases.cancel(run.job);
+            }
+        }
+        // Nothing is known: the leases run on, and the next heartbeat comes.
+        Err(error) => tracing::warn!(%error, "a heartbeat failed"),
+    }
+}
+
+async fn ask_for_cancels(context: &Context) {
+    match lease::cancel_requested(&context.db, &context.leases.runs()).await {
+        Ok(jobs) => jobs.into_iter().for_each(|job| context.leases.cancel(job)),
+        Err(error) => tracing::warn!(%error, "cancellations could not be read"),
+    }
+}

@@ -1,0 +1,27 @@
+//! The fleet side: the supervisor (leases, batches) and the runner (the engine). The only crate that
+//! knows candle; it knows nothing of HTTP.
+//!
+//! Start with [`supervisor`]. The path of a job, in reading order: [`claim`] (the feeder takes it) →
+//! [`feed`] (the apalis worker carries it) → [`dispatch`] and [`batcher`] (it joins a batch) →
+//! [`runner`] and [`models`] (it is computed) → [`finish`] (its end is written). Beside the path:
+//! [`held`] (the guard every job in hand stands in), [`lease`], [`reap`], [`board`], and for the
+//! models' files [`catalog`], [`weights`] and [`fetch`].
+
+pub mod supervisor;
+pub mod context;
+pub mod claim;
+pub mod held;
+pub mod feed;
+pub mod dispatch;
+pub mod member;
+pub mod batcher;
+pub mod finish;
+pub mod lease;
+pub mod reap;
+pub mod board;
+pub mod fetch;
+pub mod catalog;
+pub mod weights;
+pub mod runner;
+pub mod models;
+pub mod device;

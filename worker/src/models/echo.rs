@@ -1,0 +1,130 @@
+//! No model: the input is the output. Its optional keys make it misbehave, for demonstrations and for
+//! the tests of everything around it. Each member has a thread of its own and ends on its own.
+
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use lamplighter_shared::{error::ErrorCode, job::JobError, model_spec::ModelSpec};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Loaded, Model, Payload, Preparer, object};
+use crate::runner::{Member, protocol::Cost};
+
+/// Progress is told this often at most.
+const PROGRESS_EVERY: Duration = Duration::from_millis(50);
+
+/// The keys of an input that mean something here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Behaviour {
+    /// Sleep this long before the answer.
+    sleep_ms: u64,
+    /// Then fail with this message.
+    fail: Option<String>,
+    /// Then abort the process.
+    crash: bool,
+    /// Then never return, and ignore that the job is cancelled.
+    hang: bool,
+    /// Pieces of output, spread over the sleep.
+    chunks: u64,
+    /// Allocate and touch this much first, MiB; held until the answer.
+    allocate_mb: usize,
+}
+
+struct Echo;
+
+pub(super) fn load(spec: &ModelSpec) -> Loaded {
+    Loaded {
+        model: Box::new(Echo),
+        preparer: Arc::new(Echo),
+        dtype: spec.dtype.clone(),
+        device: "cpu".to_owned(),
+        joint: false,
+    }
+}
+
+impl Preparer for Echo {
+    fn prepare(&self, input: &RawValue) -> Result<(Payload, Cost), JobError> {
+        object::<Behaviour>(input)?;
+        Ok((
+            Payload::Raw(input.to_owned()),
+            Cost {
+                items: 1,
+                tokens: 1,
+                longest: 1,
+            },
+        ))
+    }
+}
+
+impl Model for Echo {
+    fn run(&mut self, batch: Vec<Member>) {
+        for member in batch {
+            // A member that gets no thread is dropped, which answers it as failed.
+            if let Err(error) = thread::Builder::new()
+                .name("echo".to_owned())
+                .spawn(move || echo(member))
+            {
+                eprintln!("runner: no thread for a job: {error}");
+            }
+        }
+    }
+}
+
+fn echo(mut member: Member) {
+    let Some(Payload::Raw(input)) = member.take_payload() else {
+        return;
+    };
+    let behaviour = match object::<Behaviour>(&input) {
+        Ok(behaviour) => behaviour,
+        Err(error) => return member.failed(error),
+    };
+    // Not zeros: those would not be touched.
+    let held = vec![1_u8; behaviour.allocate_mb << 20];
+    if sleep(&member, &behaviour) {
+        return member.canceled();
+    }
+    std::hint::black_box(&held);
+    if behaviour.crash {
+        std::process::abort();
+    }
+    while behaviour.hang {
+        thread::park();
+    }
+    match behaviour.fail {
+        Some(message) => member.failed(JobError {
+            retryable: false,
+            ..JobError::new(ErrorCode::ModelError, message)
+        }),
+        None => member.done(input),
+    }
+}
+
+/// Sleeps, telling chunks and progress; says whether the job was cancelled meanwhile.
+fn sleep(member: &Member, behaviour: &Behaviour) -> bool {
+    let started = Instant::now();
+    let whole = Duration::from_millis(behaviour.sleep_ms);
+    let steps = match behaviour.chunks {
+        0 => (behaviour.sleep_ms / 100).clamp(1, 100),
+        chunks => chunks,
+    };
+    let mut told = started;
+    for step in 0..steps {
+        let part = (step + 1) as f64 / steps as f64;
+        if member.cancel().sleep_until(started + whole.mul_f64(part)) {
+            return true;
+        }
+        if behaviour.chunks > 0 {
+            member.output(format!("chunk {step}").into());
+        }
+        if step + 1 < steps && told.elapsed() >= PROGRESS_EVERY {
+            told = Instant::now();
+            member.progress(part, "running");
+        }
+    }
+    false
+}

@@ -1,0 +1,125 @@
+//! The model families: each reads inputs ([`Preparer`], on any thread) and computes batches ([`Model`],
+//! on one). A family knows nothing of sockets, leases or jobs' rows.
+
+mod bert;
+mod echo;
+mod passes;
+
+use std::{path::Path, sync::Arc};
+
+use lamplighter_shared::{
+    error::ErrorCode,
+    job::JobError,
+    model_spec::{Family, ModelSpec},
+};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::runner::{
+    Cancel, Member, Report,
+    protocol::{Cost, FromRunner},
+};
+
+/// A model in memory.
+pub struct Loaded {
+    /// Computes.
+    pub model: Box<dyn Model>,
+    /// Reads inputs.
+    pub preparer: Arc<dyn Preparer>,
+    /// Number type it computes in.
+    pub dtype: String,
+    /// Where it computes.
+    pub device: String,
+    /// Whether the members of a batch are computed together.
+    pub joint: bool,
+}
+
+/// Reads inputs while the model computes.
+pub trait Preparer: Send + Sync {
+    /// Checks and tokenises an input.
+    ///
+    /// # Errors
+    /// `invalid_input` where the model can't take it.
+    fn prepare(&self, input: &RawValue) -> Result<(Payload, Cost), JobError>;
+}
+
+/// Computes batches.
+pub trait Model: Send {
+    /// Answers every member. A model whose members end on their own may return before they have.
+    fn run(&mut self, batch: Vec<Member>);
+}
+
+/// An input made ready.
+#[derive(Debug)]
+pub enum Payload {
+    /// Token ids of each text.
+    Texts(Vec<Vec<u32>>),
+    /// The input as it came.
+    Raw(Box<RawValue>),
+}
+
+/// Loads the model `spec` from `dir`.
+///
+/// # Errors
+/// `model_unavailable`, saying what is wrong with its files.
+pub fn load(spec: &ModelSpec, dir: &Path, threads: usize) -> Result<Loaded, JobError> {
+    match spec.family {
+        Family::Bert => bert::load(spec, dir, threads),
+        Family::Echo => Ok(echo::load(spec)),
+    }
+}
+
+/// Threads the engine should share each matrix out over: one where the family shares out work by itself.
+pub fn engine_threads(family: Family, threads: usize) -> usize {
+    match family {
+        Family::Bert => 1,
+        Family::Echo => threads,
+    }
+}
+
+/// Computes the task's example, as a job would be computed.
+///
+/// # Errors
+/// `model_unavailable` if that fails.
+pub fn canary(spec: &ModelSpec, model: &mut dyn Model, preparer: &dyn Preparer) -> Result<(), JobError> {
+    let broken = |detail: String| {
+        JobError::new(
+            ErrorCode::ModelUnavailable,
+            format!("the canary failed: {detail}"),
+        )
+    };
+    let input = serde_json::value::to_raw_value(&spec.task.example()).map_err(|e| broken(e.to_string()))?;
+    let (payload, _) = preparer.prepare(&input).map_err(|e| broken(e.detail))?;
+    let (answers, answered) = std::sync::mpsc::channel();
+    let report: Report = Arc::new(move |message| {
+        // Nobody listens after the first answer.
+        let _ = answers.send(message);
+    });
+    model.run(Member::batch(vec![(0, payload, Cancel::default())], report));
+    for message in answered {
+        match message {
+            FromRunner::Done { .. } => return Ok(()),
+            FromRunner::Failed { error, .. } => return Err(broken(error.detail)),
+            _ => {}
+        }
+    }
+    Err(broken("no answer".to_owned()))
+}
+
+/// Reads an input that must be an object: serde alone would take a list for one.
+fn object<T: DeserializeOwned>(input: &RawValue) -> Result<T, JobError> {
+    if !input.get().trim_start().starts_with('{') {
+        return Err(invalid("the input is not an object"));
+    }
+    serde_json::from_str(input.get()).map_err(|error| invalid(error.to_string()))
+}
+
+/// An error about the files of a model.
+fn unavailable(detail: impl Into<String>) -> JobError {
+    JobError::new(ErrorCode::ModelUnavailable, detail)
+}
+
+/// An error about an input.
+fn invalid(detail: impl Into<String>) -> JobError {
+    JobError::new(ErrorCode::InvalidInput, detail)
+}
