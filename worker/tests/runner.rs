@@ -347,6 +347,18 @@ async fn a_stopped_runner_is_killed_by_shutdown() {
 }
 
 #[tokio::test]
+async fn signals_to_the_whole_service_leave_it_to_the_supervisor() {
+    let (mut runner, _) = start().await;
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: a signal to a child of ours that lives.
+        assert_eq!(unsafe { libc::kill(runner.pid() as i32, signal) }, 0);
+    }
+    ping(&mut runner, 1).await;
+    run(&mut runner, vec![json!({})]).await;
+    assert_eq!(ends(&mut runner).await.len(), 1);
+}
+
+#[tokio::test]
 async fn running_out_of_memory_is_told() {
     let limited = ModelSpec {
         memory_limit: Some(1 << 30),
