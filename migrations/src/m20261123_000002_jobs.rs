@@ -67,6 +67,8 @@ const TABLES: &[&str] = &[
         PRIMARY KEY (model, share_key, priority),
         CHECK (waiting >= 0 AND running >= 0)
     )",
+    // A claim reads the capped lanes of its model, and most have no cap.
+    "CREATE INDEX lanes_capped ON lanes (model, share_key) WHERE running_cap IS NOT NULL",
     // The row of a model is the lock of its claims, and remembers how far the queue has come.
     "CREATE TABLE queues (
         model text PRIMARY KEY,
