@@ -81,7 +81,11 @@ pub enum TokenCommand {
         #[arg(long, value_name = "EMAIL")]
         user: Option<String>,
         /// What it allows, separated by commas
-        #[arg(long, value_delimiter = ',', default_value = "jobs:write,jobs:read,models:read")]
+        #[arg(
+            long,
+            value_delimiter = ',',
+            default_value = "jobs:write,jobs:read,models:read"
+        )]
         scopes: Vec<String>,
         /// How long it is good, 10m to 366d
         #[arg(long, value_name = "DURATION", default_value = "30d")]

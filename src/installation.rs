@@ -39,7 +39,12 @@ fn fail(Failure(sentence): &Failure) -> ExitCode {
 /// Makes the data folder where it is missing; only its owner may look into it.
 pub fn make_data_dir(dir: &Path) -> Result<(), Failure> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|error| Failure(format!("the data folder {} can't be made: {error}", dir.display())))
+    made.map_err(|error| {
+        Failure(format!(
+            "the data folder {} can't be made: {error}",
+            dir.display()
+        ))
+    })
 }
 
 /// Writes a file that only its owner may read, whole or not at all.

@@ -27,7 +27,10 @@ fn main() -> ExitCode {
         return lamplighter_worker::runner::child::main(fd);
     }
     // One TLS provider for the whole process, before anything could look for one.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
         eprintln!("lamplighter: a second TLS provider is linked");
         return ExitCode::FAILURE;
     }

@@ -12,6 +12,9 @@ pub async fn migrate(args: &DataArgs) -> Result<(), Failure> {
     let config = Config::load(args.data_dir.as_deref(), None)?;
     make_data_dir(&config.server.data_dir)?;
     open_database(&config).await?;
-    eprintln!("the database in {} is up to date", config.server.data_dir.display());
+    eprintln!(
+        "the database in {} is up to date",
+        config.server.data_dir.display()
+    );
     Ok(())
 }

@@ -46,7 +46,13 @@ fn list(config: &Config) -> Result<(), Failure> {
     println!("{:<20} {:<10} {:>9}  FOLDER", "MODEL", "HERE", "MIB");
     for model in installed {
         let here = if model.installed { "yes" } else { "no" };
-        println!("{:<20} {:<10} {:>9.1}  {}", model.id, here, model.size as f64 / f64::from(1 << 20), model.dir.display());
+        println!(
+            "{:<20} {:<10} {:>9.1}  {}",
+            model.id,
+            here,
+            model.size as f64 / f64::from(1 << 20),
+            model.dir.display()
+        );
     }
     Ok(())
 }
@@ -81,11 +87,19 @@ fn verify(config: &Config, ids: &[String]) -> Result<(), Failure> {
             }
         }
     }
-    if bad.is_empty() { Ok(()) } else { Err(Failure(format!("not as the catalogue says: {}", bad.join(", ")))) }
+    if bad.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure(format!("not as the catalogue says: {}", bad.join(", "))))
+    }
 }
 
 /// The named models, or all whose files are here, with their folders.
-fn chosen(catalog: &Catalog, config: &Config, ids: &[String]) -> Result<Vec<(ModelSpec, std::path::PathBuf)>, Failure> {
+fn chosen(
+    catalog: &Catalog,
+    config: &Config,
+    ids: &[String],
+) -> Result<Vec<(ModelSpec, std::path::PathBuf)>, Failure> {
     let here = catalog::list(catalog, &config.models_dir());
     let mut chosen = Vec::new();
     for id in ids {

@@ -42,8 +42,9 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     token::keep_owner_token(&db, &key, &data_dir).await?;
     take_back(&db).await?;
     let bind = &config.server.bind;
-    let listener =
-        TcpListener::bind(bind).await.map_err(|error| Failure(format!("{bind} can't be listened on: {error}")))?;
+    let listener = TcpListener::bind(bind)
+        .await
+        .map_err(|error| Failure(format!("{bind} can't be listened on: {error}")))?;
     let address = listener.local_addr()?;
 
     let lifecycle = Lifecycle::default();
@@ -55,7 +56,9 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
         events: events.clone(),
         doorbell: doorbell.clone(),
         positions: Arc::new(Positions::new(db.clone())),
-        catalog: Arc::new(Catalog(models.iter().map(|m| (m.id.clone(), m.clone())).collect())),
+        catalog: Arc::new(Catalog(
+            models.iter().map(|m| (m.id.clone(), m.clone())).collect(),
+        )),
         config: config.clone(),
         key,
         db: db.clone(),
@@ -95,12 +98,17 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
 /// Only one process may serve a data folder: it takes all jobs in hand for its own.
 fn lock(data_dir: &Path) -> Result<File, Failure> {
     let path = data_dir.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Failure(format!("another lamplighter already serves {}", data_dir.display())))
-        }
+        Err(TryLockError::WouldBlock) => Err(Failure(format!(
+            "another lamplighter already serves {}",
+            data_dir.display()
+        ))),
         Err(TryLockError::Error(error)) => Err(Failure(format!("{}: {error}", path.display()))),
     }
 }
@@ -119,13 +127,18 @@ fn greet(config: &Config, address: &str) {
     println!("Lamplighter listens on http://{address} (reference: http://{address}/docs)");
     println!("Try it:");
     println!("  {} run minilm \"The quick brown fox\"", program());
-    println!("  curl -s http://{address}/v1/jobs -H \"Authorization: Bearer $(cat {})\" \\", token.display());
+    println!(
+        "  curl -s http://{address}/v1/jobs -H \"Authorization: Bearer $(cat {})\" \\",
+        token.display()
+    );
     println!("       -H 'Content-Type: application/json' -H 'Prefer: wait=10' \\");
     println!("       -d '{{\"model\":\"minilm\",\"input\":{{\"texts\":[\"hello\",\"world\"]}}}}'");
 }
 
 fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| "lamplighter".to_owned())
+    std::env::args()
+        .next()
+        .unwrap_or_else(|| "lamplighter".to_owned())
 }
 
 async fn wait_for_signal(lifecycle: &Lifecycle) -> Result<(), Failure> {

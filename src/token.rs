@@ -29,7 +29,13 @@ const OWNER_EXPIRY: Duration = Duration::from_secs(366 * 86_400);
 /// Runs one of the `token` commands.
 pub async fn run(command: TokenCommand) -> Result<(), Failure> {
     match command {
-        TokenCommand::Create { data, user, scopes, expires_in, name } => {
+        TokenCommand::Create {
+            data,
+            user,
+            scopes,
+            expires_in,
+            name,
+        } => {
             let config = Config::load(data.data_dir.as_deref(), None)?;
             let db = open_existing_database(&config).await?;
             let key = key(&config.server.data_dir)?;
@@ -37,26 +43,39 @@ pub async fn run(command: TokenCommand) -> Result<(), Failure> {
                 None => owner(&db).await?,
                 Some(email) => account(&db, &email).await?,
             };
-            let new = NewApiToken { user: user.id, name, scopes, expires_in: expires_in.into() };
+            let new = NewApiToken {
+                user: user.id,
+                name,
+                scopes,
+                expires_in: expires_in.into(),
+            };
             println!("{}", create(&db, &key, new).await?);
             Ok(())
         }
         TokenCommand::Revoke { data, token } => {
             let config = Config::load(data.data_dir.as_deref(), None)?;
             let db = open_existing_database(&config).await?;
-            let text = if token == "-" { io::read_to_string(io::stdin().lock())? } else { token };
+            let text = if token == "-" {
+                io::read_to_string(io::stdin().lock())?
+            } else {
+                token
+            };
             if revoke(&db, text.trim()).await? {
                 eprintln!("revoked");
                 Ok(())
             } else {
-                Err(Failure("there is no such token, or it is revoked already".to_owned()))
+                Err(Failure(
+                    "there is no such token, or it is revoked already".to_owned(),
+                ))
             }
         }
     }
 }
 
 async fn account(db: &Db, email: &str) -> Result<users::User, Failure> {
-    let plausible = email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
+    let plausible = email
+        .split_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
     if !plausible || email.chars().any(|c| c.is_whitespace() || c.is_control()) || email.len() > 254 {
         return Err(Failure(format!("{email:?} is not an e-mail address")));
     }

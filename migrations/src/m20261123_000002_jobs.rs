@@ -1,9 +1,6 @@
 //! Jobs, their payloads, lanes and queues, idempotency keys, and the workers that run them.
 
-use sea_orm_migration::{
-    prelude::*,
-    sea_orm::DbBackend,
-};
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 use crate::run;
 
@@ -122,7 +119,14 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in ["workers", "idempotency_keys", "queues", "lanes", "job_payloads", "jobs"] {
+        for table in [
+            "workers",
+            "idempotency_keys",
+            "queues",
+            "lanes",
+            "job_payloads",
+            "jobs",
+        ] {
             run(manager, &[&format!("DROP TABLE {table}")]).await?;
         }
         if manager.get_database_backend() == DbBackend::Postgres {

@@ -109,10 +109,18 @@ impl Config {
         let env = env.filter(|key| key.as_str().contains('.'));
         let dir = match data_dir {
             Some(dir) => dir.to_owned(),
-            None => layers.clone().merge(env.clone()).extract_inner("server.data_dir").map_err(error)?,
+            None => layers
+                .clone()
+                .merge(env.clone())
+                .extract_inner("server.data_dir")
+                .map_err(error)?,
         };
-        let file = std::env::var_os("LAMPLIGHTER_CONFIG").map_or_else(|| dir.join("lamplighter.toml"), PathBuf::from);
-        layers = layers.merge(Toml::file(file)).merge(env).merge(("server.data_dir", &dir));
+        let file = std::env::var_os("LAMPLIGHTER_CONFIG")
+            .map_or_else(|| dir.join("lamplighter.toml"), PathBuf::from);
+        layers = layers
+            .merge(Toml::file(file))
+            .merge(env)
+            .merge(("server.data_dir", &dir));
         if let Some(bind) = bind {
             layers = layers.merge(("server.bind", bind));
         }
@@ -123,7 +131,11 @@ impl Config {
 
     /// Where model files are kept.
     pub fn models_dir(&self) -> PathBuf {
-        if self.models.dir.as_os_str().is_empty() { self.server.data_dir.join("models") } else { self.models.dir.clone() }
+        if self.models.dir.as_os_str().is_empty() {
+            self.server.data_dir.join("models")
+        } else {
+            self.models.dir.clone()
+        }
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -146,7 +158,9 @@ impl Config {
             )));
         }
         if jobs.run_seconds > jobs.max_run_seconds || jobs.start_seconds > jobs.max_start_seconds {
-            return Err(ConfigError("jobs.run_seconds and jobs.start_seconds must not exceed their max_…".to_owned()));
+            return Err(ConfigError(
+                "jobs.run_seconds and jobs.start_seconds must not exceed their max_…".to_owned(),
+            ));
         }
         Ok(())
     }

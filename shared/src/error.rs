@@ -106,7 +106,11 @@ impl FromStr for ErrorCode {
     type Err = crate::job::UnknownName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|c| c.as_str() == text).ok_or_else(|| crate::job::UnknownName(text.to_owned()))
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|c| c.as_str() == text)
+            .ok_or_else(|| crate::job::UnknownName(text.to_owned()))
     }
 }
 

@@ -34,8 +34,14 @@ impl FromStr for EventId {
 
     fn from_str(text: &str) -> Result<Self, InvalidEventId> {
         let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let (epoch, seq) = text.split_once('-').filter(|(e, s)| plain(e) && plain(s)).ok_or(InvalidEventId)?;
-        Ok(Self { epoch: epoch.parse().map_err(|_| InvalidEventId)?, seq: seq.parse().map_err(|_| InvalidEventId)? })
+        let (epoch, seq) = text
+            .split_once('-')
+            .filter(|(e, s)| plain(e) && plain(s))
+            .ok_or(InvalidEventId)?;
+        Ok(Self {
+            epoch: epoch.parse().map_err(|_| InvalidEventId)?,
+            seq: seq.parse().map_err(|_| InvalidEventId)?,
+        })
     }
 }
 
@@ -89,7 +95,19 @@ mod tests {
     fn event_ids_round_trip_and_refuse_the_rest() {
         let id = EventId { epoch: 3, seq: 42 };
         assert_eq!(id.to_string().parse(), Ok(id));
-        for bad in ["", "-", "1", "1-", "-1", "1--2", "+1-2", "1-2-3", "1-99999999999999999999999", " 1-2", "a-b"] {
+        for bad in [
+            "",
+            "-",
+            "1",
+            "1-",
+            "-1",
+            "1--2",
+            "+1-2",
+            "1-2-3",
+            "1-99999999999999999999999",
+            " 1-2",
+            "a-b",
+        ] {
             assert!(bad.parse::<EventId>().is_err(), "{bad}");
         }
     }

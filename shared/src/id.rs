@@ -94,7 +94,14 @@ mod tests {
     #[test]
     fn only_the_canonical_spelling_is_read() {
         let text = JobId::generate().to_string();
-        for bad in ["", "job_", "job_x", &text.to_uppercase(), &text.replace("job_", "user_"), &format!("{text}0")] {
+        for bad in [
+            "",
+            "job_",
+            "job_x",
+            &text.to_uppercase(),
+            &text.replace("job_", "user_"),
+            &format!("{text}0"),
+        ] {
             assert_eq!(bad.parse::<JobId>(), Err(InvalidId), "{bad}");
         }
     }

@@ -35,8 +35,14 @@ pub enum JobState {
 
 impl JobState {
     /// All states, in the order of a job's life.
-    pub const ALL: [Self; 6] =
-        [Self::Queued, Self::Processing, Self::Succeeded, Self::Failed, Self::Canceled, Self::Expired];
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Processing,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Canceled,
+        Self::Expired,
+    ];
 
     /// The name in the API and in the database.
     pub fn as_str(self) -> &'static str {
@@ -104,7 +110,10 @@ macro_rules! text_enum {
             type Err = UnknownName;
 
             fn from_str(text: &str) -> Result<Self, UnknownName> {
-                Self::ALL.into_iter().find(|v| v.as_str() == text).ok_or_else(|| UnknownName(text.to_owned()))
+                Self::ALL
+                    .into_iter()
+                    .find(|v| v.as_str() == text)
+                    .ok_or_else(|| UnknownName(text.to_owned()))
             }
         }
     };
@@ -134,7 +143,12 @@ pub struct JobError {
 impl JobError {
     /// An error of this code, with title and retryability from the table.
     pub fn new(kind: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { kind, title: kind.title().to_owned(), detail: detail.into(), retryable: kind.retryable() }
+        Self {
+            kind,
+            title: kind.title().to_owned(),
+            detail: detail.into(),
+            retryable: kind.retryable(),
+        }
     }
 }
 

@@ -95,7 +95,9 @@ impl TryFrom<String> for Source {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let (kind, rest) = text.split_once(':').ok_or_else(|| format!("{text:?}: a source starts with path:, hf: or pypi:"))?;
+        let (kind, rest) = text
+            .split_once(':')
+            .ok_or_else(|| format!("{text:?}: a source starts with path:, hf: or pypi:"))?;
         match kind {
             "path" => Ok(Self::Path(rest.into())),
             "hf" => {
@@ -103,11 +105,17 @@ impl TryFrom<String> for Source {
                 if repo.split('/').count() != 2 {
                     return Err(format!("{text:?}: a hub source is hf:OWNER/NAME[@REVISION]"));
                 }
-                Ok(Self::Hf { repo: repo.to_owned(), revision: revision.to_owned() })
+                Ok(Self::Hf {
+                    repo: repo.to_owned(),
+                    revision: revision.to_owned(),
+                })
             }
             "pypi" => {
                 let (requirement, folder) = rest.split_once('/').unwrap_or((rest, ""));
-                Ok(Self::Pypi { requirement: requirement.to_owned(), folder: folder.to_owned() })
+                Ok(Self::Pypi {
+                    requirement: requirement.to_owned(),
+                    folder: folder.to_owned(),
+                })
             }
             _ => Err(format!("{text:?}: a source starts with path:, hf: or pypi:")),
         }
@@ -144,7 +152,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_job_items: 128, max_batch_jobs: 64, max_batch_items: 256, max_batch_tokens: 16_384, max_item_tokens: None }
+        Self {
+            max_job_items: 128,
+            max_batch_jobs: 64,
+            max_batch_items: 256,
+            max_batch_tokens: 16_384,
+            max_item_tokens: None,
+        }
     }
 }
 
@@ -163,7 +177,9 @@ impl Catalog {
     /// The models that come with Lamplighter.
     pub fn built_in() -> Self {
         let mut catalog = Self::default();
-        catalog.extend_from_toml(include_str!("catalog.toml")).expect("the built-in catalogue is well formed: a test reads it");
+        catalog
+            .extend_from_toml(include_str!("catalog.toml"))
+            .expect("the built-in catalogue is well formed: a test reads it");
         catalog
     }
 
@@ -193,12 +209,20 @@ mod tests {
     fn the_built_in_catalogue_is_well_formed() {
         let catalog = Catalog::built_in();
         assert_eq!(catalog.get("minilm").map(|m| m.task), Some(Task::TextEmbedding));
-        assert!(catalog.get("minilm").is_some_and(|m| m.files.iter().all(|f| f.sha256.len() == 64)));
+        assert!(
+            catalog
+                .get("minilm")
+                .is_some_and(|m| m.files.iter().all(|f| f.sha256.len() == 64))
+        );
     }
 
     #[test]
     fn sources_round_trip() {
-        for text in ["path:/models/x", "hf:owner/name@abc", "pypi:package==1.0/folder/inner"] {
+        for text in [
+            "path:/models/x",
+            "hf:owner/name@abc",
+            "pypi:package==1.0/folder/inner",
+        ] {
             let source = Source::try_from(text.to_owned()).expect(text);
             assert_eq!(String::from(source), text);
         }

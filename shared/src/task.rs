@@ -97,9 +97,10 @@ impl Task {
     /// How much work an input is, in units of the task; what fair sharing counts. At least 1.
     pub fn cost(self, input: &Value) -> i64 {
         match self {
-            Self::TextEmbedding => {
-                input.get("texts").and_then(Value::as_array).map_or(1, |texts| texts.len().max(1) as i64)
-            }
+            Self::TextEmbedding => input
+                .get("texts")
+                .and_then(Value::as_array)
+                .map_or(1, |texts| texts.len().max(1) as i64),
             Self::Echo => 1,
         }
     }

@@ -78,7 +78,8 @@ impl Connection {
     /// Where the address is none.
     pub fn new(args: &ClientArgs) -> Result<Self, Failure> {
         let dir = args.data_dir.clone().unwrap_or_else(|| PathBuf::from("data"));
-        let place = match &args.server {
+        let server = args.server.as_deref().filter(|text| !text.trim().is_empty());
+        let place = match server {
             Some(text) => Place::At(parse_server(text).map_err(Failure::Usage)?),
             None if dir.join("server.addr").is_file() => Place::File(dir.join("server.addr")),
             None => Place::At(parse_server(DEFAULT_SERVER).map_err(Failure::Usage)?),

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use reqwest::Method;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
     ClientArgs, Failure,
@@ -88,16 +89,11 @@ struct Timeout {
 pub async fn run(args: RunArgs) -> Result<(), Failure> {
     let connection = Connection::new(&args.client)?;
     let body = body(&args)?;
+    // One listener for the whole command: a signal between two looks must not be lost.
+    let interrupts = signal(SignalKind::interrupt())
+        .map_err(|e| Failure::Failed(format!("can't listen for Ctrl-C: {e}")))?;
     let line = Line::start("submitting");
-    let job = match submit(&connection, &body, Patience::default()).await {
-        Ok(job) => job,
-        Err(failure) => {
-            line.clear();
-            return Err(failure);
-        }
-    };
-    line.job(&job.view);
-    let ended = watch(&connection, &job, args.follow, &line).await;
+    let ended = carry_out(&connection, &body, args.follow, &line, interrupts).await;
     line.clear();
     let job = ended?;
     let mut out = io::stdout().lock();
@@ -109,6 +105,70 @@ pub async fn run(args: RunArgs) -> Result<(), Failure> {
     }
     out.flush()?;
     outcome.map(drop)
+}
+
+/// Submits the job and follows it to its end.
+async fn carry_out(
+    connection: &Connection,
+    body: &str,
+    follow: bool,
+    line: &Line,
+    mut interrupts: Signal,
+) -> Result<Job, Failure> {
+    let job = tokio::select! {
+        job = submit(connection, body, Patience::default()) => job?,
+        _ = interrupts.recv() => {
+            return Err(Failure::Failed("interrupted while the job was being submitted".to_owned()));
+        }
+    };
+    line.job(&job.view);
+    let id = &job.view.id;
+    let mut watch = Watch::new(connection, id, None, Patience::default());
+    let mut canceling = false;
+    loop {
+        let update = tokio::select! {
+            update = watch.next() => update?,
+            _ = interrupts.recv() => {
+                if canceling {
+                    return Err(Failure::Failed(format!("{id} was left behind before it had ended")));
+                }
+                canceling = true;
+                line.say("canceling; Ctrl-C again leaves at once");
+                cancel(connection, id).await?;
+                continue;
+            }
+        };
+        match update {
+            Update::Done(job) => return Ok(job),
+            Update::Status(_) | Update::Progress(_) if canceling => {}
+            update => show(update, follow, line)?,
+        }
+    }
+}
+
+/// Shows what happened on the way.
+fn show(update: Update, follow: bool, line: &Line) -> Result<(), Failure> {
+    match update {
+        Update::Status(job) | Update::Done(job) => line.job(&job.view),
+        Update::Progress(progress) => line.progress(&progress),
+        Update::Output(chunk) if follow => line.aside(|| {
+            let mut out = io::stdout().lock();
+            writeln!(out, "{chunk}")?;
+            out.flush()
+        })?,
+        Update::Reset if follow => {
+            line.aside(|| eprintln!("the run starts again: what was printed so far is void"))
+        }
+        Update::Gap if follow => {
+            line.aside(|| eprintln!("some pieces are no longer kept: the last line has all"))
+        }
+        Update::Lost(how) => line.say(&format!(
+            "trying again: {}",
+            how.lines().next().unwrap_or_default()
+        )),
+        Update::Output(_) | Update::Reset | Update::Gap => {}
+    }
+    Ok(())
 }
 
 fn body(args: &RunArgs) -> Result<String, Failure> {
@@ -153,49 +213,6 @@ async fn submit(connection: &Connection, body: &str, patience: Patience) -> Resu
         pause = (pause * 2).min(patience.longest);
     }
     unreachable!("the last try returns")
-}
-
-/// Follows the job to its end.
-async fn watch(connection: &Connection, job: &Job, follow: bool, line: &Line) -> Result<Job, Failure> {
-    let id = &job.view.id;
-    let mut watch = Watch::new(connection, id, None, Patience::default());
-    let mut canceling = false;
-    loop {
-        let update = tokio::select! {
-            update = watch.next() => update?,
-            _ = tokio::signal::ctrl_c() => {
-                if canceling {
-                    return Err(Failure::Failed(format!("{id} was left behind before it had ended")));
-                }
-                canceling = true;
-                line.say("canceling; Ctrl-C again leaves at once");
-                cancel(connection, id).await?;
-                continue;
-            }
-        };
-        match update {
-            Update::Done(job) => return Ok(job),
-            Update::Status(_) | Update::Progress(_) if canceling => {}
-            Update::Status(job) => line.job(&job.view),
-            Update::Progress(progress) => line.progress(&progress),
-            Update::Output(chunk) if follow => line.aside(|| {
-                let mut out = io::stdout().lock();
-                writeln!(out, "{chunk}")?;
-                out.flush()
-            })?,
-            Update::Reset if follow => {
-                line.aside(|| eprintln!("the run starts again: what was printed so far is void"))
-            }
-            Update::Gap if follow => {
-                line.aside(|| eprintln!("some pieces are no longer kept: the last line has all"))
-            }
-            Update::Lost(how) => line.say(&format!(
-                "trying again: {}",
-                how.lines().next().unwrap_or_default()
-            )),
-            Update::Output(_) | Update::Reset | Update::Gap => {}
-        }
-    }
 }
 
 /// Asks to cancel; a job that has ended meanwhile is fine, the stream will say so.

@@ -31,7 +31,9 @@ pub struct Budget {
 /// batch comes back sorted by the length of its longest item, so that neighbours pad each other little.
 /// A solo job runs alone: when it is first it is the batch, before that it is passed over.
 pub fn plan(waiting: &[Candidate], budget: Budget) -> Vec<Ticket> {
-    let Some(first) = waiting.first() else { return Vec::new() };
+    let Some(first) = waiting.first() else {
+        return Vec::new();
+    };
     if first.solo {
         return vec![first.ticket];
     }
@@ -41,7 +43,8 @@ pub fn plan(waiting: &[Candidate], budget: Budget) -> Vec<Ticket> {
         if batch.len() >= budget.jobs {
             break;
         }
-        let fits = items + candidate.cost.items <= budget.items && tokens + candidate.cost.tokens <= budget.tokens;
+        let fits =
+            items + candidate.cost.items <= budget.items && tokens + candidate.cost.tokens <= budget.tokens;
         if fits && !candidate.solo {
             items += candidate.cost.items;
             tokens += candidate.cost.tokens;
@@ -58,14 +61,29 @@ mod tests {
 
     use super::*;
 
-    const BUDGET: Budget = Budget { jobs: 3, items: 8, tokens: 100 };
+    const BUDGET: Budget = Budget {
+        jobs: 3,
+        items: 8,
+        tokens: 100,
+    };
 
     fn job(ticket: Ticket, items: usize, tokens: usize) -> Candidate {
-        Candidate { ticket, cost: Cost { items, tokens, longest: tokens / items.max(1) }, solo: false }
+        Candidate {
+            ticket,
+            cost: Cost {
+                items,
+                tokens,
+                longest: tokens / items.max(1),
+            },
+            solo: false,
+        }
     }
 
     fn solo(ticket: Ticket) -> Candidate {
-        Candidate { solo: true, ..job(ticket, 1, 10) }
+        Candidate {
+            solo: true,
+            ..job(ticket, 1, 10)
+        }
     }
 
     #[test]
@@ -73,14 +91,46 @@ mod tests {
         let cases: &[(&str, Vec<Candidate>, Vec<Ticket>)] = &[
             ("nothing waits", vec![], vec![]),
             ("one job", vec![job(1, 1, 10)], vec![1]),
-            ("a job larger than the budget runs by itself", vec![job(1, 50, 5000), job(2, 1, 1)], vec![1]),
-            ("the job budget", vec![job(1, 1, 1), job(2, 1, 1), job(3, 1, 1), job(4, 1, 1)], vec![1, 2, 3]),
-            ("the item budget", vec![job(1, 4, 4), job(2, 4, 4), job(3, 1, 1)], vec![1, 2]),
-            ("the token budget", vec![job(1, 1, 60), job(2, 1, 40), job(3, 1, 1)], vec![2, 1]),
-            ("small ones pass one that does not fit", vec![job(1, 1, 60), job(2, 1, 80), job(3, 1, 20)], vec![3, 1]),
-            ("shortest first", vec![job(1, 1, 30), job(2, 1, 10), job(3, 1, 20)], vec![2, 3, 1]),
-            ("a solo job first runs alone", vec![solo(1), job(2, 1, 1)], vec![1]),
-            ("a solo job later is passed over", vec![job(1, 1, 5), solo(2), job(3, 1, 7)], vec![1, 3]),
+            (
+                "a job larger than the budget runs by itself",
+                vec![job(1, 50, 5000), job(2, 1, 1)],
+                vec![1],
+            ),
+            (
+                "the job budget",
+                vec![job(1, 1, 1), job(2, 1, 1), job(3, 1, 1), job(4, 1, 1)],
+                vec![1, 2, 3],
+            ),
+            (
+                "the item budget",
+                vec![job(1, 4, 4), job(2, 4, 4), job(3, 1, 1)],
+                vec![1, 2],
+            ),
+            (
+                "the token budget",
+                vec![job(1, 1, 60), job(2, 1, 40), job(3, 1, 1)],
+                vec![2, 1],
+            ),
+            (
+                "small ones pass one that does not fit",
+                vec![job(1, 1, 60), job(2, 1, 80), job(3, 1, 20)],
+                vec![3, 1],
+            ),
+            (
+                "shortest first",
+                vec![job(1, 1, 30), job(2, 1, 10), job(3, 1, 20)],
+                vec![2, 3, 1],
+            ),
+            (
+                "a solo job first runs alone",
+                vec![solo(1), job(2, 1, 1)],
+                vec![1],
+            ),
+            (
+                "a solo job later is passed over",
+                vec![job(1, 1, 5), solo(2), job(3, 1, 7)],
+                vec![1, 3],
+            ),
         ];
         for (name, waiting, expected) in cases {
             assert_eq!(plan(waiting, BUDGET), *expected, "{name}");

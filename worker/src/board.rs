@@ -25,12 +25,21 @@ pub struct Board {
 impl Board {
     /// A board without models.
     pub fn new(boot: Uuid, name: String) -> Self {
-        Self { models: Mutex::default(), changed: Notify::new(), boot, name }
+        Self {
+            models: Mutex::default(),
+            changed: Notify::new(),
+            boot,
+            name,
+        }
     }
 
     /// Notes how far a model is.
     pub fn set(&self, model: &str, status: ModelStatus, detail: Option<String>, digest: Option<String>) {
-        let entry = WorkerModel { status, detail, digest };
+        let entry = WorkerModel {
+            status,
+            detail,
+            digest,
+        };
         let before = self.lock().insert(model.to_owned(), entry.clone());
         if before.as_ref() != Some(&entry) {
             self.changed.notify_one();
@@ -71,5 +80,8 @@ pub async fn keep_reported(board: &Board, db: &Db, heartbeat: Duration, stop: Ca
 
 /// The machine's name, for people.
 pub fn host_name() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "unknown".to_owned())
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "unknown".to_owned())
 }

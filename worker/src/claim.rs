@@ -49,8 +49,17 @@ impl Feeder {
             if self.gate.wait_for(|open| *open).await.is_err() {
                 return;
             }
-            let Some(slots) = self.free_slots().await else { return };
-            match claim(&self.context.db, &self.model, slots.num_permits(), &self.context.claimer).await {
+            let Some(slots) = self.free_slots().await else {
+                return;
+            };
+            match claim(
+                &self.context.db,
+                &self.model,
+                slots.num_permits(),
+                &self.context.claimer,
+            )
+            .await
+            {
                 Ok(claimed) if claimed.is_empty() => {
                     drop(slots);
                     self.wait(&mut bell).await;
@@ -90,13 +99,18 @@ impl Feeder {
         let held: Vec<Held> = claimed
             .into_iter()
             .map(|claimed| {
-                self.context.leases.add(claimed.job.id, claimed.job.epoch, self.control.clone());
+                self.context
+                    .leases
+                    .add(claimed.job.id, claimed.job.epoch, self.control.clone());
                 Held::new(claimed, self.context.endings.clone(), slots.split(1))
             })
             .collect();
         drop(slots);
         for held in held {
-            self.context.events.publish(held.job(), vec![JobEvent::Changed]).await;
+            self.context
+                .events
+                .publish(held.job(), vec![JobEvent::Changed])
+                .await;
             if self.jobs.send(held).await.is_err() {
                 return false;
             }

@@ -5,18 +5,9 @@ mod drive;
 mod ends;
 mod pace;
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use lamplighter_shared::{
-    db::workers::ModelStatus,
-    event::JobEvent,
-    id::JobId,
-    model_spec::ModelSpec,
-};
+use lamplighter_shared::{db::workers::ModelStatus, event::JobEvent, id::JobId, model_spec::ModelSpec};
 use serde_json::value::RawValue;
 use tokio::{
     sync::{mpsc, watch},
@@ -131,7 +122,11 @@ impl Dispatcher {
     async fn start(&mut self) -> Option<Result<Runner, StartError>> {
         let load_timeout = Duration::from_secs(self.context.config.models.load_timeout_seconds);
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let options = RunnerOptions { program: self.context.program.clone(), threads, load_timeout };
+        let options = RunnerOptions {
+            program: self.context.program.clone(),
+            threads,
+            load_timeout,
+        };
         let (spec, dir) = (self.spec.clone(), self.dir.clone());
         self.set_status(ModelStatus::Loading, None);
         let start = async move { Runner::start(&spec, &dir, &options).await };
@@ -192,7 +187,9 @@ impl Dispatcher {
     }
 
     fn prepare(&mut self, ticket: Ticket) {
-        let Some(member) = self.members.get(ticket) else { return };
+        let Some(member) = self.members.get(ticket) else {
+            return;
+        };
         member.phase = Phase::Preparing;
         match RawValue::from_string(member.held.claimed.input.clone()) {
             Ok(input) => self.tell_runner(ToRunner::Prepare { ticket, input }),
@@ -209,7 +206,11 @@ impl Dispatcher {
 
     fn budget(&self) -> Budget {
         let limits = &self.spec.limits;
-        Budget { jobs: limits.max_batch_jobs, items: limits.max_batch_items, tokens: limits.max_batch_tokens }
+        Budget {
+            jobs: limits.max_batch_jobs,
+            items: limits.max_batch_items,
+            tokens: limits.max_batch_tokens,
+        }
     }
 
     fn joint(&self) -> bool {

@@ -10,7 +10,10 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use apalis::prelude::{Backend, Data, Monitor, RandomId, Task, TaskBuilder, TaskId, WorkerBuilder, WorkerBuilderExt, WorkerContext};
+use apalis::prelude::{
+    Backend, Data, Monitor, RandomId, Task, TaskBuilder, TaskId, WorkerBuilder, WorkerBuilderExt,
+    WorkerContext,
+};
 use apalis_core::backend::{BackendConfig, finalize::Ephemeral};
 use tokio::sync::mpsc;
 use tower_layer::Identity;
@@ -28,7 +31,11 @@ impl Backend for ChannelBackend {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_next(&mut self, cx: &mut TaskContext<'_>, _: &WorkerContext) -> Poll<Option<Result<Self::Task, Infallible>>> {
+    fn poll_next(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Option<Result<Self::Task, Infallible>>> {
         self.0.poll_recv(cx).map(|held| {
             held.map(|held| {
                 let id = TaskId::from_string(held.job().to_string());
@@ -70,7 +77,12 @@ async fn run_job(mut held: Held, dispatcher: Data<mpsc::Sender<Held>>) {
 }
 
 /// Runs the apalis worker of a model until the channel ends and its last job is written.
-pub async fn work(name: String, jobs: mpsc::Receiver<Held>, dispatcher: mpsc::Sender<Held>, concurrency: usize) {
+pub async fn work(
+    name: String,
+    jobs: mpsc::Receiver<Held>,
+    dispatcher: mpsc::Sender<Held>,
+    concurrency: usize,
+) {
     let backend = Mutex::new(Some(ChannelBackend(jobs)));
     let monitor = Monitor::new().register(move |_| {
         // Our backend can't fail, so the monitor never asks for a second worker.

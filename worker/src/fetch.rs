@@ -48,7 +48,9 @@ pub async fn files(context: &Context, spec: &ModelSpec) -> Option<PathBuf> {
             Ok(Ok(dir)) => return Some(dir),
             Ok(Err(error)) => {
                 tracing::error!(model = spec.id, %error, "the model's files can't be had; trying again");
-                context.board.set(&spec.id, ModelStatus::Failed, Some(error.to_string()), None);
+                context
+                    .board
+                    .set(&spec.id, ModelStatus::Failed, Some(error.to_string()), None);
             }
             Err(error) => tracing::error!(model = spec.id, %error, "fetching the model's files broke off"),
         }
@@ -64,5 +66,10 @@ fn describe(progress: &PullProgress) -> String {
     if progress.total == 0 {
         return progress.file.clone();
     }
-    format!("{}: {:.0} of {:.0} MiB", progress.file, mib(progress.done), mib(progress.total))
+    format!(
+        "{}: {:.0} of {:.0} MiB",
+        progress.file,
+        mib(progress.done),
+        mib(progress.total)
+    )
 }

@@ -64,7 +64,11 @@ impl Writer {
             match finish(&self.db, self.boot, self.max_crashes, &ends).await {
                 Ok(finished) => return finished,
                 Err(DbError::Unavailable(error)) => {
-                    tracing::warn!(error, jobs = ends.len(), "ends of runs could not be written; trying again");
+                    tracing::warn!(
+                        error,
+                        jobs = ends.len(),
+                        "ends of runs could not be written; trying again"
+                    );
                     sleep(pause).await;
                     pause = (pause * 2).min(MAX_PAUSE);
                 }
@@ -81,18 +85,29 @@ impl Writer {
         let mut finished = Vec::new();
         for ending in group {
             for attempt in 0..2 {
-                match finish(&self.db, self.boot, self.max_crashes, std::slice::from_ref(&ending.finish)).await {
+                match finish(
+                    &self.db,
+                    self.boot,
+                    self.max_crashes,
+                    std::slice::from_ref(&ending.finish),
+                )
+                .await
+                {
                     Ok(done) => {
                         finished.extend(done);
                         break;
                     }
                     Err(error) if attempt == 0 => {
                         tracing::error!(%error, job = %ending.finish.job, "the end of a run can't be stored");
-                        ending.finish.outcome =
-                            Outcome::Failed(JobError::new(ErrorCode::ModelError, "the result could not be stored"));
+                        ending.finish.outcome = Outcome::Failed(JobError::new(
+                            ErrorCode::ModelError,
+                            "the result could not be stored",
+                        ));
                     }
                     // The lease runs out, and the job is run again.
-                    Err(error) => tracing::error!(%error, job = %ending.finish.job, "the end of a run is given up"),
+                    Err(error) => {
+                        tracing::error!(%error, job = %ending.finish.job, "the end of a run is given up")
+                    }
                 }
             }
         }

@@ -34,8 +34,18 @@ pub struct Held {
 
 impl Held {
     /// Takes charge of a claimed job. `slot` is given back when the job ends, or by [`Held::free_slot`].
-    pub fn new(claimed: Claimed, endings: mpsc::UnboundedSender<Ending>, slot: Option<OwnedSemaphorePermit>) -> Self {
-        Self { claimed, endings, slot, written: None, ended: false }
+    pub fn new(
+        claimed: Claimed,
+        endings: mpsc::UnboundedSender<Ending>,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self {
+            claimed,
+            endings,
+            slot,
+            written: None,
+            ended: false,
+        }
     }
 
     /// The job.
@@ -73,9 +83,19 @@ impl Held {
     fn send(&mut self, outcome: Outcome, metrics: Metrics, last_seq: u64) {
         self.ended = true;
         let job = &self.claimed.job;
-        let finish = Finish { job: job.id, epoch: job.epoch, outcome, metrics, last_seq };
+        let finish = Finish {
+            job: job.id,
+            epoch: job.epoch,
+            outcome,
+            metrics,
+            last_seq,
+        };
         // Nobody listens only when the process is ending; the lease then runs out by itself.
-        let _ = self.endings.send(Ending { finish, model: job.model.clone(), written: self.written.take() });
+        let _ = self.endings.send(Ending {
+            finish,
+            model: job.model.clone(),
+            written: self.written.take(),
+        });
     }
 }
 

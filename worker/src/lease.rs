@@ -37,7 +37,14 @@ struct Lease {
 impl Leases {
     /// Renews this run's lease from now on; `holder` hears of its loss or cancellation.
     pub fn add(&self, job: JobId, epoch: i64, holder: mpsc::UnboundedSender<Control>) {
-        self.lock().insert(job, Lease { epoch, holder, cancel_told: false });
+        self.lock().insert(
+            job,
+            Lease {
+                epoch,
+                holder,
+                cancel_told: false,
+            },
+        );
     }
 
     /// Lets the lease be, once the run's end is written. A later run of the same job stays.
@@ -59,7 +66,10 @@ impl Leases {
     }
 
     fn runs(&self) -> Vec<(JobId, i64)> {
-        self.lock().iter().map(|(job, lease)| (*job, lease.epoch)).collect()
+        self.lock()
+            .iter()
+            .map(|(job, lease)| (*job, lease.epoch))
+            .collect()
     }
 
     fn cancel(&self, job: JobId) {

@@ -57,7 +57,12 @@ pub struct Member {
 impl Member {
     /// A job that was just claimed.
     pub fn new(held: Held) -> Self {
-        Self { held, phase: Phase::Preparing, seq: 0, chunks: 0 }
+        Self {
+            held,
+            phase: Phase::Preparing,
+            seq: 0,
+            chunks: 0,
+        }
     }
 
     /// Longest time one run may take.
@@ -75,19 +80,29 @@ impl Member {
 
     /// The next progress event.
     pub fn progress(&mut self, progress: Progress) -> JobEvent {
-        JobEvent::Progress { id: self.next_id(), progress }
+        JobEvent::Progress {
+            id: self.next_id(),
+            progress,
+        }
     }
 
     /// The next chunk of output.
     pub fn output(&mut self, chunk: Value) -> JobEvent {
         let index = self.chunks;
         self.chunks += 1;
-        JobEvent::Output { id: self.next_id(), index, chunk }
+        JobEvent::Output {
+            id: self.next_id(),
+            index,
+            chunk,
+        }
     }
 
     fn next_id(&mut self) -> EventId {
         self.seq += 1;
-        EventId { epoch: self.held.epoch(), seq: self.seq }
+        EventId {
+            epoch: self.held.epoch(),
+            seq: self.seq,
+        }
     }
 
     /// Ends it.
@@ -134,7 +149,10 @@ impl Members {
 
     /// The ticket of this run.
     pub fn find(&self, job: JobId, epoch: i64) -> Option<Ticket> {
-        self.by_ticket.iter().find(|(_, m)| m.held.job() == job && m.held.epoch() == epoch).map(|(t, _)| *t)
+        self.by_ticket
+            .iter()
+            .find(|(_, m)| m.held.job() == job && m.held.epoch() == epoch)
+            .map(|(t, _)| *t)
     }
 
     /// Whether there is none.
@@ -154,7 +172,11 @@ impl Members {
 
     /// Tickets for which `keep` holds.
     pub fn tickets(&self, keep: impl Fn(&Member) -> bool) -> Vec<Ticket> {
-        self.by_ticket.iter().filter(|(_, m)| keep(m)).map(|(t, _)| *t).collect()
+        self.by_ticket
+            .iter()
+            .filter(|(_, m)| keep(m))
+            .map(|(t, _)| *t)
+            .collect()
     }
 
     /// Those that can run, in the order of the queue.
@@ -165,7 +187,11 @@ impl Members {
             .filter_map(|(ticket, member)| match member.phase {
                 Phase::Ready(cost) => {
                     let claimed = &member.held.claimed;
-                    let candidate = Candidate { ticket: *ticket, cost, solo: claimed.solo };
+                    let candidate = Candidate {
+                        ticket: *ticket,
+                        cost,
+                        solo: claimed.solo,
+                    };
                     Some((claimed.job.rank, claimed.job.id, candidate))
                 }
                 _ => None,

@@ -1,10 +1,7 @@
 //! The supervisor: for each model a feeder, an apalis worker and a dispatcher; for all of them the
 //! leases, the writer of ends, the reaper and the report. Never touches a device.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use lamplighter_shared::{
     config::Config,
@@ -57,7 +54,11 @@ impl Supervisor {
             db: self.db,
             events: self.events,
             doorbell: self.doorbell,
-            claimer: Claimer { boot, worker: self.name, lease: self.config.jobs.lease() },
+            claimer: Claimer {
+                boot,
+                worker: self.name,
+                lease: self.config.jobs.lease(),
+            },
             config: self.config,
             lifecycle: lifecycle.clone(),
             program: self.program,
@@ -69,7 +70,11 @@ impl Supervisor {
         lifecycle.spawn(finish::write_all(Writer::new(&context), written));
         lifecycle.spawn(lease::keep(context.clone()));
         lifecycle.spawn(reap::keep_reaping(context.clone()));
-        let (board, db, heartbeat) = (context.board.clone(), context.db.clone(), context.config.jobs.heartbeat());
+        let (board, db, heartbeat) = (
+            context.board.clone(),
+            context.db.clone(),
+            context.config.jobs.heartbeat(),
+        );
         let stop = lifecycle.soft.clone();
         lifecycle.spawn(async move { board::keep_reported(&board, &db, heartbeat, stop).await });
         for spec in self.models {
@@ -81,7 +86,9 @@ impl Supervisor {
 
 /// Serves one model: its files first, then its jobs.
 async fn serve_model(context: Context, spec: ModelSpec) {
-    let Some(dir) = fetch::files(&context, &spec).await else { return };
+    let Some(dir) = fetch::files(&context, &spec).await else {
+        return;
+    };
     let slots = spec.limits.max_batch_jobs.max(1);
     let (gate, opened) = watch::channel(false);
     let (control, controls) = mpsc::unbounded_channel();
@@ -95,9 +102,23 @@ async fn serve_model(context: Context, spec: ModelSpec) {
         jobs: claimed,
         control,
     };
-    let name = format!("{}-{}-{}", context.claimer.worker, spec.id, context.claimer.boot.simple());
+    let name = format!(
+        "{}-{}-{}",
+        context.claimer.worker,
+        spec.id,
+        context.claimer.boot.simple()
+    );
     // Twice the batch: one runs while the next is prepared.
     let worker = feed::work(name, jobs, dispatcher, 2 * slots);
-    let dispatcher = Dispatcher::new(context, spec, dir, Inputs { inbox, control: controls, gate });
+    let dispatcher = Dispatcher::new(
+        context,
+        spec,
+        dir,
+        Inputs {
+            inbox,
+            control: controls,
+            gate,
+        },
+    );
     tokio::join!(feeder.run(), worker, dispatcher.run());
 }

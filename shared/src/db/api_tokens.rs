@@ -78,7 +78,8 @@ pub async fn live(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<Live>, DbErr
         token: TokenId(row.try_get("", "id")?),
         user: UserId(row.try_get("", "user_id")?),
         role: Role::from_row(&row)?,
-        scopes: serde_json::from_str(&scopes).map_err(|e| DbError::Statement(format!("scopes of a token: {e}")))?,
+        scopes: serde_json::from_str(&scopes)
+            .map_err(|e| DbError::Statement(format!("scopes of a token: {e}")))?,
         expires_at: row.try_get("", "expires_at")?,
     }))
 }

@@ -65,7 +65,13 @@ pub async fn claim(db: &Db, model: &str, limit: usize, claimer: &Claimer) -> Res
     .await
 }
 
-async fn claim_in(db: &Db, txn: &Txn, model: &str, limit: usize, claimer: &Claimer) -> Result<Vec<Claimed>, DbErr> {
+async fn claim_in(
+    db: &Db,
+    txn: &Txn,
+    model: &str,
+    limit: usize,
+    claimer: &Claimer,
+) -> Result<Vec<Claimed>, DbErr> {
     if db.dialect() == Dialect::Postgres {
         // Claims of one model come one after the other: the room of a share is then exact.
         let sql = "INSERT INTO queues (model, last_claimed_rank) VALUES ($1, 0)
@@ -77,7 +83,9 @@ async fn claim_in(db: &Db, txn: &Txn, model: &str, limit: usize, claimer: &Claim
         i64::try_from(limit).unwrap_or(i64::MAX).into(),
         claimer.boot.into(),
         claimer.worker.as_str().into(),
-        i64::try_from(claimer.lease.as_millis()).unwrap_or(i64::MAX).into(),
+        i64::try_from(claimer.lease.as_millis())
+            .unwrap_or(i64::MAX)
+            .into(),
     ];
     let rows = txn.query_all_raw(db.statement(CLAIM, values)).await?;
     if rows.is_empty() {
@@ -86,19 +94,32 @@ async fn claim_in(db: &Db, txn: &Txn, model: &str, limit: usize, claimer: &Claim
     let mut claimed = Vec::with_capacity(rows.len());
     let mut lanes = Vec::with_capacity(rows.len());
     for row in &rows {
-        lanes.push((lane_of(row)?, LaneChange { waiting: -1, running: 1 }));
+        lanes.push((
+            lane_of(row)?,
+            LaneChange {
+                waiting: -1,
+                running: 1,
+            },
+        ));
         let job = from_row(row).map_err(custom)?;
-        claimed.push(Claimed { job, input: String::new(), solo: row.try_get("", "solo")? });
+        claimed.push(Claimed {
+            job,
+            input: String::new(),
+            solo: row.try_get("", "solo")?,
+        });
     }
     leave_lanes(db, txn, &lanes).await?;
     let furthest = claimed.iter().map(|c| c.job.rank).max().unwrap_or(0);
     let sql = "INSERT INTO queues (model, last_claimed_rank) VALUES ($1, $2) ON CONFLICT (model) DO UPDATE
         SET last_claimed_rank = CASE WHEN excluded.last_claimed_rank > queues.last_claimed_rank
             THEN excluded.last_claimed_rank ELSE queues.last_claimed_rank END";
-    txn.execute_raw(db.statement(sql, [model.into(), furthest.into()])).await?;
+    txn.execute_raw(db.statement(sql, [model.into(), furthest.into()]))
+        .await?;
     let mut inputs = inputs_of(db, txn, &claimed).await?;
     for entry in &mut claimed {
-        entry.input = inputs.remove(&entry.job.id).ok_or_else(|| custom("a waiting job without an input"))?;
+        entry.input = inputs
+            .remove(&entry.job.id)
+            .ok_or_else(|| custom("a waiting job without an input"))?;
     }
     claimed.sort_by_key(|c| (c.job.rank, c.job.id));
     Ok(claimed)
@@ -106,7 +127,14 @@ async fn claim_in(db: &Db, txn: &Txn, model: &str, limit: usize, claimer: &Claim
 
 async fn inputs_of(db: &Db, txn: &Txn, claimed: &[Claimed]) -> Result<HashMap<JobId, String>, DbErr> {
     let places: Vec<String> = (1..=claimed.len()).map(|i| format!("${i}")).collect();
-    let sql = format!("SELECT job_id, input FROM job_payloads WHERE job_id IN ({})", places.join(", "));
-    let rows = txn.query_all_raw(db.statement(&sql, claimed.iter().map(|c| c.job.id.0.into()))).await?;
-    rows.iter().map(|row| Ok((JobId(row.try_get("", "job_id")?), row.try_get("", "input")?))).collect()
+    let sql = format!(
+        "SELECT job_id, input FROM job_payloads WHERE job_id IN ({})",
+        places.join(", ")
+    );
+    let rows = txn
+        .query_all_raw(db.statement(&sql, claimed.iter().map(|c| c.job.id.0.into())))
+        .await?;
+    rows.iter()
+        .map(|row| Ok((JobId(row.try_get("", "job_id")?), row.try_get("", "input")?)))
+        .collect()
 }

@@ -45,10 +45,19 @@ impl Db {
     /// Where the database can't be reached or opened.
     pub async fn connect(url: &str) -> Result<Self, DbError> {
         if url.starts_with("sqlite:") {
-            let url = if url.contains('?') { url.to_owned() } else { format!("{url}?mode=rwc") };
+            let url = if url.contains('?') {
+                url.to_owned()
+            } else {
+                format!("{url}?mode=rwc")
+            };
             let write = Database::connect(sqlite_options(&url, 1)).await?;
             let read = Database::connect(sqlite_options(&url, 4)).await?;
-            Ok(Self { read, write, dialect: Dialect::Sqlite, clock: Clock::Database })
+            Ok(Self {
+                read,
+                write,
+                dialect: Dialect::Sqlite,
+                clock: Clock::Database,
+            })
         } else {
             let mut options = ConnectOptions::new(url);
             options
@@ -58,7 +67,12 @@ impl Db {
                 .statement_timeout(Duration::from_secs(5))
                 .sqlx_logging(false);
             let pool = Database::connect(options).await?;
-            Ok(Self { read: pool.clone(), write: pool, dialect: Dialect::Postgres, clock: Clock::Database })
+            Ok(Self {
+                read: pool.clone(),
+                write: pool,
+                dialect: Dialect::Postgres,
+                clock: Clock::Database,
+            })
         }
     }
 
@@ -104,7 +118,10 @@ impl Db {
     /// # Errors
     /// Where the database does not answer.
     pub async fn now(&self) -> Result<UnixMillis, DbError> {
-        let row = self.read.query_one_raw(self.statement("SELECT {now} AS now", [])).await?;
+        let row = self
+            .read
+            .query_one_raw(self.statement("SELECT {now} AS now", []))
+            .await?;
         let row = row.ok_or_else(|| DbError::Statement("SELECT without FROM gave no row".to_owned()))?;
         Ok(row.try_get("", "now")?)
     }
@@ -129,7 +146,9 @@ impl Db {
             // BEGIN IMMEDIATE: there is one writer.
             Dialect::Sqlite => ("", ""),
         };
-        sql.replace("{now}", &now).replace("{for_update}", for_update).replace("{skip_locked}", skip_locked)
+        sql.replace("{now}", &now)
+            .replace("{for_update}", for_update)
+            .replace("{skip_locked}", skip_locked)
     }
 
     pub(super) fn backend(&self) -> DbBackend {
@@ -143,7 +162,11 @@ impl Db {
         Ok(self.read.query_all_raw(self.statement(sql, values)).await?)
     }
 
-    pub(super) async fn query_one(&self, sql: &str, values: Vec<Value>) -> Result<Option<QueryResult>, DbError> {
+    pub(super) async fn query_one(
+        &self,
+        sql: &str,
+        values: Vec<Value>,
+    ) -> Result<Option<QueryResult>, DbError> {
         Ok(self.read.query_one_raw(self.statement(sql, values)).await?)
     }
 
@@ -167,7 +190,9 @@ impl Db {
         const TRIES: u32 = 5;
         for attempt in 1.. {
             match self.try_transaction(&body).await {
-                Err(e) if attempt < TRIES && is_conflict(&e) => sleep(Duration::from_millis(5 << attempt)).await,
+                Err(e) if attempt < TRIES && is_conflict(&e) => {
+                    sleep(Duration::from_millis(5 << attempt)).await
+                }
                 result => return Ok(result?),
             }
         }
@@ -218,7 +243,10 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
 
 fn is_conflict(error: &DbErr) -> bool {
     let text = error.to_string();
-    text.contains("40P01") || text.contains("40001") || text.contains("deadlock detected") || text.contains("could not serialize")
+    text.contains("40P01")
+        || text.contains("40001")
+        || text.contains("deadlock detected")
+        || text.contains("could not serialize")
 }
 
 impl From<DbErr> for DbError {
@@ -229,12 +257,27 @@ impl From<DbErr> for DbError {
                 let text = e.to_string();
                 // Classes 08 (connection), 53 (resources), 57P (shutdown), locks and statements that took too
                 // long, and SQLite's busy, full and I/O errors.
-                ["lock timeout", "statement timeout", "pool timed out", "error communicating", "Connection", "terminating connection", "shutting down", "database is locked", "disk is full", "disk I/O"]
-                    .iter()
-                    .any(|part| text.contains(part))
+                [
+                    "lock timeout",
+                    "statement timeout",
+                    "pool timed out",
+                    "error communicating",
+                    "Connection",
+                    "terminating connection",
+                    "shutting down",
+                    "database is locked",
+                    "disk is full",
+                    "disk I/O",
+                ]
+                .iter()
+                .any(|part| text.contains(part))
             }
             _ => false,
         };
-        if gone { Self::Unavailable(error.to_string()) } else { Self::Statement(error.to_string()) }
+        if gone {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Statement(error.to_string())
+        }
     }
 }

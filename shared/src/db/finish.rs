@@ -106,7 +106,12 @@ const FINISH: &str = "
 ///
 /// # Errors
 /// Where the database fails; then nothing is written, or it is unknown: writing again is harmless.
-pub async fn finish(db: &Db, boot: Uuid, max_crashes: i32, ends: &[Finish]) -> Result<Vec<Finished>, DbError> {
+pub async fn finish(
+    db: &Db,
+    boot: Uuid,
+    max_crashes: i32,
+    ends: &[Finish],
+) -> Result<Vec<Finished>, DbError> {
     if ends.is_empty() {
         return Ok(Vec::new());
     }
@@ -117,7 +122,13 @@ pub async fn finish(db: &Db, boot: Uuid, max_crashes: i32, ends: &[Finish]) -> R
     .await
 }
 
-async fn finish_in(db: &Db, txn: &Txn, boot: Uuid, max_crashes: i32, ends: &[Finish]) -> Result<Vec<Finished>, DbErr> {
+async fn finish_in(
+    db: &Db,
+    txn: &Txn,
+    boot: Uuid,
+    max_crashes: i32,
+    ends: &[Finish],
+) -> Result<Vec<Finished>, DbErr> {
     if db.dialect() == Dialect::Postgres {
         lock_in_order(db, txn, ends).await?;
     }
@@ -125,8 +136,21 @@ async fn finish_in(db: &Db, txn: &Txn, boot: Uuid, max_crashes: i32, ends: &[Fin
     let mut values: Vec<Value> = vec![boot.into(), max_crashes.into()];
     for end in ends {
         let n = values.len();
-        rows.push(format!("(${}, ${}, ${}, ${}, ${}, ${})", n + 1, n + 2, n + 3, n + 4, n + 5, n + 6));
-        let error = end.outcome.error().map(serde_json::to_string).transpose().map_err(custom)?;
+        rows.push(format!(
+            "(${}, ${}, ${}, ${}, ${}, ${})",
+            n + 1,
+            n + 2,
+            n + 3,
+            n + 4,
+            n + 5,
+            n + 6
+        ));
+        let error = end
+            .outcome
+            .error()
+            .map(serde_json::to_string)
+            .transpose()
+            .map_err(custom)?;
         values.extend([
             end.job.0.into(),
             end.epoch.into(),
@@ -136,14 +160,19 @@ async fn finish_in(db: &Db, txn: &Txn, boot: Uuid, max_crashes: i32, ends: &[Fin
             i64::try_from(end.last_seq).unwrap_or(i64::MAX).into(),
         ]);
     }
-    let written = txn.query_all_raw(db.statement(&FINISH.replace("{rows}", &rows.join(", ")), values)).await?;
+    let written = txn
+        .query_all_raw(db.statement(&FINISH.replace("{rows}", &rows.join(", ")), values))
+        .await?;
     let mut finished = Vec::with_capacity(written.len());
     let mut lanes = Vec::with_capacity(written.len());
     for row in &written {
         let state: JobState = row.try_get::<String>("", "state")?.parse().map_err(custom)?;
         let waiting = i64::from(state == JobState::Queued);
         lanes.push((lane_of(row)?, LaneChange { waiting, running: -1 }));
-        finished.push(Finished { job: JobId(row.try_get("", "id")?), state });
+        finished.push(Finished {
+            job: JobId(row.try_get("", "id")?),
+            state,
+        });
     }
     store_outputs(db, txn, ends, &finished).await?;
     leave_lanes(db, txn, &lanes).await?;
@@ -153,8 +182,12 @@ async fn finish_in(db: &Db, txn: &Txn, boot: Uuid, max_crashes: i32, ends: &[Fin
 /// Row locks in the order of ids, as heartbeats take them: two statements never wait for each other.
 async fn lock_in_order(db: &Db, txn: &Txn, ends: &[Finish]) -> Result<(), DbErr> {
     let places: Vec<String> = (1..=ends.len()).map(|i| format!("${i}")).collect();
-    let sql = format!("SELECT id FROM jobs WHERE id IN ({}) ORDER BY id {{for_update}}", places.join(", "));
-    txn.query_all_raw(db.statement(&sql, ends.iter().map(|e| e.job.0.into()))).await?;
+    let sql = format!(
+        "SELECT id FROM jobs WHERE id IN ({}) ORDER BY id {{for_update}}",
+        places.join(", ")
+    );
+    txn.query_all_raw(db.statement(&sql, ends.iter().map(|e| e.job.0.into())))
+        .await?;
     Ok(())
 }
 
@@ -182,5 +215,8 @@ async fn store_outputs(db: &Db, txn: &Txn, ends: &[Finish], finished: &[Finished
 
 /// The error of a job whose worker was lost too many times.
 pub(super) fn lease_lost_error() -> JobError {
-    JobError::new(ErrorCode::LeaseLost, "the worker was lost in every one of the runs")
+    JobError::new(
+        ErrorCode::LeaseLost,
+        "the worker was lost in every one of the runs",
+    )
 }

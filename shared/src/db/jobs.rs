@@ -68,7 +68,12 @@ pub enum Delete {
 /// # Errors
 /// Where the database fails.
 pub async fn get(db: &Db, owner: UserId, id: JobId) -> Result<Option<Job>, DbError> {
-    let row = db.query_one("SELECT * FROM jobs WHERE id = $1 AND owner_id = $2", vec![id.0.into(), owner.0.into()]).await?;
+    let row = db
+        .query_one(
+            "SELECT * FROM jobs WHERE id = $1 AND owner_id = $2",
+            vec![id.0.into(), owner.0.into()],
+        )
+        .await?;
     row.map(|row| from_row(&row)).transpose()
 }
 
@@ -85,7 +90,10 @@ pub async fn payload(db: &Db, owner: UserId, id: JobId) -> Result<Option<Payload
         )
         .await?;
     let Some(row) = row else { return Ok(None) };
-    Ok(Some(Payload { input: row.try_get("", "input")?, output: row.try_get("", "output")? }))
+    Ok(Some(Payload {
+        input: row.try_get("", "input")?,
+        output: row.try_get("", "output")?,
+    }))
 }
 
 /// The owner's jobs, newest first.
@@ -133,7 +141,18 @@ pub async fn cancel(db: &Db, owner: UserId, id: JobId) -> Result<Cancel, DbError
                 let Some(row) = updated else { return Ok(None) };
                 let job = from_row(&row).map_err(custom)?;
                 if job.state == JobState::Canceled {
-                    leave_lanes(&db, txn, &[(lane_of(&row)?, LaneChange { waiting: -1, running: 0 })]).await?;
+                    leave_lanes(
+                        &db,
+                        txn,
+                        &[(
+                            lane_of(&row)?,
+                            LaneChange {
+                                waiting: -1,
+                                running: 0,
+                            },
+                        )],
+                    )
+                    .await?;
                 }
                 Ok(Some(job))
             })
@@ -164,7 +183,11 @@ pub async fn delete(db: &Db, owner: UserId, id: JobId) -> Result<Delete, DbError
     if rows > 0 {
         return Ok(Delete::Deleted);
     }
-    Ok(if get(db, owner, id).await?.is_some() { Delete::Active } else { Delete::NotFound })
+    Ok(if get(db, owner, id).await?.is_some() {
+        Delete::Active
+    } else {
+        Delete::NotFound
+    })
 }
 
 /// How the counts of a lane change.
@@ -175,7 +198,11 @@ pub(super) struct LaneChange {
 }
 
 /// Changes the counts of lanes; the rows are written in the order of their keys, after the jobs.
-pub(super) async fn leave_lanes(db: &Db, txn: &Txn, changes: &[(Lane, LaneChange)]) -> Result<(), sea_orm::DbErr> {
+pub(super) async fn leave_lanes(
+    db: &Db,
+    txn: &Txn,
+    changes: &[(Lane, LaneChange)],
+) -> Result<(), sea_orm::DbErr> {
     let mut sums = std::collections::BTreeMap::<&Lane, LaneChange>::new();
     for (lane, change) in changes {
         let sum = sums.entry(lane).or_default();
@@ -245,13 +272,19 @@ pub(super) fn from_row(row: &QueryResult) -> Result<Job, DbError> {
         start_deadline: row.try_get("", "start_deadline")?,
         run_timeout: Duration::from_millis(row.try_get::<i64>("", "run_timeout_ms")?.max(0).unsigned_abs()),
         cancel_requested_at: row.try_get("", "cancel_requested_at")?,
-        error: json("error")?.map(|t| serde_json::from_str(&t)).transpose().map_err(|e| unreadable(&e))?,
+        error: json("error")?
+            .map(|t| serde_json::from_str(&t))
+            .transpose()
+            .map_err(|e| unreadable(&e))?,
         metrics,
         last_event: EventId {
             epoch: row.try_get("", "last_epoch")?,
             seq: row.try_get::<i64>("", "last_seq")?.max(0).unsigned_abs(),
         },
-        metadata: json("metadata")?.map(|t| serde_json::from_str(&t)).transpose().map_err(|e| unreadable(&e))?,
+        metadata: json("metadata")?
+            .map(|t| serde_json::from_str(&t))
+            .transpose()
+            .map_err(|e| unreadable(&e))?,
         retry_of: row.try_get::<Option<uuid::Uuid>>("", "retry_of")?.map(JobId),
         data_removed: row.try_get("", "data_removed")?,
     })

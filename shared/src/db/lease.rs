@@ -23,7 +23,12 @@ pub struct Held {
 ///
 /// # Errors
 /// Where the database fails; then nothing is known, and the leases run on.
-pub async fn heartbeat(db: &Db, boot: Uuid, runs: &[(JobId, i64)], lease: Duration) -> Result<Vec<Held>, DbError> {
+pub async fn heartbeat(
+    db: &Db,
+    boot: Uuid,
+    runs: &[(JobId, i64)],
+    lease: Duration,
+) -> Result<Vec<Held>, DbError> {
     if runs.is_empty() {
         return Ok(Vec::new());
     }
@@ -37,7 +42,10 @@ pub async fn heartbeat(db: &Db, boot: Uuid, runs: &[(JobId, i64)], lease: Durati
          RETURNING id, epoch, cancel_requested_at",
         pairs(runs.len(), 2)
     );
-    let values: Vec<Value> = [boot.into(), lease.into()].into_iter().chain(pair_values(&runs)).collect();
+    let values: Vec<Value> = [boot.into(), lease.into()]
+        .into_iter()
+        .chain(pair_values(&runs))
+        .collect();
     let rows = db
         .transaction(move |txn| {
             let statement = db.statement(&sql, values.clone());
@@ -78,5 +86,6 @@ fn pairs(count: usize, before: usize) -> String {
 }
 
 fn pair_values(runs: &[(JobId, i64)]) -> impl Iterator<Item = Value> {
-    runs.iter().flat_map(|(job, epoch)| [job.0.into(), (*epoch).into()])
+    runs.iter()
+        .flat_map(|(job, epoch)| [job.0.into(), (*epoch).into()])
 }

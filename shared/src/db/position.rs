@@ -55,7 +55,10 @@ struct Snapshot {
 impl Positions {
     /// Answers from this database.
     pub fn new(db: Db) -> Self {
-        Self { db, models: Arc::default() }
+        Self {
+            db,
+            models: Arc::default(),
+        }
     }
 
     /// Where the job stands; empty for a job that does not wait.
@@ -69,7 +72,10 @@ impl Positions {
         let snapshot = self.snapshot(&job.model).await?;
         let before = snapshot.heads.partition_point(|head| *head < (job.rank, job.id));
         let capped = before >= COUNTED;
-        let eta = snapshot.rate.filter(|rate| *rate > 0.0 && !capped).map(|rate| (before as f64 + 1.0) / rate);
+        let eta = snapshot
+            .rate
+            .filter(|rate| *rate > 0.0 && !capped)
+            .map(|rate| (before as f64 + 1.0) / rate);
         let (possible, reason) = possibility(snapshot.model.as_ref());
         Ok(QueueInfo {
             position: Some(before as u64),
@@ -98,7 +104,9 @@ impl Positions {
     }
 
     async fn read(&self, model: &str) -> Result<Snapshot, DbError> {
-        let sql = format!("SELECT rank, id FROM jobs WHERE model = $1 AND state = 'queued' ORDER BY rank, id LIMIT {COUNTED}");
+        let sql = format!(
+            "SELECT rank, id FROM jobs WHERE model = $1 AND state = 'queued' ORDER BY rank, id LIMIT {COUNTED}"
+        );
         let rows = self.db.query_all(&sql, vec![model.into()]).await?;
         let heads = rows
             .iter()
@@ -116,11 +124,17 @@ impl Positions {
                 let since: Option<i64> = row.try_get("", "since")?;
                 let now: i64 = row.try_get("", "now")?;
                 // Two ends at least: one tells nothing of a rate.
-                since.filter(|_| done >= 2).map(|since| done as f64 * 1000.0 / ((now - since).max(100) as f64))
+                since
+                    .filter(|_| done >= 2)
+                    .map(|since| done as f64 * 1000.0 / ((now - since).max(100) as f64))
             }
             None => None,
         };
-        Ok(Snapshot { heads, rate, model: model_states(&self.db).await?.remove(model) })
+        Ok(Snapshot {
+            heads,
+            rate,
+            model: model_states(&self.db).await?.remove(model),
+        })
     }
 }
 
@@ -131,11 +145,21 @@ fn possibility(model: Option<&ModelState>) -> (bool, Option<String>) {
     };
     match model {
         None => (false, Some("no live worker serves this model".to_owned())),
-        Some(ModelState { status: "failed", detail, .. }) => (false, Some(with("the model can't be loaded", detail))),
-        Some(ModelState { status: "fetching", detail, .. }) => {
-            (true, Some(with("the model's files are being fetched", detail)))
-        }
-        Some(ModelState { status: "loading", detail, .. }) => (true, Some(with("the model is being loaded", detail))),
+        Some(ModelState {
+            status: "failed",
+            detail,
+            ..
+        }) => (false, Some(with("the model can't be loaded", detail))),
+        Some(ModelState {
+            status: "fetching",
+            detail,
+            ..
+        }) => (true, Some(with("the model's files are being fetched", detail))),
+        Some(ModelState {
+            status: "loading",
+            detail,
+            ..
+        }) => (true, Some(with("the model is being loaded", detail))),
         Some(_) => (true, None),
     }
 }

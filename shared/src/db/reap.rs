@@ -70,7 +70,11 @@ const ANYTHING: &str = "SELECT
 /// Where the database fails; the next tick does the same again.
 pub async fn tick(db: &Db, rules: ReapRules) -> Result<Vec<Reaped>, DbError> {
     let row = db.query_one(ANYTHING, vec![]).await?;
-    if !row.map(|r| r.try_get::<bool>("", "due")).transpose()?.unwrap_or(false) {
+    if !row
+        .map(|r| r.try_get::<bool>("", "due"))
+        .transpose()?
+        .unwrap_or(false)
+    {
         return Ok(Vec::new());
     }
     let confirm = i64::try_from(rules.confirm.as_millis()).unwrap_or(i64::MAX);
@@ -80,8 +84,30 @@ pub async fn tick(db: &Db, rules: ReapRules) -> Result<Vec<Reaped>, DbError> {
         Box::pin(async move {
             txn.execute_raw(db.statement(SUSPECT, [])).await?;
             let values = vec![rules.max_lease_losses.into(), error.into(), confirm.into()];
-            let mut reaped = moved(&db, txn, TAKE, values, LaneChange { waiting: 0, running: -1 }).await?;
-            reaped.extend(moved(&db, txn, EXPIRE, vec![], LaneChange { waiting: -1, running: 0 }).await?);
+            let mut reaped = moved(
+                &db,
+                txn,
+                TAKE,
+                values,
+                LaneChange {
+                    waiting: 0,
+                    running: -1,
+                },
+            )
+            .await?;
+            reaped.extend(
+                moved(
+                    &db,
+                    txn,
+                    EXPIRE,
+                    vec![],
+                    LaneChange {
+                        waiting: -1,
+                        running: 0,
+                    },
+                )
+                .await?,
+            );
             Ok(reaped)
         })
     })
@@ -95,20 +121,48 @@ pub async fn tick(db: &Db, rules: ReapRules) -> Result<Vec<Reaped>, DbError> {
 pub async fn requeue_all(db: &Db) -> Result<Vec<Reaped>, DbError> {
     db.transaction(move |txn| {
         let db = db.clone();
-        Box::pin(async move { moved(&db, txn, REQUEUE_ALL, vec![], LaneChange { waiting: 0, running: -1 }).await })
+        Box::pin(async move {
+            moved(
+                &db,
+                txn,
+                REQUEUE_ALL,
+                vec![],
+                LaneChange {
+                    waiting: 0,
+                    running: -1,
+                },
+            )
+            .await
+        })
     })
     .await
 }
 
 /// Runs a statement that moves jobs, and keeps the counts of their lanes.
-async fn moved(db: &Db, txn: &Txn, sql: &str, values: Vec<Value>, change: LaneChange) -> Result<Vec<Reaped>, DbErr> {
+async fn moved(
+    db: &Db,
+    txn: &Txn,
+    sql: &str,
+    values: Vec<Value>,
+    change: LaneChange,
+) -> Result<Vec<Reaped>, DbErr> {
     let rows = txn.query_all_raw(db.statement(sql, values)).await?;
     let (mut reaped, mut lanes) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for row in &rows {
         let state: JobState = row.try_get::<String>("", "state")?.parse().map_err(custom)?;
         let back = i64::from(state == JobState::Queued);
-        lanes.push((lane_of(row)?, LaneChange { waiting: change.waiting + back, ..change }));
-        reaped.push(Reaped { job: JobId(row.try_get("", "id")?), model: row.try_get("", "model")?, state });
+        lanes.push((
+            lane_of(row)?,
+            LaneChange {
+                waiting: change.waiting + back,
+                ..change
+            },
+        ));
+        reaped.push(Reaped {
+            job: JobId(row.try_get("", "id")?),
+            model: row.try_get("", "model")?,
+            state,
+        });
     }
     leave_lanes(db, txn, &lanes).await?;
     Ok(reaped)

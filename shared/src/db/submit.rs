@@ -149,13 +149,19 @@ async fn commit_group(db: &Db, ttl: i64, group: Vec<Waiting>) {
 }
 
 fn only(mut results: Vec<Submitted>) -> Result<Submitted, DbError> {
-    results.pop().ok_or_else(|| DbError::Statement("a submit without a result".to_owned()))
+    results
+        .pop()
+        .ok_or_else(|| DbError::Statement("a submit without a result".to_owned()))
 }
 
 /// For a job with a key, a lock that is not given within a second is the key's row: another transaction
 /// is storing the first request.
 fn in_flight_or(job: &NewJob, error: DbError) -> Result<Submitted, DbError> {
-    if job.idempotency.is_some() && is_lock_timeout(&error) { Ok(Submitted::InFlight) } else { Err(error) }
+    if job.idempotency.is_some() && is_lock_timeout(&error) {
+        Ok(Submitted::InFlight)
+    } else {
+        Err(error)
+    }
 }
 
 /// SQLSTATE 55P03, `lock_timeout`.
@@ -173,14 +179,21 @@ async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Submitted>, DbE
                 txn.execute_unprepared("SET LOCAL lock_timeout = '1s'").await?;
             }
             let mut results = claim_keys(&db, txn, ttl, &jobs).await?;
-            let new: Vec<&NewJob> = jobs.iter().zip(&results).filter(|(_, r)| r.is_none()).map(|(j, _)| j).collect();
+            let new: Vec<&NewJob> = jobs
+                .iter()
+                .zip(&results)
+                .filter(|(_, r)| r.is_none())
+                .map(|(j, _)| j)
+                .collect();
             let ranks = take_ranks(&db, txn, &new).await?;
             let mut stored = insert(&db, txn, &new, &ranks).await?;
             for (job, result) in jobs.iter().zip(&mut results) {
                 if let Some(KeyHolder::Same(id)) = result {
                     // The holder is this very group's, or an earlier commit's.
                     if !stored.contains_key(id) {
-                        let row = txn.query_one_raw(db.statement("SELECT * FROM jobs WHERE id = $1", [id.0.into()])).await?;
+                        let row = txn
+                            .query_one_raw(db.statement("SELECT * FROM jobs WHERE id = $1", [id.0.into()]))
+                            .await?;
                         let row = row.ok_or_else(|| custom("the job of an idempotency key is gone"))?;
                         stored.insert(*id, from_row(&row).map_err(custom)?);
                     }
@@ -213,8 +226,11 @@ enum KeyHolder {
 /// Takes the keys of the jobs that have one, in the order of the keys; for each job, who had its key before.
 async fn claim_keys(db: &Db, txn: &Txn, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Option<KeyHolder>>, DbErr> {
     let mut holders: Vec<Option<KeyHolder>> = jobs.iter().map(|_| None).collect();
-    let mut keyed: Vec<(usize, &NewJob, &Idempotency)> =
-        jobs.iter().enumerate().filter_map(|(i, j)| Some((i, j, j.idempotency.as_ref()?))).collect();
+    let mut keyed: Vec<(usize, &NewJob, &Idempotency)> = jobs
+        .iter()
+        .enumerate()
+        .filter_map(|(i, j)| Some((i, j, j.idempotency.as_ref()?)))
+        .collect();
     keyed.sort_by_key(|(i, job, idempotency)| (job.owner, &idempotency.key, *i));
     let mut own = std::collections::HashSet::new();
     for (i, job, idempotency) in keyed {
@@ -228,7 +244,13 @@ async fn claim_keys(db: &Db, txn: &Txn, ttl: i64, jobs: &[NewJob]) -> Result<Vec
         let sql = "INSERT INTO idempotency_keys (owner_id, key, body_hash, job_id, expires_at)
             VALUES ($1, $2, $3, $4, {now} + $5) ON CONFLICT (owner_id, key) DO NOTHING";
         let [owner, name] = key.clone();
-        let values = [owner, name, idempotency.body_hash.to_vec().into(), job.id.0.into(), ttl.into()];
+        let values = [
+            owner,
+            name,
+            idempotency.body_hash.to_vec().into(),
+            job.id.0.into(),
+            ttl.into(),
+        ];
         if txn.execute_raw(db.statement(sql, values)).await?.rows_affected() > 0 {
             own.insert((job.owner, &idempotency.key));
             continue;
@@ -237,7 +259,11 @@ async fn claim_keys(db: &Db, txn: &Txn, ttl: i64, jobs: &[NewJob]) -> Result<Vec
         let row = txn.query_one_raw(db.statement(sql, key)).await?;
         let row = row.ok_or_else(|| custom("an idempotency key is neither free nor taken"))?;
         let same = row.try_get::<Vec<u8>>("", "body_hash")? == idempotency.body_hash;
-        holders[i] = Some(if same { KeyHolder::Same(JobId(row.try_get("", "job_id")?)) } else { KeyHolder::Other });
+        holders[i] = Some(if same {
+            KeyHolder::Same(JobId(row.try_get("", "job_id")?))
+        } else {
+            KeyHolder::Other
+        });
     }
     Ok(holders)
 }
@@ -268,14 +294,20 @@ async fn take_ranks(db: &Db, txn: &Txn, jobs: &[&NewJob]) -> Result<Vec<i64>, Db
             ON CONFLICT (model, share_key, priority) DO UPDATE SET running_cap = excluded.running_cap
             RETURNING last_rank, EXISTS (SELECT 1 FROM lanes AS other WHERE other.model = $1 AND other.share_key = $2
               AND other.priority <> $3 AND other.running_cap IS DISTINCT FROM $4) AS other_cap";
-        let row = txn.query_one_raw(db.statement(sql, [lane_key(lane), vec![cap.into()]].concat())).await?;
+        let row = txn
+            .query_one_raw(db.statement(sql, [lane_key(lane), vec![cap.into()]].concat()))
+            .await?;
         let row = row.ok_or_else(|| custom("a lane did not come back"))?;
         state.0 = row.try_get("", "last_rank")?;
         if row.try_get("", "other_cap")? {
             // The cap is the share's: its lanes agree, or the room would be counted over some of them only.
             let sql = "UPDATE lanes SET running_cap = $3
                 WHERE model = $1 AND share_key = $2 AND running_cap IS DISTINCT FROM $3";
-            let values = [lane.model.as_str().into(), lane.share_key.as_str().into(), cap.into()];
+            let values = [
+                lane.model.as_str().into(),
+                lane.share_key.as_str().into(),
+                cap.into(),
+            ];
             txn.execute_raw(db.statement(sql, values)).await?;
         }
     }
@@ -286,10 +318,15 @@ async fn take_ranks(db: &Db, txn: &Txn, jobs: &[&NewJob]) -> Result<Vec<i64>, Db
     }
     let mut ranks = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let head = heads.get_mut(job.model.as_str()).ok_or_else(|| custom("a model without a head"))?;
-        let state = lanes.get_mut(&lane(job)).ok_or_else(|| custom("a job without a lane"))?;
+        let head = heads
+            .get_mut(job.model.as_str())
+            .ok_or_else(|| custom("a model without a head"))?;
+        let state = lanes
+            .get_mut(&lane(job))
+            .ok_or_else(|| custom("a job without a lane"))?;
         let start = head.smallest_queued.unwrap_or(head.last_claimed).max(state.0);
-        let rank = start + (job.cost.max(1).saturating_mul(job.priority.rank_per_cost()) / job.plan_weight.max(1)).max(1);
+        let rank = start
+            + (job.cost.max(1).saturating_mul(job.priority.rank_per_cost()) / job.plan_weight.max(1)).max(1);
         *state = (rank, state.1 + 1);
         head.smallest_queued = Some(head.smallest_queued.map_or(rank, |smallest| smallest.min(rank)));
         ranks.push(rank);
@@ -297,24 +334,39 @@ async fn take_ranks(db: &Db, txn: &Txn, jobs: &[&NewJob]) -> Result<Vec<i64>, Db
     for (lane, (last_rank, added)) in &lanes {
         let sql = "UPDATE lanes SET last_rank = $4, waiting = waiting + $5
             WHERE model = $1 AND share_key = $2 AND priority = $3";
-        txn.execute_raw(db.statement(sql, [lane_key(lane), vec![(*last_rank).into(), (*added).into()]].concat())).await?;
+        txn.execute_raw(db.statement(
+            sql,
+            [lane_key(lane), vec![(*last_rank).into(), (*added).into()]].concat(),
+        ))
+        .await?;
     }
     Ok(ranks)
 }
 
 fn lane(job: &NewJob) -> Lane {
-    Lane { model: job.model.clone(), share_key: job.share_key.clone(), priority: job.priority }
+    Lane {
+        model: job.model.clone(),
+        share_key: job.share_key.clone(),
+        priority: job.priority,
+    }
 }
 
 fn lane_key(lane: &Lane) -> Vec<Value> {
-    vec![lane.model.as_str().into(), lane.share_key.as_str().into(), lane.priority.as_str().into()]
+    vec![
+        lane.model.as_str().into(),
+        lane.share_key.as_str().into(),
+        lane.priority.as_str().into(),
+    ]
 }
 
 /// A job that was put back keeps its old rank, and is no head: it would turn the queue's time back.
 async fn head(db: &Db, txn: &Txn, model: &str) -> Result<Head, DbErr> {
     let sql = "SELECT (SELECT rank FROM jobs WHERE model = $1 AND state = 'queued' AND epoch = 0 ORDER BY rank, id LIMIT 1) AS smallest,
         (SELECT last_claimed_rank FROM queues WHERE model = $1) AS claimed";
-    let row = txn.query_one_raw(db.statement(sql, [model.into()])).await?.ok_or_else(|| custom("no head"))?;
+    let row = txn
+        .query_one_raw(db.statement(sql, [model.into()]))
+        .await?
+        .ok_or_else(|| custom("no head"))?;
     Ok(Head {
         smallest_queued: row.try_get("", "smallest")?,
         last_claimed: row.try_get::<Option<i64>>("", "claimed")?.unwrap_or(0),
@@ -332,7 +384,17 @@ async fn insert(db: &Db, txn: &Txn, jobs: &[&NewJob], ranks: &[i64]) -> Result<H
         let p = |i: usize| format!("${}", n + i);
         rows.push(format!(
             "({}, {}, {}, {}, {}, {}, 'queued', {}, {{now}}, {{now}}, {{now}} + {}, {}, {}, {})",
-            p(1), p(2), p(3), p(4), p(5), p(6), p(7), p(8), p(9), p(10), p(11)
+            p(1),
+            p(2),
+            p(3),
+            p(4),
+            p(5),
+            p(6),
+            p(7),
+            p(8),
+            p(9),
+            p(10),
+            p(11)
         ));
         values.extend([
             job.id.0.into(),
@@ -359,9 +421,16 @@ async fn insert(db: &Db, txn: &Txn, jobs: &[&NewJob], ranks: &[i64]) -> Result<H
         let job = from_row(&row).map_err(custom)?;
         stored.insert(job.id, job);
     }
-    let rows: Vec<String> = (0..jobs.len()).map(|i| format!("(${}, ${})", 2 * i + 1, 2 * i + 2)).collect();
-    let values = jobs.iter().flat_map(|job| [job.id.0.into(), job.input.as_str().into()]);
-    let sql = format!("INSERT INTO job_payloads (job_id, input) VALUES {}", rows.join(", "));
+    let rows: Vec<String> = (0..jobs.len())
+        .map(|i| format!("(${}, ${})", 2 * i + 1, 2 * i + 2))
+        .collect();
+    let values = jobs
+        .iter()
+        .flat_map(|job| [job.id.0.into(), job.input.as_str().into()]);
+    let sql = format!(
+        "INSERT INTO job_payloads (job_id, input) VALUES {}",
+        rows.join(", ")
+    );
     txn.execute_raw(db.statement(&sql, values)).await?;
     Ok(stored)
 }

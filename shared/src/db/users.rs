@@ -67,7 +67,9 @@ pub async fn create(db: &Db, email: &str, role: Role) -> Result<User, DbError> {
         vec![UserId::generate().0.into(), email.into(), role.as_str().into()],
     )
     .await?;
-    by_email(db, email).await?.ok_or_else(|| DbError::Statement("the new user is not there".to_owned()))
+    by_email(db, email)
+        .await?
+        .ok_or_else(|| DbError::Statement("the new user is not there".to_owned()))
 }
 
 /// The account with this address.
@@ -75,7 +77,12 @@ pub async fn create(db: &Db, email: &str, role: Role) -> Result<User, DbError> {
 /// # Errors
 /// Where the database fails.
 pub async fn by_email(db: &Db, email: &str) -> Result<Option<User>, DbError> {
-    one(db, "SELECT id, email, role, created_at FROM users WHERE email = $1", email.into()).await
+    one(
+        db,
+        "SELECT id, email, role, created_at FROM users WHERE email = $1",
+        email.into(),
+    )
+    .await
 }
 
 /// The account with this identifier.
@@ -83,9 +90,17 @@ pub async fn by_email(db: &Db, email: &str) -> Result<Option<User>, DbError> {
 /// # Errors
 /// Where the database fails.
 pub async fn get(db: &Db, id: UserId) -> Result<Option<User>, DbError> {
-    one(db, "SELECT id, email, role, created_at FROM users WHERE id = $1", id.0.into()).await
+    one(
+        db,
+        "SELECT id, email, role, created_at FROM users WHERE id = $1",
+        id.0.into(),
+    )
+    .await
 }
 
 async fn one(db: &Db, sql: &str, value: Value) -> Result<Option<User>, DbError> {
-    db.query_one(sql, vec![value]).await?.map(|row| User::from_row(&row)).transpose()
+    db.query_one(sql, vec![value])
+        .await?
+        .map(|row| User::from_row(&row))
+        .transpose()
 }

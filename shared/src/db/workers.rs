@@ -104,7 +104,8 @@ pub async fn report(db: &Db, report: &Report) -> Result<(), DbError> {
 /// # Errors
 /// Where the database fails.
 pub async fn remove(db: &Db, boot: Uuid) -> Result<(), DbError> {
-    db.execute("DELETE FROM workers WHERE boot = $1", vec![boot.into()]).await?;
+    db.execute("DELETE FROM workers WHERE boot = $1", vec![boot.into()])
+        .await?;
     Ok(())
 }
 
@@ -113,7 +114,8 @@ pub async fn remove(db: &Db, boot: Uuid) -> Result<(), DbError> {
 /// # Errors
 /// Where the database fails.
 pub async fn forget_lost(db: &Db) -> Result<u64, DbError> {
-    db.execute("DELETE FROM workers WHERE last_seen_at < {now} - 3600000", vec![]).await
+    db.execute("DELETE FROM workers WHERE last_seen_at < {now} - 3600000", vec![])
+        .await
 }
 
 /// Every model that a live worker has, by id. A model that is not here is offline.
@@ -122,13 +124,16 @@ pub async fn forget_lost(db: &Db) -> Result<u64, DbError> {
 /// Where the database fails.
 pub async fn model_states(db: &Db) -> Result<HashMap<String, ModelState>, DbError> {
     let rows = db
-        .query_all(&format!("SELECT models FROM workers WHERE last_seen_at > {{now}} - {LIVE_MS}"), vec![])
+        .query_all(
+            &format!("SELECT models FROM workers WHERE last_seen_at > {{now}} - {LIVE_MS}"),
+            vec![],
+        )
         .await?;
     let mut best = HashMap::<String, (WorkerModel, u32)>::new();
     for row in rows {
         let text: String = row.try_get("", "models")?;
-        let models: HashMap<String, WorkerModel> =
-            serde_json::from_str(&text).map_err(|e| DbError::Statement(format!("models of a worker: {e}")))?;
+        let models: HashMap<String, WorkerModel> = serde_json::from_str(&text)
+            .map_err(|e| DbError::Statement(format!("models of a worker: {e}")))?;
         for (id, model) in models {
             let serves = u32::from(model.status != ModelStatus::Failed);
             let entry = best.entry(id).or_insert_with(|| (model.clone(), 0));
@@ -141,8 +146,12 @@ pub async fn model_states(db: &Db) -> Result<HashMap<String, ModelState>, DbErro
     Ok(best
         .into_iter()
         .map(|(id, (model, workers))| {
-            let state =
-                ModelState { status: model.status.as_str(), detail: model.detail, digest: model.digest, workers };
+            let state = ModelState {
+                status: model.status.as_str(),
+                detail: model.detail,
+                digest: model.digest,
+                workers,
+            };
             (id, state)
         })
         .collect())

@@ -28,7 +28,11 @@ pub struct MemoryLimits {
 
 impl Default for MemoryLimits {
     fn default() -> Self {
-        Self { events_per_job: 10_000, bytes_per_job: 4 << 20, linger: Duration::from_secs(600) }
+        Self {
+            events_per_job: 10_000,
+            bytes_per_job: 4 << 20,
+            linger: Duration::from_secs(600),
+        }
     }
 }
 
@@ -66,7 +70,10 @@ impl Default for MemoryEvents {
 impl MemoryEvents {
     /// An empty carrier with these bounds.
     pub fn new(limits: MemoryLimits) -> Self {
-        Self { limits, inner: Mutex::default() }
+        Self {
+            limits,
+            inner: Mutex::default(),
+        }
     }
 
     /// How many jobs have an entry; for tests and metrics.
@@ -115,18 +122,30 @@ impl Inner {
 impl Channel {
     fn keep(&mut self, event: &JobEvent, limits: &MemoryLimits) {
         let Some(id) = event.id() else { return };
-        if self.kept.back().and_then(|e| e.id()).is_some_and(|last| last.epoch < id.epoch) {
+        if self
+            .kept
+            .back()
+            .and_then(|e| e.id())
+            .is_some_and(|last| last.epoch < id.epoch)
+        {
             // A new run voids what an earlier one told.
             self.kept.clear();
             self.kept_bytes = 0;
         }
         if self.dropped_to.epoch < id.epoch {
-            self.dropped_to = EventId { epoch: id.epoch, seq: 0 };
+            self.dropped_to = EventId {
+                epoch: id.epoch,
+                seq: 0,
+            };
         }
         self.kept_bytes += weight(event);
         self.kept.push_back(Arc::new(event.clone()));
-        while self.kept.len() > limits.events_per_job || (self.kept_bytes > limits.bytes_per_job && self.kept.len() > 1) {
-            let Some(oldest) = self.kept.pop_front() else { break };
+        while self.kept.len() > limits.events_per_job
+            || (self.kept_bytes > limits.bytes_per_job && self.kept.len() > 1)
+        {
+            let Some(oldest) = self.kept.pop_front() else {
+                break;
+            };
             self.kept_bytes -= weight(&oldest);
             self.dropped_to = oldest.id().unwrap_or(self.dropped_to);
         }
@@ -135,7 +154,9 @@ impl Channel {
 
 fn weight(event: &JobEvent) -> usize {
     match event {
-        JobEvent::Output { chunk, .. } => 64 + chunk.as_str().map_or_else(|| chunk.to_string().len(), str::len),
+        JobEvent::Output { chunk, .. } => {
+            64 + chunk.as_str().map_or_else(|| chunk.to_string().len(), str::len)
+        }
         _ => 64,
     }
 }
@@ -174,10 +195,21 @@ impl Events for MemoryEvents {
         let mut inner = self.lock();
         inner.sweep(self.limits.linger);
         let channel = inner.channel(job);
-        let replay: Vec<JobEvent> =
-            channel.kept.iter().filter(|e| e.id().is_some_and(|id| id > after)).map(|e| (**e).clone()).collect();
-        let gap = after.max(EventId { epoch: channel.dropped_to.epoch, seq: 0 }) < channel.dropped_to;
-        Subscription { replay, gap, live: channel.live.subscribe() }
+        let replay: Vec<JobEvent> = channel
+            .kept
+            .iter()
+            .filter(|e| e.id().is_some_and(|id| id > after))
+            .map(|e| (**e).clone())
+            .collect();
+        let gap = after.max(EventId {
+            epoch: channel.dropped_to.epoch,
+            seq: 0,
+        }) < channel.dropped_to;
+        Subscription {
+            replay,
+            gap,
+            live: channel.live.subscribe(),
+        }
     }
 }
 
@@ -188,7 +220,11 @@ mod tests {
     use super::*;
 
     fn output(epoch: i64, seq: u64) -> JobEvent {
-        JobEvent::Output { id: EventId { epoch, seq }, index: seq - 1, chunk: json!("x") }
+        JobEvent::Output {
+            id: EventId { epoch, seq },
+            index: seq - 1,
+            chunk: json!("x"),
+        }
     }
 
     #[tokio::test]
@@ -205,7 +241,10 @@ mod tests {
 
     #[tokio::test]
     async fn dropped_events_are_told_as_a_gap() {
-        let events = MemoryEvents::new(MemoryLimits { events_per_job: 3, ..Default::default() });
+        let events = MemoryEvents::new(MemoryLimits {
+            events_per_job: 3,
+            ..Default::default()
+        });
         let job = JobId::generate();
         events.publish(job, (1..=5).map(|s| output(1, s)).collect()).await;
         assert!(events.subscribe(job, EventId { epoch: 1, seq: 1 }).await.gap);
@@ -232,12 +271,18 @@ mod tests {
         let mut sub = events.subscribe(job, EventId::default()).await;
         events.publish(job, vec![output(1, 5), output(2, 2)]).await;
         assert_eq!(sub.live.recv().await, Ok(output(2, 2)));
-        assert_eq!(events.subscribe(job, EventId::default()).await.replay, [output(2, 1), output(2, 2)]);
+        assert_eq!(
+            events.subscribe(job, EventId::default()).await.replay,
+            [output(2, 1), output(2, 2)]
+        );
     }
 
     #[tokio::test]
     async fn ended_jobs_are_forgotten_after_the_linger_time() {
-        let events = MemoryEvents::new(MemoryLimits { linger: Duration::ZERO, ..Default::default() });
+        let events = MemoryEvents::new(MemoryLimits {
+            linger: Duration::ZERO,
+            ..Default::default()
+        });
         let job = JobId::generate();
         events.publish(job, vec![output(1, 1)]).await;
         events.close(job).await;

@@ -16,14 +16,22 @@ pub struct MemoryDoorbell {
 
 impl Default for MemoryDoorbell {
     fn default() -> Self {
-        Self { bells: Mutex::default(), cancels: broadcast::channel(1024).0 }
+        Self {
+            bells: Mutex::default(),
+            cancels: broadcast::channel(1024).0,
+        }
     }
 }
 
 impl MemoryDoorbell {
     fn with_bell<R>(&self, model: &str, f: impl FnOnce(&watch::Sender<u64>) -> R) -> R {
-        let mut bells = self.bells.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        f(bells.entry(model.to_owned()).or_insert_with(|| watch::channel(0).0))
+        let mut bells = self
+            .bells
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        f(bells
+            .entry(model.to_owned())
+            .or_insert_with(|| watch::channel(0).0))
     }
 }
 
@@ -60,8 +68,16 @@ mod tests {
         bell.ring("a", JobId::generate()).await;
         bell.ring("a", JobId::generate()).await;
         a.rung().await;
-        assert!(tokio::time::timeout(Duration::from_millis(20), a.rung()).await.is_err());
-        assert!(tokio::time::timeout(Duration::from_millis(20), b.rung()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_millis(20), a.rung())
+                .await
+                .is_err()
+        );
+        assert!(
+            tokio::time::timeout(Duration::from_millis(20), b.rung())
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test]

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use lamplighter_shared::{
-    db::finish::Outcome,
-    event::JobEvent,
-};
+use lamplighter_shared::{db::finish::Outcome, event::JobEvent};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::{Dispatcher, pace::Batch};
@@ -44,7 +41,11 @@ impl Dispatcher {
     /// Serves with this runner until it is gone or the worker stops.
     pub(super) async fn drive(&mut self, runner: &mut Runner) -> End {
         let lifecycle = self.context.lifecycle.clone();
-        let mut pings = Pings { ticks: interval(PING), asked: 0, answered: 0 };
+        let mut pings = Pings {
+            ticks: interval(PING),
+            asked: 0,
+            answered: 0,
+        };
         // A process that slept must not blame its runner for questions it did not ask.
         pings.ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut draining = false;
@@ -55,7 +56,8 @@ impl Dispatcher {
             if !draining {
                 self.start_ready();
             }
-            self.gate.send_if_modified(|open| std::mem::replace(open, self.wants_jobs(draining)) != *open);
+            self.gate
+                .send_if_modified(|open| std::mem::replace(open, self.wants_jobs(draining)) != *open);
             let timer = self.next_timer(draining);
             tokio::select! {
                 message = runner.recv() => match message {
@@ -90,7 +92,10 @@ impl Dispatcher {
     /// Whether the feeder should claim: always with free slots where members run on their own, else
     /// only when no batch runs or the one that runs should end soon.
     fn wants_jobs(&self, draining: bool) -> bool {
-        let ahead = self.batch.as_ref().is_none_or(|batch| self.pace.claim_from(batch) <= Instant::now());
+        let ahead = self
+            .batch
+            .as_ref()
+            .is_none_or(|batch| self.pace.claim_from(batch) <= Instant::now());
         !draining && ahead
     }
 
@@ -103,11 +108,21 @@ impl Dispatcher {
         if self.joint() {
             // What is being read will be ready in a moment, and rather rides along than waits a batch.
             let full = waiting.len() >= self.budget().jobs;
-            let reading = self.members.iter().any(|(_, m)| matches!(m.phase, Phase::Preparing));
+            let reading = self
+                .members
+                .iter()
+                .any(|(_, m)| matches!(m.phase, Phase::Preparing));
             if self.batch.is_none() && (full || !reading) {
                 let tickets = plan(&waiting, self.budget());
-                let tokens = waiting.iter().filter(|c| tickets.contains(&c.ticket)).map(|c| c.cost.tokens).sum();
-                self.batch = Some(Batch { since: Instant::now(), tokens });
+                let tokens = waiting
+                    .iter()
+                    .filter(|c| tickets.contains(&c.ticket))
+                    .map(|c| c.cost.tokens)
+                    .sum();
+                self.batch = Some(Batch {
+                    since: Instant::now(),
+                    tokens,
+                });
                 self.run_together(tickets);
             }
         } else {
@@ -118,7 +133,10 @@ impl Dispatcher {
     /// Where members run on their own, each starts as soon as there is room; a solo job waits until
     /// nothing else runs, and those behind it wait for it.
     fn start_each(&mut self, waiting: &[crate::batcher::Candidate]) {
-        let solo_runs = self.members.iter().any(|(_, m)| m.run().is_some() && m.held.claimed.solo);
+        let solo_runs = self
+            .members
+            .iter()
+            .any(|(_, m)| m.run().is_some() && m.held.claimed.solo);
         let mut busy = self.members.running().count() + self.abandoned.len();
         let mut tickets = Vec::new();
         for candidate in waiting {
@@ -144,7 +162,13 @@ impl Dispatcher {
         for ticket in &tickets {
             if let Some(member) = self.members.get(*ticket) {
                 let deadline = since + member.run_timeout();
-                member.phase = Phase::Running(Run { since, deadline, batch_size, cancel_until: None, result: None });
+                member.phase = Phase::Running(Run {
+                    since,
+                    deadline,
+                    batch_size,
+                    cancel_until: None,
+                    result: None,
+                });
                 if joint {
                     // Its place is free for a job of the next batch.
                     member.held.free_slot();
@@ -163,19 +187,27 @@ impl Dispatcher {
                     member.phase = Phase::Ready(cost);
                 }
             }
-            FromRunner::Done { ticket, output } => self.result(ticket, Outcome::Succeeded(output.get().to_owned())).await,
+            FromRunner::Done { ticket, output } => {
+                self.result(ticket, Outcome::Succeeded(output.get().to_owned()))
+                    .await
+            }
             FromRunner::Failed { ticket, error } => self.result(ticket, Outcome::Failed(error)).await,
             FromRunner::Canceled { ticket } => self.result(ticket, Outcome::Canceled).await,
             FromRunner::Progress { ticket, progress } => self.note_event(ticket, |m| m.progress(progress)),
             FromRunner::Output { ticket, chunk } => self.note_event(ticket, |m| m.output(chunk)),
             FromRunner::BatchDone { compute_ms } => self.batch_done(compute_ms).await,
             // Said only while loading, or dealt with by whoever receives.
-            FromRunner::Ready(_) | FromRunner::LoadFailed(_) | FromRunner::OutOfMemory { .. } | FromRunner::Pong { .. } => {}
+            FromRunner::Ready(_)
+            | FromRunner::LoadFailed(_)
+            | FromRunner::OutOfMemory { .. }
+            | FromRunner::Pong { .. } => {}
         }
     }
 
     fn note_event(&mut self, ticket: Ticket, event: impl FnOnce(&mut crate::member::Member) -> JobEvent) {
-        let Some(member) = self.members.get(ticket) else { return };
+        let Some(member) = self.members.get(ticket) else {
+            return;
+        };
         let (job, event) = (member.held.job(), event(member));
         match self.events.iter_mut().find(|(j, _)| *j == job) {
             Some((_, events)) => events.push(event),
@@ -186,7 +218,12 @@ impl Dispatcher {
 
     /// The next moment at which something is due without a message.
     fn next_timer(&self, draining: bool) -> Option<Instant> {
-        let ahead = self.batch.as_ref().filter(|_| !draining).map(|b| self.pace.claim_from(b)).filter(|at| *at > Instant::now());
+        let ahead = self
+            .batch
+            .as_ref()
+            .filter(|_| !draining)
+            .map(|b| self.pace.claim_from(b))
+            .filter(|at| *at > Instant::now());
         self.members
             .running()
             .flat_map(|(_, run)| [Some(run.deadline), run.cancel_until])

@@ -1,10 +1,6 @@
 //! How jobs leave a dispatcher: results, cancellations, deadlines, crashes.
 
-use lamplighter_shared::{
-    db::finish::Outcome,
-    error::ErrorCode,
-    job::JobError,
-};
+use lamplighter_shared::{db::finish::Outcome, error::ErrorCode, job::JobError};
 use tokio::time::Instant;
 
 use super::Dispatcher;
@@ -29,7 +25,9 @@ impl Dispatcher {
             return;
         }
         let joint = self.joint();
-        let Some(member) = self.members.get(ticket) else { return };
+        let Some(member) = self.members.get(ticket) else {
+            return;
+        };
         let Phase::Running(run) = &mut member.phase else {
             // Its input was refused, or it was dropped as asked.
             self.end(ticket, outcome, None);
@@ -58,7 +56,8 @@ impl Dispatcher {
                 Phase::Running(run) => run.result.take(),
                 _ => None,
             });
-            let missing = || Outcome::Failed(JobError::new(ErrorCode::ModelError, "the model gave no result"));
+            let missing =
+                || Outcome::Failed(JobError::new(ErrorCode::ModelError, "the model gave no result"));
             self.end(ticket, result.unwrap_or_else(missing), Some(compute_ms));
         }
     }
@@ -78,7 +77,9 @@ impl Dispatcher {
     pub(super) fn obey(&mut self, control: Control) {
         match control {
             Control::Cancel(job, epoch) => {
-                let Some(ticket) = self.members.find(job, epoch) else { return };
+                let Some(ticket) = self.members.find(job, epoch) else {
+                    return;
+                };
                 self.tell_runner(ToRunner::Forget { ticket });
                 match self.members.get(ticket).map(|m| &mut m.phase) {
                     Some(Phase::Running(run)) => run.cancel_until = Some(Instant::now() + CANCEL_GRACE),
@@ -86,7 +87,9 @@ impl Dispatcher {
                 }
             }
             Control::Lost(job, epoch) => {
-                let Some(ticket) = self.members.find(job, epoch) else { return };
+                let Some(ticket) = self.members.find(job, epoch) else {
+                    return;
+                };
                 tracing::warn!(%job, epoch, "a lease was lost; the job is stopped");
                 self.tell_runner(ToRunner::Forget { ticket });
                 if let Some(member) = self.members.remove(ticket) {
@@ -107,15 +110,22 @@ impl Dispatcher {
     /// because it computes nothing else.
     pub(super) fn give_up_on_cancels(&mut self, now: Instant) -> bool {
         let late = self.members.tickets(|m| {
-            m.run().is_some_and(|run| run.result.is_none() && run.cancel_until.is_some_and(|until| until <= now))
+            m.run()
+                .is_some_and(|run| run.result.is_none() && run.cancel_until.is_some_and(|until| until <= now))
         });
         let gave_up = !late.is_empty();
         for ticket in late {
-            let deadline = self.members.get(ticket).and_then(|m| m.run().map(|run| run.deadline));
+            let deadline = self
+                .members
+                .get(ticket)
+                .and_then(|m| m.run().map(|run| run.deadline));
             self.end(ticket, Outcome::Canceled, None);
             self.abandon_run(ticket, deadline);
         }
-        for ticket in self.members.tickets(|m| m.run().is_some_and(|run| run.result.is_some())) {
+        for ticket in self
+            .members
+            .tickets(|m| m.run().is_some_and(|run| run.result.is_some()))
+        {
             if let Some(Phase::Running(run)) = self.members.get(ticket).map(|m| &mut m.phase) {
                 run.cancel_until = None;
             }
@@ -128,17 +138,26 @@ impl Dispatcher {
     /// Where each member runs on its own, the late one is known. In a batch that is computed together
     /// it is not, unless it is alone: all wait again, each to run alone, and the late one is found then.
     pub(super) fn end_overdue(&mut self, now: Instant) -> bool {
-        let overdue = self.members.tickets(|m| m.run().is_some_and(|run| run.deadline <= now));
+        let overdue = self
+            .members
+            .tickets(|m| m.run().is_some_and(|run| run.deadline <= now));
         let abandoned_overdue = self.abandoned.values().any(|deadline| *deadline <= now);
         if overdue.is_empty() && !abandoned_overdue {
             return false;
         }
         let running = self.members.tickets(|m| m.run().is_some());
         let guilty_known = !self.joint() || running.len() == 1;
-        tracing::warn!(model = self.spec.id, late = overdue.len(), running = running.len(), "a run took too long; the runner is killed");
+        tracing::warn!(
+            model = self.spec.id,
+            late = overdue.len(),
+            running = running.len(),
+            "a run took too long; the runner is killed"
+        );
         for ticket in running {
             let timed_out = overdue.contains(&ticket);
-            let Some(member) = self.members.get(ticket) else { continue };
+            let Some(member) = self.members.get(ticket) else {
+                continue;
+            };
             let limit = member.run_timeout();
             let result = match &mut member.phase {
                 Phase::Running(run) => run.result.take(),
@@ -161,11 +180,18 @@ impl Dispatcher {
     /// reading of an input that killed it.
     pub(super) fn crashed(&mut self, exit: &Exit) {
         let error = match exit.out_of_memory {
-            Some(bytes) => JobError::new(ErrorCode::OutOfMemory, format!("an allocation of {bytes} bytes failed")),
-            None => JobError::new(ErrorCode::WorkerCrashed, format!("the model's process ended: {}", exit.description)),
+            Some(bytes) => JobError::new(
+                ErrorCode::OutOfMemory,
+                format!("an allocation of {bytes} bytes failed"),
+            ),
+            None => JobError::new(
+                ErrorCode::WorkerCrashed,
+                format!("the model's process ended: {}", exit.description),
+            ),
         };
         let mut suspects = self.members.tickets(|m| m.run().is_some());
-        if suspects.is_empty() && self.batch.is_none() && self.abandoned.is_empty() && !self.killed_on_purpose {
+        if suspects.is_empty() && self.batch.is_none() && self.abandoned.is_empty() && !self.killed_on_purpose
+        {
             suspects = self.members.tickets(|m| matches!(m.phase, Phase::Preparing));
         }
         if !self.killed_on_purpose {
@@ -179,7 +205,11 @@ impl Dispatcher {
                 Phase::Running(run) => run.result.take(),
                 _ => None,
             });
-            self.end(ticket, result.unwrap_or_else(|| Outcome::Crashed(error.clone())), None);
+            self.end(
+                ticket,
+                result.unwrap_or_else(|| Outcome::Crashed(error.clone())),
+                None,
+            );
         }
     }
 
