@@ -24,7 +24,7 @@ stop() {
 }
 trap stop EXIT
 
-LAMPLIGHTER_MODELS__ENABLED='["echo"]' "$program" serve --data-dir "$data" --bind 127.0.0.1:0 2>"$data/log" &
+LAMPLIGHTER_MODELS__ENABLED='["echo"]' "$program" serve --data-dir "$data" --bind 127.0.0.1:0 >"$data/log" 2>&1 &
 server=$!
 ready() {
     [ -s "$data/server.addr" ] && "$tools/python/bin/python" - "http://$(cat "$data/server.addr")/readyz" 2>/dev/null <<'PYTHON'
