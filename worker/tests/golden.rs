@@ -5,6 +5,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock},
+    time::Duration,
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -15,7 +16,10 @@ use lamplighter_shared::{
 };
 use lamplighter_worker::{
     models::{self, Loaded, Preparer},
-    runner::{Cancel, Member, Report, protocol::FromRunner},
+    runner::{
+        Cancel, Member, Report, Runner, RunnerOptions, StartError,
+        protocol::{FromRunner, ToRunner},
+    },
     weights,
 };
 use serde::Deserialize;
@@ -396,4 +400,81 @@ fn the_canary_passes() {
     let mut loaded = load();
     let preparer: Arc<dyn Preparer> = loaded.preparer.clone();
     models::canary(&spec(), loaded.model.as_mut(), preparer.as_ref()).expect("it computes");
+}
+
+#[tokio::test]
+async fn a_runner_process_computes_the_same() {
+    let options = options();
+    let (mut runner, info) = Runner::start(&spec(), folder(), &options)
+        .await
+        .expect("a runner");
+    println!("loaded and tried in {} ms", info.load_ms);
+    assert!(
+        info.joint && info.dtype == "f32" && info.digest.starts_with("53aa5117"),
+        "{info:?}"
+    );
+    let cases = golden();
+    for (ticket, case) in cases.iter().enumerate() {
+        let input = to_raw_value(&json!({"text": case.text})).expect("JSON");
+        runner
+            .send(ToRunner::Prepare {
+                ticket: ticket as u64,
+                input,
+            })
+            .await
+            .expect("a living runner");
+        match runner.recv().await.expect("a living runner") {
+            FromRunner::Prepared { cost, .. } => assert_eq!(cost.tokens, case.tokens),
+            other => panic!("{other:?}"),
+        }
+    }
+    let tickets = (0..cases.len() as u64).collect();
+    runner
+        .send(ToRunner::Run { tickets })
+        .await
+        .expect("a living runner");
+    let mut done = 0;
+    loop {
+        match runner.recv().await.expect("a living runner") {
+            FromRunner::Done { ticket, output } => {
+                let output: Value = serde_json::from_str(output.get()).expect("JSON");
+                let vector: Vec<f32> =
+                    serde_json::from_value(output["embeddings"][0].clone()).expect("a vector");
+                assert!(cosine(&vector, &cases[ticket as usize].vector()) >= 0.9999);
+                done += 1;
+            }
+            FromRunner::BatchDone { compute_ms } => {
+                println!("50 sentences in {compute_ms:.0} ms");
+                break;
+            }
+            FromRunner::Progress { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(done, 50);
+    runner.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_model_that_does_not_fit_says_so() {
+    let small = ModelSpec {
+        memory_limit: Some(150 << 20),
+        ..spec()
+    };
+    match Runner::start(&small, folder(), &options()).await {
+        Err(StartError::Exited(exit)) => {
+            println!("{exit:?}");
+            assert!(exit.out_of_memory.is_some_and(|bytes| bytes > 0), "{exit:?}");
+        }
+        other => panic!("{:?}", other.err()),
+    }
+}
+
+fn options() -> RunnerOptions {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_lamplighter-runner"));
+    RunnerOptions {
+        program,
+        threads: 2,
+        load_timeout: Duration::from_secs(60),
+    }
 }

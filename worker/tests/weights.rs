@@ -54,7 +54,7 @@ fn spec(sources: &[&str]) -> ModelSpec {
 /// Nothing works: no hub, no pip.
 fn nowhere() -> Origins {
     Origins {
-        hub: "http://127.0.0.1:1".to_owned(),
+        hub: Some("http://127.0.0.1:1".to_owned()),
         hub_token: None,
         pips: Vec::new(),
     }
@@ -424,7 +424,7 @@ impl Hub {
 
     fn origins(&self) -> Origins {
         Origins {
-            hub: self.address.clone(),
+            hub: Some(self.address.clone()),
             hub_token: Some("hf_secret".to_owned()),
             pips: Vec::new(),
         }

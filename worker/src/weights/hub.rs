@@ -30,12 +30,15 @@ const STEP: u64 = 256 << 10;
 
 pub(super) fn fetch(fetch: &Fetch<'_>, repo: &str, revision: &str) -> Result<(), SourceError> {
     let origins = fetch.job.origins;
-    let api = ApiBuilder::new()
-        .with_endpoint(origins.hub.trim_end_matches('/').to_owned())
+    let mut builder = ApiBuilder::new()
         .with_cache_dir(fetch.scratch.join("hub"))
         .with_token(origins.hub_token.clone())
         .with_progress(false)
-        .with_user_agent("lamplighter", env!("CARGO_PKG_VERSION"))
+        .with_user_agent("lamplighter", env!("CARGO_PKG_VERSION"));
+    if let Some(hub) = &origins.hub {
+        builder = builder.with_endpoint(hub.trim_end_matches('/').to_owned());
+    }
+    let api = builder
         .build()
         .map_err(|error| SourceError::Fetch(error.to_string()))?;
     let repo = Repo::with_revision(repo.to_owned(), RepoType::Model, revision.to_owned());

@@ -35,8 +35,8 @@ pub struct PullProgress {
 /// Where files come from on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origins {
-    /// Address of the model hub.
-    pub hub: String,
+    /// Address of the model hub; none: the public one that the client library knows.
+    pub hub: Option<String>,
     /// Sent to the hub.
     pub hub_token: Option<String>,
     /// The ways to call pip, in the order they are tried: program and first arguments.
@@ -49,7 +49,7 @@ impl Origins {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let pip = |words: &[&str]| words.iter().map(ToString::to_string).collect();
         Self {
-            hub: variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned()),
+            hub: variable("HF_ENDPOINT"),
             hub_token: variable("HF_TOKEN"),
             pips: vec![pip(&["pip"]), pip(&["pip3"]), pip(&["python3", "-m", "pip"])],
         }
