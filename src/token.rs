@@ -4,7 +4,7 @@ use std::{fs, io, path::Path, time::Duration};
 
 use lamplighter_api::auth::{
     key::Key,
-    token::{NewApiToken, create, fingerprint, revoke, well_formed},
+    token::{NewApiToken, check, create, revoke},
 };
 use lamplighter_shared::{
     config::Config,
@@ -100,7 +100,10 @@ pub async fn keep_owner_token(db: &Db, key: &Key, data_dir: &Path) -> Result<(),
     let path = data_dir.join("owner.token");
     let present = fs::read_to_string(&path).unwrap_or_default();
     let present = present.trim();
-    if well_formed(present) && api_tokens::live(db, &fingerprint(present)).await?.is_some() {
+    // A token of a lost key is as useless as one whose row is gone.
+    if let Ok(fingerprint) = check(key, present)
+        && api_tokens::live(db, &fingerprint).await?.is_some()
+    {
         return Ok(());
     }
     let new = NewApiToken {

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lamplighter_shared::{db::claim::claim, event::JobEvent, queue::Listener};
+use lamplighter_shared::{db::claim::claim, event::JobEvent};
 use rand::RngExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
@@ -34,25 +34,20 @@ pub struct Feeder {
 
 impl Feeder {
     /// Claims until the worker stops; then the channel closes, and the apalis worker ends.
+    ///
+    /// A stop is heard only between claims: a claim under way is carried to its guards, which hand the
+    /// jobs back, rather than left to its leases.
     pub async fn run(mut self) {
         let soft = self.context.lifecycle.soft.clone();
-        tokio::select! {
-            () = self.feed() => {}
-            () = soft.cancelled() => {}
-        }
-    }
-
-    async fn feed(&mut self) {
         let mut bell = self.context.doorbell.listen(&self.model);
         let mut pause = Duration::from_millis(100);
         loop {
-            if self.gate.wait_for(|open| *open).await.is_err() {
-                return;
-            }
-            let Some(slots) = self.free_slots().await else {
-                return;
+            let slots = tokio::select! {
+                slots = self.may_claim() => slots,
+                () = soft.cancelled() => None,
             };
-            match claim(
+            let Some(slots) = slots else { return };
+            let idle = match claim(
                 &self.context.db,
                 &self.model,
                 slots.num_permits(),
@@ -60,24 +55,36 @@ impl Feeder {
             )
             .await
             {
-                Ok(claimed) if claimed.is_empty() => {
-                    drop(slots);
-                    self.wait(&mut bell).await;
-                }
+                Ok(claimed) if claimed.is_empty() => self.look_again_in(),
                 Ok(claimed) => {
                     pause = Duration::from_millis(100);
                     if !self.deliver(claimed, slots).await {
                         return;
                     }
+                    continue;
                 }
                 Err(error) => {
                     tracing::warn!(%error, model = self.model, "a claim failed; trying again");
                     drop(slots);
                     sleep(pause).await;
                     pause = (pause * 2).min(MAX_PAUSE);
+                    continue;
                 }
+            };
+            drop(slots);
+            // A doorbell, or the next look: a lost doorbell costs no more than that.
+            tokio::select! {
+                () = bell.rung() => {}
+                () = sleep(idle) => {}
+                () = soft.cancelled() => return,
             }
         }
+    }
+
+    /// Waits until the dispatcher can use jobs; then all slots that are free.
+    async fn may_claim(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.gate.wait_for(|open| *open).await.ok()?;
+        self.free_slots().await
     }
 
     /// All slots that are free, at least one.
@@ -118,13 +125,9 @@ impl Feeder {
         true
     }
 
-    /// Until a doorbell rings, or for about a second: a lost doorbell costs no more than that.
-    async fn wait(&self, bell: &mut Listener) {
+    /// About a second; not all workers at the same moment.
+    fn look_again_in(&self) -> Duration {
         let jitter = rand::rng().random_range(0.8..1.2);
-        let poll = Duration::from_secs_f64(self.context.config.jobs.poll_seconds * jitter);
-        tokio::select! {
-            () = bell.rung() => {}
-            () = sleep(poll) => {}
-        }
+        Duration::from_secs_f64(self.context.config.jobs.poll_seconds * jitter)
     }
 }

@@ -45,8 +45,17 @@ impl Backend for ChannelBackend {
         })
     }
 
-    fn poll_close(&mut self, _: &mut TaskContext<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
+    fn poll_close(
+        &mut self,
+        _: &mut TaskContext<'_>,
+        worker: &WorkerContext,
+    ) -> Poll<Result<(), Infallible>> {
         self.0.close();
+        if !worker.is_shutting_down() {
+            // A backend that ends by itself leaves apalis waiting for a shutdown that nobody asks for.
+            // Refused only where it is asked for already.
+            let _ = worker.stop();
+        }
         Poll::Ready(Ok(()))
     }
 }

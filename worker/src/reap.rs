@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lamplighter_shared::{
     db::reap::{ReapRules, Reaped, tick},
-    db::workers,
+    db::{submit::forget_keys, workers},
     event::JobEvent,
     job::JobState,
 };
@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::context::Context;
 
-/// How often workers that were lost long ago are taken off the list.
+/// How often lost workers and idempotency keys that ran out are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
 
 /// Reaps until the worker stops.
@@ -36,10 +36,17 @@ pub async fn keep_reaping(context: Context) {
         }
         if forgot.elapsed() > FORGET {
             forgot = Instant::now();
-            if let Err(error) = workers::forget_lost(&context.db).await {
-                tracing::warn!(%error, "lost workers could not be forgotten");
-            }
+            forget(&context).await;
         }
+    }
+}
+
+async fn forget(context: &Context) {
+    if let Err(error) = workers::forget_lost(&context.db).await {
+        tracing::warn!(%error, "lost workers could not be forgotten");
+    }
+    if let Err(error) = forget_keys(&context.db).await {
+        tracing::warn!(%error, "idempotency keys could not be forgotten");
     }
 }
 

@@ -215,6 +215,16 @@ async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Submitted>, DbE
     .await
 }
 
+/// Forgets idempotency keys that ran out, some at a time; how many.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn forget_keys(db: &Db) -> Result<u64, DbError> {
+    let sql = "DELETE FROM idempotency_keys WHERE (owner_id, key) IN
+        (SELECT owner_id, key FROM idempotency_keys WHERE expires_at <= {now} LIMIT 5000)";
+    db.execute(sql, vec![]).await
+}
+
 /// Who has an idempotency key already.
 enum KeyHolder {
     /// A request for the same, with this job.

@@ -46,10 +46,13 @@ pub struct MemoryEvents {
 struct Inner {
     jobs: HashMap<JobId, Channel>,
     last_sweep: Option<Instant>,
+    /// Entries that the last sweep left.
+    left: usize,
 }
 
 struct Channel {
-    live: broadcast::Sender<JobEvent>,
+    /// Only while somebody watches: its buffer is the larger part of an entry.
+    live: Option<broadcast::Sender<JobEvent>>,
     kept: VecDeque<Arc<JobEvent>>,
     kept_bytes: usize,
     /// Where the ring begins: everything up to here, in its epoch, is gone.
@@ -59,7 +62,9 @@ struct Channel {
 }
 
 /// Room between a publisher and the slowest watcher before that watcher has to replay.
-const LIVE_CAPACITY: usize = 256;
+const LIVE_CAPACITY: usize = 128;
+/// Least time between looks for entries that nobody needs any more.
+const SWEEP: Duration = Duration::from_secs(5);
 
 impl Default for MemoryEvents {
     fn default() -> Self {
@@ -94,7 +99,7 @@ impl MemoryEvents {
 impl Inner {
     fn channel(&mut self, job: JobId) -> &mut Channel {
         let channel = self.jobs.entry(job).or_insert_with(|| Channel {
-            live: broadcast::channel(LIVE_CAPACITY).0,
+            live: None,
             kept: VecDeque::new(),
             kept_bytes: 0,
             dropped_to: EventId::default(),
@@ -105,21 +110,36 @@ impl Inner {
         channel
     }
 
-    /// Drops what nobody needs any more; at most once in a tenth of the linger time.
+    /// Drops what nobody needs any more: at once where nothing is kept, else after the linger time.
     fn sweep(&mut self, linger: Duration) {
         let now = Instant::now();
-        if self.last_sweep.is_some_and(|last| now - last < linger / 10) {
+        if self
+            .last_sweep
+            .is_some_and(|last| now - last < SWEEP.min(linger / 10))
+        {
             return;
         }
         self.last_sweep = Some(now);
-        self.jobs.retain(|_, c| {
-            let unused = c.live.receiver_count() == 0 && (c.ended || c.kept.is_empty());
-            !(unused && now - c.touched >= linger)
+        self.jobs.retain(|_, channel| {
+            channel.watched()
+                || !(channel.kept.is_empty() || channel.ended && now - channel.touched >= linger)
         });
     }
 }
 
 impl Channel {
+    fn watched(&mut self) -> bool {
+        self.live.take_if(|live| live.receiver_count() == 0);
+        self.live.is_some()
+    }
+
+    /// Nobody watching is no fault: numbered events are kept.
+    fn send(&self, event: JobEvent) {
+        if let Some(live) = &self.live {
+            let _ = live.send(event);
+        }
+    }
+
     fn keep(&mut self, event: &JobEvent, limits: &MemoryLimits) {
         let Some(id) = event.id() else { return };
         if self
@@ -177,8 +197,7 @@ impl Events for MemoryEvents {
                 continue;
             }
             channel.keep(&event, &self.limits);
-            // No receiver is no fault: the event is kept.
-            let _ = channel.live.send(event);
+            channel.send(event);
         }
     }
 
@@ -187,7 +206,11 @@ impl Events for MemoryEvents {
         if let Some(channel) = inner.jobs.get_mut(&job) {
             channel.ended = true;
             channel.touched = Instant::now();
-            let _ = channel.live.send(JobEvent::Changed);
+            channel.send(JobEvent::Changed);
+            if channel.kept.is_empty() {
+                // Watchers hear the change, then the end of the channel; the row has the rest.
+                inner.jobs.remove(&job);
+            }
         }
     }
 
@@ -205,10 +228,13 @@ impl Events for MemoryEvents {
             epoch: channel.dropped_to.epoch,
             seq: 0,
         }) < channel.dropped_to;
+        let live = channel
+            .live
+            .get_or_insert_with(|| broadcast::channel(LIVE_CAPACITY).0);
         Subscription {
             replay,
             gap,
-            live: channel.live.subscribe(),
+            live: live.subscribe(),
         }
     }
 }
@@ -275,6 +301,38 @@ mod tests {
             events.subscribe(job, EventId::default()).await.replay,
             [output(2, 1), output(2, 2)]
         );
+    }
+
+    #[tokio::test]
+    async fn a_job_without_events_leaves_no_entry() {
+        let events = MemoryEvents::default();
+        let job = JobId::generate();
+        let mut sub = events.subscribe(job, EventId::default()).await;
+        events.close(job).await;
+        assert!(events.is_empty());
+        assert_eq!(
+            sub.live.recv().await,
+            Ok(JobEvent::Changed),
+            "the watcher heard of it"
+        );
+        for _ in 0..10_000 {
+            drop(events.subscribe(JobId::generate(), EventId::default()).await);
+        }
+        println!("{} entries of 10,000 watchers that left", events.len());
+        assert!(events.len() <= GROWTH);
+    }
+
+    #[tokio::test]
+    async fn an_ended_job_replays_its_events_to_early_and_late_watchers() {
+        let events = MemoryEvents::default();
+        let job = JobId::generate();
+        let mut early = events.subscribe(job, EventId::default()).await;
+        events.publish(job, vec![output(1, 1)]).await;
+        events.close(job).await;
+        assert_eq!(early.live.recv().await, Ok(output(1, 1)));
+        assert_eq!(early.live.recv().await, Ok(JobEvent::Changed));
+        let late = events.subscribe(job, EventId::default()).await;
+        assert_eq!(late.replay, [output(1, 1)]);
     }
 
     #[tokio::test]

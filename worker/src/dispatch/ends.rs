@@ -33,7 +33,8 @@ impl Dispatcher {
             self.end(ticket, outcome, None);
             return;
         };
-        if joint {
+        // A cancelled member is done with: its owner need not wait for the others.
+        if joint && outcome != Outcome::Canceled {
             run.result = Some(outcome);
         } else {
             let compute_ms = run.since.elapsed().as_secs_f64() * 1000.0;
