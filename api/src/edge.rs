@@ -193,6 +193,8 @@ fn finish(headers: &mut HeaderMap, id: &str) {
 
 #[cfg(test)]
 mod tests {
+    use poem::EndpointExt;
+
     use super::*;
 
     #[test]
@@ -207,5 +209,29 @@ mod tests {
             assert!(id(bad).starts_with("req_"));
         }
         assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+    }
+
+    #[tokio::test]
+    async fn faults_and_panics_answer_500_and_keep_their_reasons() {
+        let edge = || Edge { methods: Vec::new() };
+        let fault = poem::endpoint::make(|_| async {
+            Err::<(), poem::Error>(ApiError::internal("table secret is gone").into())
+        });
+        let panic = poem::endpoint::make(|_| async {
+            assert!("secret".is_empty(), "a secret panic");
+            Ok::<(), poem::Error>(())
+        });
+        for endpoint in [fault.with(edge()).boxed(), panic.with(edge()).boxed()] {
+            let mut response = endpoint
+                .get_response(Request::builder().uri_str("/x").finish())
+                .await;
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let text = response.take_body().into_string().await.expect("text");
+            assert!(
+                text.contains("\"code\":\"internal\"") && text.contains("\"instance\":\"/x\""),
+                "{text}"
+            );
+            assert!(!text.contains("secret"), "{text}");
+        }
     }
 }

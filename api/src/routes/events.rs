@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use futures::stream;
-use lamplighter_shared::{db::jobs, error::ErrorCode, event::EventId, id::UserId, job::Job};
+use lamplighter_shared::{db::jobs, error::ErrorCode, event::EventId, id::UserId};
 use poem::{
     Body, Request, Response,
     http::{HeaderValue, header},
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     answer::{self, Answer, Documented},
-    auth::{principal::Principal, scope::JobsRead, token::Fingerprint},
+    auth::{principal::Principal, scope::JobsRead},
     error::ApiError,
     event_stream::{EventStream, Start},
     job_view::{JobProgress, JobView},
@@ -90,7 +90,12 @@ impl EventRoutes {
             .await?
             .ok_or_else(ApiError::no_such_job)?;
         let slot = slot(app, principal.user)?;
-        let start = start(job, after, principal.fingerprint, slot);
+        let start = Start {
+            job,
+            after,
+            fingerprint: principal.fingerprint,
+            slot,
+        };
         Ok(Answer::of(stream(app, start).await?))
     }
 }
@@ -106,16 +111,6 @@ pub(super) fn slot(app: &App, owner: UserId) -> Result<StreamSlot, ApiError> {
         let error = ApiError::new(ErrorCode::TooManyStreams, detail);
         error.header(header::RETRY_AFTER, HeaderValue::from_static("5"))
     })
-}
-
-/// What a stream starts from.
-pub(super) fn start(job: Job, after: EventId, fingerprint: Fingerprint, slot: StreamSlot) -> Start {
-    Start {
-        job,
-        after,
-        fingerprint,
-        slot,
-    }
 }
 
 /// The response that streams a job's events.

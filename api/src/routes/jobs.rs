@@ -5,14 +5,11 @@ use std::sync::Arc;
 use lamplighter_shared::{
     db::jobs::{self, Cancel, Delete, Filter},
     error::ErrorCode,
-    event::{EventId, JobEvent},
+    event::JobEvent,
     id::JobId,
-    job::{Job, JobState},
+    job::JobState,
 };
-use poem::{
-    Request,
-    http::{HeaderName, StatusCode, header},
-};
+use poem::{Request, http::StatusCode};
 use poem_openapi::{
     Object, OpenApi,
     param::{Header, Path, Query},
@@ -22,7 +19,10 @@ use poem_openapi::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Tag, events};
+use super::{
+    Tag,
+    submission::{self, Asked, Submitted},
+};
 use crate::{
     answer::{self, Answer, Documented},
     auth::{
@@ -33,16 +33,12 @@ use crate::{
     error::ApiError,
     job_view::{JobStatus, JobView},
     json_body::JsonBody,
-    preferences::{Form, Prefer, accepted, idempotency_key},
+    preferences::{Prefer, idempotency_key},
     present,
     state::App,
-    submit::{self, Submission},
+    submit,
     timestamp::Timestamp,
-    wait::{self, Watch},
 };
-
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Jobs on a page, unless the request says otherwise.
 const PAGE: u64 = 20;
@@ -86,19 +82,16 @@ impl JobRoutes {
         body: JsonBody<CreateJob>,
     ) -> Result<Answer<Submitted>, ApiError> {
         let app = built(&self.0)?;
-        let form =
-            accepted(request.headers(), &[Form::Json, Form::EventStream]).ok_or_else(not_acceptable)?;
+        let form = submission::form(request.headers())?;
         let mut job = submit::validate(app, principal.user, &body.value)?;
-        job.idempotency = submit::idempotency(idempotency_key(request.headers())?, "createJob", &body.value);
-        if form == Form::EventStream {
-            let slot = events::slot(app, principal.user)?;
-            let job = submit::submit(app, job).await?.job;
-            let location = location(&job);
-            let start = events::start(job, EventId::default(), principal.fingerprint, slot);
-            return Ok(Answer::of(events::stream(app, start).await?).header(header::LOCATION, &location));
-        }
-        let prefer = Prefer::of(request.headers());
-        submit_and_wait(app, job, prefer).await
+        let key = idempotency_key(request.headers())?;
+        job.idempotency = submit::idempotency(key, "createJob", &body.value);
+        let asked = Asked {
+            form,
+            prefer: Prefer::of(request.headers()),
+            fingerprint: principal.fingerprint,
+        };
+        submission::answer(app, job, asked).await
     }
 
     /// List jobs
@@ -226,10 +219,16 @@ impl JobRoutes {
     ) -> Result<Answer<Submitted>, ApiError> {
         let app = built(&self.0)?;
         let id = job_id(&id)?;
+        let form = submission::form(request.headers())?;
         let mut job = submit::repeat(app, principal.user, id).await?;
-        let asked = Value::from(id.to_string());
-        job.idempotency = submit::idempotency(idempotency_key(request.headers())?, "retryJob", &asked);
-        submit_and_wait(app, job, Prefer::of(request.headers())).await
+        let key = idempotency_key(request.headers())?;
+        job.idempotency = submit::idempotency(key, "retryJob", &Value::from(id.to_string()));
+        let asked = Asked {
+            form,
+            prefer: Prefer::of(request.headers()),
+            fingerprint: principal.fingerprint,
+        };
+        submission::answer(app, job, asked).await
     }
 
     /// Delete a job
@@ -258,66 +257,6 @@ fn page() -> u64 {
     PAGE
 }
 
-fn location(job: &Job) -> String {
-    format!("/v1/jobs/{}", job.id)
-}
-
-fn not_acceptable() -> ApiError {
-    ApiError::new(
-        ErrorCode::NotAcceptable,
-        "The answer is application/json or text/event-stream.",
-    )
-}
-
-/// Stores a job and answers as the client prefers.
-async fn submit_and_wait(
-    app: &Arc<App>,
-    new: lamplighter_shared::db::submit::NewJob,
-    prefer: Prefer,
-) -> Result<Answer<Submitted>, ApiError> {
-    let id = new.id;
-    // Before the job exists, so that not even the fastest end is missed.
-    let mut watch = match prefer.wait() {
-        Some(limit) => Some((Watch::start(app, id).await, limit)),
-        None => None,
-    };
-    let Submission {
-        mut job,
-        input,
-        replayed,
-    } = submit::submit(app, new).await?;
-    if let (Some(watch), true) = (&mut watch, replayed) {
-        watch.0 = Watch::start(app, job.id).await;
-        job = jobs::get(&app.db, job.owner, job.id).await?.unwrap_or(job);
-    }
-    let waited = watch.is_some();
-    if let Some((watch, limit)) = watch {
-        job = wait::until_terminal(app, job, watch, limit).await;
-    }
-    let done = waited && job.state.is_terminal();
-    let view = match input {
-        Some(input) if !job.state.is_terminal() => present::fresh(app, &job, input).await?,
-        _ => present::whole(app, &job).await?,
-    };
-    let status = if done {
-        StatusCode::OK
-    } else {
-        StatusCode::ACCEPTED
-    };
-    let mut answer = Answer::json(status, &view)?.header(header::LOCATION, &location(&job));
-    if !done {
-        answer = answer.header(header::RETRY_AFTER, "1");
-    }
-    if let Some(applied) = prefer.applied() {
-        answer = answer.header(PREFERENCE_APPLIED, &applied);
-    }
-    Ok(if replayed {
-        answer.header(IDEMPOTENT_REPLAYED, "true")
-    } else {
-        answer
-    })
-}
-
 /// A page of jobs.
 #[derive(Debug, Serialize, Object)]
 struct JobList {
@@ -333,7 +272,7 @@ struct JobList {
 macro_rules! documented {
     ($($(#[$doc:meta])* $name:ident<$($schema:ty),*> = $responses:expr;)*) => {$(
         $(#[$doc])*
-        struct $name;
+        pub(super) struct $name;
 
         impl Documented for $name {
             fn responses() -> Vec<MetaResponse> {
@@ -349,21 +288,6 @@ macro_rules! documented {
 pub(super) use documented;
 
 documented! {
-    /// Of a submission.
-    Submitted<JobView> = {
-        let headers = || vec![
-            answer::header("Location", "The job's address."),
-            answer::header("Preference-Applied", "The preference that was followed."),
-            answer::header("Idempotent-Replayed", "`true` where an earlier request with the same key made the job."),
-        ];
-        let mut done = answer::json::<JobView>(200, "The job has ended within the wait; or its event stream.");
-        done.content.push(answer::event_stream());
-        done.headers = headers();
-        let mut accepted = answer::json::<JobView>(202, "The job is stored; it will run.");
-        accepted.headers = headers();
-        accepted.headers.push(answer::header("Retry-After", "Seconds until it is worth asking again."));
-        vec![done, accepted]
-    };
     /// Of a list.
     Listed<JobList> = vec![answer::json::<JobList>(200, "A page of jobs.")];
     /// Of a job.

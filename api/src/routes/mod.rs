@@ -1,6 +1,7 @@
 //! The routes, one file a group, and the endpoint that holds them all.
 
 pub mod jobs;
+mod submission;
 pub mod events;
 pub mod models;
 pub mod health;

@@ -1,2 +1,0 @@
-//! x
-fn main() { print!("{}", lamplighter_api::openapi_json()); }

@@ -1,0 +1,106 @@
+//! Making and revoking API tokens: the use-cases around the text of a token and its row.
+
+use std::time::Duration;
+
+use lamplighter_shared::{
+    db::{Db, DbError, api_tokens},
+    id::{TokenId, UserId},
+};
+
+use super::{
+    key::Key,
+    scope::{Scope, UnknownScope},
+    token::{MintRequest, fingerprint, mint, well_formed},
+};
+
+/// A token to be made.
+#[derive(Debug, Clone)]
+pub struct NewApiToken {
+    /// Whose.
+    pub user: UserId,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it allows: names of [`Scope`], at least one.
+    pub scopes: Vec<String>,
+    /// How long it is good: 10 minutes to 366 days.
+    pub expires_in: Duration,
+}
+
+/// Why no token was made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// A scope that does not exist.
+    #[error(transparent)]
+    Scope(#[from] UnknownScope),
+    /// No scope at all.
+    #[error("a token needs at least one scope: jobs:write, jobs:read, models:read")]
+    NoScope,
+    /// A name that is empty or too long.
+    #[error("the name of a token has 1 to 100 characters, none of them a control character")]
+    Name,
+    /// A life that is too short or too long.
+    #[error("a token is good for at least 10 minutes and at most 366 days")]
+    Expiry,
+    /// The system gives no randomness.
+    #[error("the token could not be sealed")]
+    Seal,
+    /// The row could not be stored.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Makes a token and stores its row. The text is shown once: nobody can read it again.
+///
+/// # Errors
+/// Where the request is not allowed, or the database fails.
+pub async fn create(db: &Db, key: &Key, new: NewApiToken) -> Result<String, CreateError> {
+    let mut scopes = Vec::new();
+    for name in &new.scopes {
+        let scope: Scope = name.parse()?;
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    if scopes.is_empty() {
+        return Err(CreateError::NoScope);
+    }
+    if new.name.is_empty() || new.name.chars().count() > 100 || new.name.chars().any(char::is_control) {
+        return Err(CreateError::Name);
+    }
+    if !(Duration::from_secs(600)..=Duration::from_secs(366 * 86_400)).contains(&new.expires_in) {
+        return Err(CreateError::Expiry);
+    }
+    let now = db.now().await?;
+    let expires_at = now + new.expires_in.as_millis() as i64;
+    let request = MintRequest {
+        user: new.user,
+        token_id: TokenId::generate(),
+        scopes,
+        expires_at,
+        now,
+    };
+    let (text, fingerprint) = mint(key, &request).map_err(|_| CreateError::Seal)?;
+    let row = api_tokens::NewToken {
+        id: request.token_id,
+        user: new.user,
+        name: new.name,
+        scopes: request.scopes.iter().map(ToString::to_string).collect(),
+        fingerprint,
+        expires_at,
+    };
+    api_tokens::insert(db, &row).await?;
+    Ok(text)
+}
+
+/// Revokes a token by its text: from the next request on it is refused. `false` where there was none.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn revoke(db: &Db, text: &str) -> Result<bool, DbError> {
+    // Also a token of an older key can be revoked: only the outer form is checked.
+    if well_formed(text) {
+        api_tokens::revoke(db, &fingerprint(text)).await
+    } else {
+        Ok(false)
+    }
+}
