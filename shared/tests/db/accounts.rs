@@ -24,13 +24,20 @@ fn token(user: UserId, byte: u8) -> NewToken {
 #[tokio::test]
 async fn an_address_has_one_account() {
     for_each_database(async |w| {
-        let user = users::create(&w.db, "a@example.com", Role::Admin).await.expect("create");
+        let user = users::create(&w.db, "a@example.com", Role::Admin)
+            .await
+            .expect("create");
         assert_eq!((user.role, user.created_at), (Role::Admin, START));
         w.clock.advance(1);
-        let again = users::create(&w.db, "a@example.com", Role::User).await.expect("create");
+        let again = users::create(&w.db, "a@example.com", Role::User)
+            .await
+            .expect("create");
         assert_eq!(again, user, "unchanged");
         assert_eq!(users::get(&w.db, user.id).await.expect("get"), Some(user.clone()));
-        assert_eq!(users::by_email(&w.db, "a@example.com").await.expect("get"), Some(user));
+        assert_eq!(
+            users::by_email(&w.db, "a@example.com").await.expect("get"),
+            Some(user)
+        );
         assert_eq!(users::by_email(&w.db, "b@example.com").await.expect("get"), None);
         assert_eq!(users::get(&w.db, UserId::generate()).await.expect("get"), None);
     })
@@ -44,14 +51,22 @@ async fn a_token_is_live_until_it_expires_or_is_revoked() {
         let (first, second) = (token(user, 1), token(user, 2));
         api_tokens::insert(&w.db, &first).await.expect("insert");
         api_tokens::insert(&w.db, &second).await.expect("insert");
-        api_tokens::insert(&w.db, &token(user, 1)).await.expect_err("a fingerprint is unique");
+        api_tokens::insert(&w.db, &token(user, 1))
+            .await
+            .expect_err("a fingerprint is unique");
         let live = async |byte: u8| api_tokens::live(&w.db, &[byte; 32]).await.expect("live");
         let found = live(1).await.expect("live");
-        assert_eq!((found.token, found.user, found.role), (first.id, user, Role::User));
+        assert_eq!(
+            (found.token, found.user, found.role),
+            (first.id, user, Role::User)
+        );
         assert_eq!((found.scopes, found.expires_at), (first.scopes, START + 1000));
         assert_eq!(live(3).await, None);
         assert!(api_tokens::revoke(&w.db, &[1; 32]).await.expect("revoke"));
-        assert!(!api_tokens::revoke(&w.db, &[1; 32]).await.expect("revoke"), "once");
+        assert!(
+            !api_tokens::revoke(&w.db, &[1; 32]).await.expect("revoke"),
+            "once"
+        );
         assert!(!api_tokens::revoke(&w.db, &[9; 32]).await.expect("revoke"));
         assert_eq!(live(1).await, None);
         w.clock.advance(999);

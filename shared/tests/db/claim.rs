@@ -3,12 +3,7 @@
 use std::time::Duration;
 
 use lamplighter_shared::{
-    db::{
-        claim::claim,
-        finish::Outcome,
-        jobs,
-        submit::NewJob,
-    },
+    db::{claim::claim, finish::Outcome, jobs, submit::NewJob},
     job::JobState,
 };
 
@@ -19,7 +14,10 @@ async fn the_best_ranks_come_first_with_their_inputs() {
     for_each_database(async |w| {
         let (a, b) = (w.user().await, w.user().await);
         let mut expected = w.submit_all(some_jobs(a, 5)).await;
-        let with_input = NewJob { input: "{\"text\":\"漢字 \\u0000\"}".to_owned(), ..job(b) };
+        let with_input = NewJob {
+            input: "{\"text\":\"漢字 \\u0000\"}".to_owned(),
+            ..job(b)
+        };
         expected.push(w.submit(with_input.clone()).await);
         expected.sort_by_key(|j| (j.rank, j.id));
         let worker = worker("a");
@@ -30,18 +28,36 @@ async fn the_best_ranks_come_first_with_their_inputs() {
             let job = &claimed.job;
             assert_eq!(job.id, expected.id);
             assert_eq!((job.state, job.attempt, job.epoch), (JobState::Processing, 1, 1));
-            assert_eq!((job.worker.as_deref(), job.started_at), (Some("a"), Some(START + 1234)));
+            assert_eq!(
+                (job.worker.as_deref(), job.started_at),
+                (Some("a"), Some(START + 1234))
+            );
             assert!(!claimed.solo);
-            let input = if job.id == with_input.id { &with_input.input } else { r#"{"hello":"world"}"# };
+            let input = if job.id == with_input.id {
+                &with_input.input
+            } else {
+                r#"{"hello":"world"}"#
+            };
             assert_eq!(claimed.input, *input);
             let row = w.row(job.id).await;
-            assert_eq!((row.boot, row.lease_until), (Some(worker.boot), Some(START + 1234 + LEASE.as_millis() as i64)));
+            assert_eq!(
+                (row.boot, row.lease_until),
+                (Some(worker.boot), Some(START + 1234 + LEASE.as_millis() as i64))
+            );
         }
         let rest = w.claim(&worker, usize::MAX).await;
-        assert_eq!(rest.iter().map(|c| c.job.id).collect::<Vec<_>>(), expected[3..].iter().map(|j| j.id).collect::<Vec<_>>());
+        assert_eq!(
+            rest.iter().map(|c| c.job.id).collect::<Vec<_>>(),
+            expected[3..].iter().map(|j| j.id).collect::<Vec<_>>()
+        );
         assert!(w.claim(&worker, 10).await.is_empty());
         assert!(w.claim(&worker, 0).await.is_empty());
-        assert!(claim(&w.db, "no such model", 10, &worker).await.expect("claim").is_empty());
+        assert!(
+            claim(&w.db, "no such model", 10, &worker)
+                .await
+                .expect("claim")
+                .is_empty()
+        );
     })
     .await;
 }
@@ -50,21 +66,41 @@ async fn the_best_ranks_come_first_with_their_inputs() {
 async fn what_must_not_run_now_is_left() {
     for_each_database(async |w| {
         let owner = w.user().await;
-        let late = w.submit(NewJob { start_timeout: Duration::from_millis(100), ..job(owner) }).await;
+        let late = w
+            .submit(NewJob {
+                start_timeout: Duration::from_millis(100),
+                ..job(owner)
+            })
+            .await;
         let later = w.submit(job(owner)).await;
         let canceled = w.submit(job(owner)).await;
         let good = w.submit(job(owner)).await;
-        w.execute(&format!("UPDATE jobs SET run_at = {} WHERE rank = {}", START + 5000, later.rank)).await;
+        w.execute(&format!(
+            "UPDATE jobs SET run_at = {} WHERE rank = {}",
+            START + 5000,
+            later.rank
+        ))
+        .await;
         jobs::cancel(&w.db, owner, canceled.id).await.expect("cancel");
         w.clock.advance(100);
         let worker = worker("a");
-        let ids = async |n| w.claim(&worker, n).await.iter().map(|c| c.job.id).collect::<Vec<_>>();
+        let ids = async |n| {
+            w.claim(&worker, n)
+                .await
+                .iter()
+                .map(|c| c.job.id)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(ids(10).await, [good.id], "{}", w.name);
         w.clock.advance(4899);
         assert!(ids(10).await.is_empty());
         w.clock.advance(1);
         assert_eq!(ids(10).await, [later.id]);
-        assert_eq!(w.row(late.id).await.state, JobState::Queued, "only the reaper expires a job");
+        assert_eq!(
+            w.row(late.id).await.state,
+            JobState::Queued,
+            "only the reaper expires a job"
+        );
     })
     .await;
 }
@@ -89,9 +125,14 @@ async fn every_claim_is_a_new_epoch_and_attempt() {
         let id = w.submit(job(owner)).await.id;
         let (a, b) = (worker("a"), worker("b"));
         let run = w.claim_one(&a).await;
-        w.finish(&a, &[end(&run, Outcome::HandedBack { solo: true })]).await;
+        w.finish(&a, &[end(&run, Outcome::HandedBack { solo: true })])
+            .await;
         let run = w.claim_one(&b).await;
-        assert_eq!((run.job.id, run.job.epoch, run.job.attempt), (id, 2, 1), "a hand-back does not count");
+        assert_eq!(
+            (run.job.id, run.job.epoch, run.job.attempt),
+            (id, 2, 1),
+            "a hand-back does not count"
+        );
         assert!(run.solo, "it said that it has to run alone");
         assert_eq!(w.row(id).await.boot, Some(b.boot));
     })
@@ -104,7 +145,10 @@ async fn a_hundred_jobs_are_claimed_in_one_go() {
         let owner = w.user().await;
         let all = w.submit_all(some_jobs(owner, 300)).await;
         let claimed = claim(&w.db, MODEL, 300, &worker("a")).await.expect("claim");
-        assert_eq!(claimed.iter().map(|c| c.job.id).collect::<Vec<_>>(), all.iter().map(|j| j.id).collect::<Vec<_>>());
+        assert_eq!(
+            claimed.iter().map(|c| c.job.id).collect::<Vec<_>>(),
+            all.iter().map(|j| j.id).collect::<Vec<_>>()
+        );
     })
     .await;
 }

@@ -73,7 +73,10 @@ async fn a_newcomer_among_many_busy_users_waits_at_most_two_batches() {
             }
             worst = worst.max(batches);
         }
-        println!("{}: among 15 busy users: at most {worst} batches of {BATCH} went before a newcomer's job", w.name);
+        println!(
+            "{}: among 15 busy users: at most {worst} batches of {BATCH} went before a newcomer's job",
+            w.name
+        );
         assert!(worst <= 2, "{}: {worst}", w.name);
     })
     .await;
@@ -120,7 +123,11 @@ async fn twenty_busy_users_one_of_them_greedy_are_served_alike() {
 }
 
 /// Serves `batches` while every lane is busy; jobs served by the key that `of` gives.
-async fn shares<K: Eq + std::hash::Hash>(w: &World, batches: usize, of: impl Fn(&Job) -> K) -> HashMap<K, f64> {
+async fn shares<K: Eq + std::hash::Hash>(
+    w: &World,
+    batches: usize,
+    of: impl Fn(&Job) -> K,
+) -> HashMap<K, f64> {
     let mut served = HashMap::new();
     for _ in 0..batches {
         for job in serve(w).await {
@@ -135,12 +142,30 @@ async fn priorities_weigh_four_to_one_to_a_quarter() {
     for_each_database(async |w| {
         for priority in Priority::ALL {
             let user = w.user().await;
-            w.submit_all((0..700).map(|_| NewJob { priority, ..job(user) }).collect()).await;
+            w.submit_all(
+                (0..700)
+                    .map(|_| NewJob {
+                        priority,
+                        ..job(user)
+                    })
+                    .collect(),
+            )
+            .await;
         }
         let served = shares(w, 50, |j| j.priority).await;
-        let (high, low) = (served[&Priority::High] / served[&Priority::Normal], served[&Priority::Normal] / served[&Priority::Low]);
-        println!("{}: high ÷ normal {high:.2}, normal ÷ low {low:.2} (800 jobs served)", w.name);
-        assert!((3.6..=4.4).contains(&high) && (3.6..=4.4).contains(&low), "{}", w.name);
+        let (high, low) = (
+            served[&Priority::High] / served[&Priority::Normal],
+            served[&Priority::Normal] / served[&Priority::Low],
+        );
+        println!(
+            "{}: high ÷ normal {high:.2}, normal ÷ low {low:.2} (800 jobs served)",
+            w.name
+        );
+        assert!(
+            (3.6..=4.4).contains(&high) && (3.6..=4.4).contains(&low),
+            "{}",
+            w.name
+        );
     })
     .await;
 }
@@ -150,12 +175,35 @@ async fn plans_weigh_what_they_say_and_large_jobs_count_for_more() {
     for_each_database(async |w| {
         let (plain, double, large) = (w.user().await, w.user().await, w.user().await);
         w.submit_all(some_jobs(plain, 400)).await;
-        w.submit_all((0..400).map(|_| NewJob { plan_weight: 2, ..job(double) }).collect()).await;
-        w.submit_all((0..400).map(|_| NewJob { cost: 8, ..job(large) }).collect()).await;
+        w.submit_all(
+            (0..400)
+                .map(|_| NewJob {
+                    plan_weight: 2,
+                    ..job(double)
+                })
+                .collect(),
+        )
+        .await;
+        w.submit_all(
+            (0..400)
+                .map(|_| NewJob {
+                    cost: 8,
+                    ..job(large)
+                })
+                .collect(),
+        )
+        .await;
         let served = shares(w, 30, |j| j.owner).await;
         let (weight, cost) = (served[&double] / served[&plain], served[&plain] / served[&large]);
-        println!("{}: weight 2 ÷ weight 1 {weight:.2}, cost 1 ÷ cost 8 {cost:.2} (480 jobs served)", w.name);
-        assert!((1.8..=2.2).contains(&weight) && (7.0..=9.0).contains(&cost), "{}", w.name);
+        println!(
+            "{}: weight 2 ÷ weight 1 {weight:.2}, cost 1 ÷ cost 8 {cost:.2} (480 jobs served)",
+            w.name
+        );
+        assert!(
+            (1.8..=2.2).contains(&weight) && (7.0..=9.0).contains(&cost),
+            "{}",
+            w.name
+        );
     })
     .await;
 }

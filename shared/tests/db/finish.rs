@@ -43,7 +43,12 @@ async fn a_batch_ends_in_every_way_at_once() {
             (Outcome::HandedBack { solo: false }, JobState::Queued),
             (Outcome::HandedBack { solo: true }, JobState::Queued),
         ];
-        let metrics = Metrics { compute_ms: Some(1.5), batch_size: Some(6), digest: Some("ab".to_owned()), ..Metrics::default() };
+        let metrics = Metrics {
+            compute_ms: Some(1.5),
+            batch_size: Some(6),
+            digest: Some("ab".to_owned()),
+            ..Metrics::default()
+        };
         let ends: Vec<Finish> = runs
             .iter()
             .zip(&outcomes)
@@ -56,24 +61,67 @@ async fn a_batch_ends_in_every_way_at_once() {
             .collect();
         let mut finished = w.finish(&me, &ends).await;
         finished.sort_by_key(|f| f.job);
-        let expected: Vec<Finished> =
-            runs.iter().zip(&outcomes).map(|(run, (_, state))| Finished { job: run.job.id, state: *state }).collect();
+        let expected: Vec<Finished> = runs
+            .iter()
+            .zip(&outcomes)
+            .map(|(run, (_, state))| Finished {
+                job: run.job.id,
+                state: *state,
+            })
+            .collect();
         assert_eq!(finished, expected, "{}", w.name);
         for (i, (run, (outcome, state))) in runs.iter().zip(&outcomes).enumerate() {
             let row = w.row(run.job.id).await;
             let back = *state == JobState::Queued;
             let handed_back = matches!(outcome, Outcome::HandedBack { .. });
-            assert_eq!((row.state, row.boot, row.lease_until, row.suspect_at), (*state, None, None, None));
-            assert_eq!((row.attempt, row.epoch), (i32::from(!handed_back), 1), "{outcome:?}");
+            assert_eq!(
+                (row.state, row.boot, row.lease_until, row.suspect_at),
+                (*state, None, None, None)
+            );
+            assert_eq!(
+                (row.attempt, row.epoch),
+                (i32::from(!handed_back), 1),
+                "{outcome:?}"
+            );
             assert_eq!(row.crashes, i32::from(matches!(outcome, Outcome::Crashed(_))));
-            assert_eq!(row.solo, matches!(outcome, Outcome::Crashed(_) | Outcome::HandedBack { solo: true }));
+            assert_eq!(
+                row.solo,
+                matches!(outcome, Outcome::Crashed(_) | Outcome::HandedBack { solo: true })
+            );
             assert_eq!(row.completed_at, (!back).then_some(START + 500), "{outcome:?}");
-            let job = jobs::get(&w.db, owner, run.job.id).await.expect("get").expect("is there");
-            assert_eq!(job.error, matches!(outcome, Outcome::Failed(_)).then(failure), "{outcome:?}");
-            assert_eq!(job.metrics, metrics);
-            assert_eq!(job.last_event, EventId { epoch: 1, seq: i as u64 + 7 });
-            let output = jobs::payload(&w.db, owner, run.job.id).await.expect("payload").expect("is there").output;
-            assert_eq!(output, matches!(outcome, Outcome::Succeeded(_)).then(|| r#"{"answer":42}"#.to_owned()));
+            let job = jobs::get(&w.db, owner, run.job.id)
+                .await
+                .expect("get")
+                .expect("is there");
+            assert_eq!(
+                job.error,
+                matches!(outcome, Outcome::Failed(_)).then(failure),
+                "{outcome:?}"
+            );
+            // How long it took in all is the database's to say.
+            assert_eq!(
+                job.metrics,
+                Metrics {
+                    total_ms: (!back).then_some(500),
+                    ..metrics.clone()
+                }
+            );
+            assert_eq!(
+                job.last_event,
+                EventId {
+                    epoch: 1,
+                    seq: i as u64 + 7
+                }
+            );
+            let output = jobs::payload(&w.db, owner, run.job.id)
+                .await
+                .expect("payload")
+                .expect("is there")
+                .output;
+            assert_eq!(
+                output,
+                matches!(outcome, Outcome::Succeeded(_)).then(|| r#"{"answer":42}"#.to_owned())
+            );
         }
     })
     .await;
@@ -86,27 +134,59 @@ async fn a_stale_end_changes_nothing() {
         let id = w.submit(job(owner)).await.id;
         let (a, b) = (worker("a"), worker("b"));
         let old = w.claim_one(&a).await;
-        w.finish(&a, &[end(&old, Outcome::HandedBack { solo: false })]).await;
+        w.finish(&a, &[end(&old, Outcome::HandedBack { solo: false })])
+            .await;
         let now = w.claim_one(&a).await;
         let before = w.rows().await;
-        let stale = |epoch| Finish { job: id, epoch, outcome: done(), metrics: Metrics::default(), last_seq: 99 };
+        let stale = |epoch| Finish {
+            job: id,
+            epoch,
+            outcome: done(),
+            metrics: Metrics::default(),
+            last_seq: 99,
+        };
         assert!(w.finish(&a, &[stale(1)]).await.is_empty(), "an old epoch");
-        assert!(w.finish(&a, &[stale(3)]).await.is_empty(), "an epoch that never was");
+        assert!(
+            w.finish(&a, &[stale(3)]).await.is_empty(),
+            "an epoch that never was"
+        );
         assert!(w.finish(&b, &[stale(2)]).await.is_empty(), "another worker");
-        let unknown = Finish { job: JobId(Uuid::now_v7()), ..stale(1) };
+        let unknown = Finish {
+            job: JobId(Uuid::now_v7()),
+            ..stale(1)
+        };
         assert!(w.finish(&a, &[unknown]).await.is_empty(), "no such job");
         assert!(w.finish(&a, &[]).await.is_empty(), "nothing at all");
         assert_eq!(w.rows().await, before);
-        let output = async || jobs::payload(&w.db, owner, id).await.expect("payload").expect("is there").output;
+        let output = async || {
+            jobs::payload(&w.db, owner, id)
+                .await
+                .expect("payload")
+                .expect("is there")
+                .output
+        };
         assert_eq!(output().await, None, "no output of a stale run");
         w.assert_lanes_true().await;
         // A stale member does not hurt its neighbours, and a second end finds nothing to end.
         let second = w.submit(job(owner)).await;
         let run = w.claim_one(&a).await;
-        assert_eq!(w.finish(&a, &[stale(1), end(&run, done())]).await, [Finished { job: second.id, state: JobState::Succeeded }]);
-        assert_eq!(w.finish(&a, &[end(&now, Outcome::Failed(failure()))]).await.len(), 1);
+        assert_eq!(
+            w.finish(&a, &[stale(1), end(&run, done())]).await,
+            [Finished {
+                job: second.id,
+                state: JobState::Succeeded
+            }]
+        );
+        assert_eq!(
+            w.finish(&a, &[end(&now, Outcome::Failed(failure()))]).await.len(),
+            1
+        );
         let before = w.rows().await;
-        assert!(w.finish(&a, &[end(&now, done()), end(&run, Outcome::Canceled)]).await.is_empty());
+        assert!(
+            w.finish(&a, &[end(&now, done()), end(&run, Outcome::Canceled)])
+                .await
+                .is_empty()
+        );
         assert_eq!(w.rows().await, before);
         assert_eq!(output().await, None);
     })
@@ -136,7 +216,10 @@ async fn the_third_crash_ends_the_job() {
         for crashes in 1..=MAX_CRASHES {
             let mut runs: Vec<Claimed> = w.claim(&me, 10).await;
             assert_eq!(runs.len(), if crashes == 1 { 2 } else { 1 });
-            assert!(runs.iter().all(|r| r.solo == (crashes > 1)), "after the first it runs alone");
+            assert!(
+                runs.iter().all(|r| r.solo == (crashes > 1)),
+                "after the first it runs alone"
+            );
             if crashes == 1 {
                 // The other member of the batch was only near it.
                 let other = runs.pop().expect("two");
@@ -145,10 +228,25 @@ async fn the_third_crash_ends_the_job() {
             let last = crashes == MAX_CRASHES;
             let state = if last { JobState::Failed } else { JobState::Queued };
             let finished = w.finish(&me, &[end(&runs[0], Outcome::Crashed(crash()))]).await;
-            assert_eq!(finished, [Finished { job: runs[0].job.id, state }]);
-            let job = jobs::get(&w.db, owner, runs[0].job.id).await.expect("get").expect("is there");
-            assert_eq!((job.crashes, job.attempt, job.epoch), (crashes, crashes, i64::from(crashes)));
-            assert_eq!((job.error, job.completed_at), (last.then(crash), last.then_some(START)));
+            assert_eq!(
+                finished,
+                [Finished {
+                    job: runs[0].job.id,
+                    state
+                }]
+            );
+            let job = jobs::get(&w.db, owner, runs[0].job.id)
+                .await
+                .expect("get")
+                .expect("is there");
+            assert_eq!(
+                (job.crashes, job.attempt, job.epoch),
+                (crashes, crashes, i64::from(crashes))
+            );
+            assert_eq!(
+                (job.error, job.completed_at),
+                (last.then(crash), last.then_some(START))
+            );
         }
     })
     .await;
@@ -172,11 +270,20 @@ async fn a_request_to_cancel_wins_over_waiting_again() {
             (done(), JobState::Succeeded),
             (Outcome::Failed(failure()), JobState::Failed),
         ];
-        let ends: Vec<Finish> = runs.iter().zip(&outcomes).map(|(run, (outcome, _))| end(run, outcome.clone())).collect();
+        let ends: Vec<Finish> = runs
+            .iter()
+            .zip(&outcomes)
+            .map(|(run, (outcome, _))| end(run, outcome.clone()))
+            .collect();
         w.finish(&me, &ends).await;
         for (run, (outcome, state)) in runs.iter().zip(&outcomes) {
             let row = w.row(run.job.id).await;
-            assert_eq!((row.state, row.completed_at), (*state, Some(START)), "{}: {outcome:?}", w.name);
+            assert_eq!(
+                (row.state, row.completed_at),
+                (*state, Some(START)),
+                "{}: {outcome:?}",
+                w.name
+            );
             assert_eq!(row.error.is_some(), *state == JobState::Failed, "{outcome:?}");
         }
     })
@@ -198,7 +305,12 @@ async fn a_last_crash_after_a_request_to_cancel_is_a_cancel() {
             w.finish(&me, &[end(&run, Outcome::Crashed(crash()))]).await;
         }
         let row = &w.rows().await[0];
-        assert_eq!((row.state, row.crashes, &row.error), (JobState::Canceled, MAX_CRASHES, &None), "{}", w.name);
+        assert_eq!(
+            (row.state, row.crashes, &row.error),
+            (JobState::Canceled, MAX_CRASHES, &None),
+            "{}",
+            w.name
+        );
     })
     .await;
 }

@@ -2,7 +2,7 @@
 //!
 //! One program, so that all tests share one Postgres server. `world` makes a fresh database a test;
 //! the other modules are in the order of a job's life, then the properties that no single statement
-//! has: `model` (the states, against a model in plain Rust) and `fairness`.
+//! has: `fairness`, `model` (the states, against a model in plain Rust) and `storm` (all at once).
 
 mod world;
 mod submit;
@@ -17,3 +17,4 @@ mod position;
 mod accounts;
 mod fairness;
 mod model;
+mod storm;

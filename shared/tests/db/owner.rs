@@ -24,19 +24,39 @@ async fn a_cancel_ends_what_waits_and_asks_what_runs() {
         w.clock.advance(10);
         let cancel = async |id| jobs::cancel(&w.db, owner, id).await.expect("cancel");
 
-        let Cancel::Canceled(job) = cancel(waiting.id).await else { panic!("at once") };
-        assert_eq!((job.state, job.completed_at, job.cancel_requested_at), (JobState::Canceled, Some(START + 10), Some(START + 10)));
+        let Cancel::Canceled(job) = cancel(waiting.id).await else {
+            panic!("at once")
+        };
+        assert_eq!(
+            (job.state, job.completed_at, job.cancel_requested_at),
+            (JobState::Canceled, Some(START + 10), Some(START + 10))
+        );
         w.assert_lanes_true().await;
         w.clock.advance(10);
-        assert_eq!(cancel(waiting.id).await, Cancel::Canceled(job), "again is the same");
+        assert_eq!(
+            cancel(waiting.id).await,
+            Cancel::Canceled(job),
+            "again is the same"
+        );
 
-        let Cancel::Requested(job) = cancel(run.job.id).await else { panic!("its worker is asked") };
-        assert_eq!((job.state, job.completed_at, job.cancel_requested_at), (JobState::Processing, None, Some(START + 20)));
+        let Cancel::Requested(job) = cancel(run.job.id).await else {
+            panic!("its worker is asked")
+        };
+        assert_eq!(
+            (job.state, job.completed_at, job.cancel_requested_at),
+            (JobState::Processing, None, Some(START + 20))
+        );
         w.clock.advance(10);
-        assert_eq!(cancel(run.job.id).await, Cancel::Requested(job), "the first request counts");
+        assert_eq!(
+            cancel(run.job.id).await,
+            Cancel::Requested(job),
+            "the first request counts"
+        );
 
         w.succeed(&me, std::slice::from_ref(&run)).await;
-        let Cancel::Finished(job) = cancel(run.job.id).await else { panic!("too late") };
+        let Cancel::Finished(job) = cancel(run.job.id).await else {
+            panic!("too late")
+        };
         assert_eq!(job.state, JobState::Succeeded);
         assert_eq!(cancel(JobId::generate()).await, Cancel::NotFound);
     })
@@ -58,8 +78,15 @@ async fn only_what_has_ended_can_be_deleted() {
         assert_eq!(delete(run.job.id).await, Delete::Deleted);
         assert_eq!(delete(run.job.id).await, Delete::NotFound);
         assert_eq!(jobs::get(&w.db, owner, run.job.id).await.expect("get"), None);
-        assert_eq!(jobs::payload(&w.db, owner, run.job.id).await.expect("payload"), None);
-        assert_eq!(w.number("SELECT count(*) FROM job_payloads").await, 1, "the data goes with the job");
+        assert_eq!(
+            jobs::payload(&w.db, owner, run.job.id).await.expect("payload"),
+            None
+        );
+        assert_eq!(
+            w.number("SELECT count(*) FROM job_payloads").await,
+            1,
+            "the data goes with the job"
+        );
         jobs::cancel(&w.db, owner, waiting.id).await.expect("cancel");
         assert_eq!(delete(waiting.id).await, Delete::Deleted);
     })
@@ -73,14 +100,22 @@ async fn some_of_all(w: &World, owner: lamplighter_shared::id::UserId) -> Vec<Jo
     for i in 0..12 {
         w.clock.advance(1000);
         let model = if i % 2 == 0 { "even" } else { "odd" };
-        let new = NewJob { model: model.to_owned(), ..job(owner) };
+        let new = NewJob {
+            model: model.to_owned(),
+            ..job(owner)
+        };
         ids.push(w.submit(new).await.id);
-        let claim = async || lamplighter_shared::db::claim::claim(&w.db, model, 1, &me).await.expect("claim");
+        let claim = async || {
+            lamplighter_shared::db::claim::claim(&w.db, model, 1, &me)
+                .await
+                .expect("claim")
+        };
         match i / 3 {
             0 => w.succeed(&me, &claim().await).await,
             1 => {
                 let error = JobError::new(ErrorCode::ModelError, "x");
-                w.finish(&me, &[end(&claim().await[0], Outcome::Failed(error))]).await;
+                w.finish(&me, &[end(&claim().await[0], Outcome::Failed(error))])
+                    .await;
             }
             2 => drop(jobs::cancel(&w.db, owner, ids[i]).await.expect("cancel")),
             _ => {}
@@ -97,33 +132,64 @@ async fn a_list_filters_and_pages_newest_first() {
         w.submit_all(some_jobs(other, 3)).await;
         let list = async |filter: Filter| {
             let jobs = jobs::list(&w.db, owner, &filter).await.expect("list");
-            jobs.iter().map(|j| ids.iter().position(|id| *id == j.id).expect("one of ours")).collect::<Vec<_>>()
+            jobs.iter()
+                .map(|j| ids.iter().position(|id| *id == j.id).expect("one of ours"))
+                .collect::<Vec<_>>()
         };
-        let all = Filter { limit: 100, ..Filter::default() };
+        let all = Filter {
+            limit: 100,
+            ..Filter::default()
+        };
         assert_eq!(list(all.clone()).await, (0..12).rev().collect::<Vec<_>>());
-        let state = |state| Filter { state: Some(state), ..all.clone() };
+        let state = |state| Filter {
+            state: Some(state),
+            ..all.clone()
+        };
         assert_eq!(list(state(JobState::Succeeded)).await, [2, 1, 0]);
         assert_eq!(list(state(JobState::Failed)).await, [5, 4, 3]);
         assert_eq!(list(state(JobState::Canceled)).await, [8, 7, 6]);
         assert_eq!(list(state(JobState::Queued)).await, [11, 10, 9]);
         assert!(list(state(JobState::Processing)).await.is_empty());
-        let odd = Filter { model: Some("odd".to_owned()), ..all.clone() };
+        let odd = Filter {
+            model: Some("odd".to_owned()),
+            ..all.clone()
+        };
         assert_eq!(list(odd.clone()).await, [11, 9, 7, 5, 3, 1]);
         let (after, before) = (Some(START + 4000), Some(START + 8000));
-        let time = Filter { created_after: after, created_before: before, ..all.clone() };
-        assert_eq!(list(time).await, [6, 5, 4, 3], "from and including, up to and excluding");
-        let both = Filter { state: Some(JobState::Failed), created_after: after, ..odd.clone() };
+        let time = Filter {
+            created_after: after,
+            created_before: before,
+            ..all.clone()
+        };
+        assert_eq!(
+            list(time).await,
+            [6, 5, 4, 3],
+            "from and including, up to and excluding"
+        );
+        let both = Filter {
+            state: Some(JobState::Failed),
+            created_after: after,
+            ..odd.clone()
+        };
         assert_eq!(list(both).await, [5, 3]);
         // Pages: each starts after the last job of the one before.
         let (mut pages, mut last) = (Vec::new(), None);
         loop {
-            let page = list(Filter { before: last, limit: 4, ..odd.clone() }).await;
+            let page = list(Filter {
+                before: last,
+                limit: 4,
+                ..odd.clone()
+            })
+            .await;
             let Some(end) = page.last() else { break };
             last = Some(ids[*end]);
             pages.push(page);
         }
         assert_eq!(pages, [vec![11, 9, 7, 5], vec![3, 1]]);
-        let injected = Filter { model: Some("odd' OR '1'='1".to_owned()), ..all };
+        let injected = Filter {
+            model: Some("odd' OR '1'='1".to_owned()),
+            ..all
+        };
         assert!(list(injected).await.is_empty());
     })
     .await;
@@ -140,10 +206,19 @@ async fn a_foreign_job_is_as_absent_as_a_missing_one() {
         for id in ids.into_iter().chain([running.id, JobId::generate()]) {
             assert_eq!(jobs::get(&w.db, stranger, id).await.expect("get"), None);
             assert_eq!(jobs::payload(&w.db, stranger, id).await.expect("payload"), None);
-            assert_eq!(jobs::cancel(&w.db, stranger, id).await.expect("cancel"), Cancel::NotFound);
-            assert_eq!(jobs::delete(&w.db, stranger, id).await.expect("delete"), Delete::NotFound);
+            assert_eq!(
+                jobs::cancel(&w.db, stranger, id).await.expect("cancel"),
+                Cancel::NotFound
+            );
+            assert_eq!(
+                jobs::delete(&w.db, stranger, id).await.expect("delete"),
+                Delete::NotFound
+            );
         }
-        let all = Filter { limit: 100, ..Filter::default() };
+        let all = Filter {
+            limit: 100,
+            ..Filter::default()
+        };
         assert!(jobs::list(&w.db, stranger, &all).await.expect("list").is_empty());
         assert_eq!(w.rows().await, before, "{}: nothing changed", w.name);
         assert_eq!(w.number("SELECT count(*) FROM job_payloads").await, 13);

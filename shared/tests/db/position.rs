@@ -20,7 +20,11 @@ async fn of(w: &World, job: &Job) -> QueueInfo {
 }
 
 fn report(boot: Uuid, status: ModelStatus, detail: Option<&str>) -> Report {
-    let model = WorkerModel { status, detail: detail.map(str::to_owned), digest: Some("ab".to_owned()) };
+    let model = WorkerModel {
+        status,
+        detail: detail.map(str::to_owned),
+        digest: Some("ab".to_owned()),
+    };
     Report {
         boot,
         name: "a".to_owned(),
@@ -31,7 +35,9 @@ fn report(boot: Uuid, status: ModelStatus, detail: Option<&str>) -> Report {
 }
 
 async fn ready(w: &World) {
-    workers::report(&w.db, &report(Uuid::now_v7(), ModelStatus::Ready, None)).await.expect("report");
+    workers::report(&w.db, &report(Uuid::now_v7(), ModelStatus::Ready, None))
+        .await
+        .expect("report");
 }
 
 #[tokio::test]
@@ -46,15 +52,30 @@ async fn a_position_counts_who_stands_before_up_to_a_thousand() {
             (info.position.expect("it waits"), info.capped)
         };
         assert_eq!(of(&backlog[0]).await, (0, false));
-        assert_eq!(of(&backlog[1]).await, (1, false), "the same rank as the newcomer, and an earlier id");
+        assert_eq!(
+            of(&backlog[1]).await,
+            (1, false),
+            "the same rank as the newcomer, and an earlier id"
+        );
         assert_eq!(of(&newcomer).await, (2, false));
         assert_eq!(of(&backlog[2]).await, (3, false));
         assert_eq!(of(&backlog[998]).await, (999, false));
         assert_eq!(of(&backlog[999]).await, (1000, true));
         assert_eq!(of(&backlog[1099]).await, (1000, true));
         let claimed = w.claim_one(&worker("a")).await;
-        assert_eq!(positions.of(&claimed.job).await.expect("position"), QueueInfo::default(), "it does not wait");
-        assert_eq!(Positions::new(w.db.clone()).of(&backlog[1]).await.expect("position").position, Some(0));
+        assert_eq!(
+            positions.of(&claimed.job).await.expect("position"),
+            QueueInfo::default(),
+            "it does not wait"
+        );
+        assert_eq!(
+            Positions::new(w.db.clone())
+                .of(&backlog[1])
+                .await
+                .expect("position")
+                .position,
+            Some(0)
+        );
     })
     .await;
 }
@@ -68,14 +89,20 @@ async fn positions_are_the_order_of_claims() {
             all.extend(w.submit_all(some_jobs(w.user().await, 7)).await);
         }
         let canceled = all.remove(9);
-        jobs::cancel(&w.db, canceled.owner, canceled.id).await.expect("cancel");
+        jobs::cancel(&w.db, canceled.owner, canceled.id)
+            .await
+            .expect("cancel");
         let mut told = Vec::new();
         for job in &all {
             told.push((of(w, job).await.position.expect("it waits"), job.id));
         }
         told.sort_unstable();
         let claimed = w.claim(&worker("a"), 100).await;
-        let expected: Vec<_> = claimed.iter().enumerate().map(|(i, c)| (i as u64, c.job.id)).collect();
+        let expected: Vec<_> = claimed
+            .iter()
+            .enumerate()
+            .map(|(i, c)| (i as u64, c.job.id))
+            .collect();
         assert_eq!(told, expected, "{}", w.name);
     })
     .await;
@@ -94,12 +121,21 @@ async fn a_job_can_run_when_a_live_worker_has_its_model() {
         assert_eq!(told().await, nobody);
         let boots = [Uuid::now_v7(), Uuid::now_v7()];
         let say = async |i: usize, status, detail| {
-            workers::report(&w.db, &report(boots[i], status, detail)).await.expect("report");
+            workers::report(&w.db, &report(boots[i], status, detail))
+                .await
+                .expect("report");
         };
         say(0, ModelStatus::Failed, Some("no memory")).await;
-        assert_eq!(told().await, because(false, "the model can't be loaded: no memory"));
+        assert_eq!(
+            told().await,
+            because(false, "the model can't be loaded: no memory")
+        );
         say(1, ModelStatus::Fetching, Some("42 %")).await;
-        assert_eq!(told().await, because(true, "the model's files are being fetched: 42 %"), "the best worker counts");
+        assert_eq!(
+            told().await,
+            because(true, "the model's files are being fetched: 42 %"),
+            "the best worker counts"
+        );
         say(1, ModelStatus::Loading, None).await;
         assert_eq!(told().await, because(true, "the model is being loaded"));
         say(1, ModelStatus::Ready, None).await;
@@ -177,7 +213,11 @@ async fn an_answer_is_shared() {
         let positions = Positions::new(w.db.clone());
         assert_eq!(positions.of(&all[2]).await.expect("position").position, Some(2));
         w.claim_one(&worker("a")).await;
-        assert_eq!(positions.of(&all[2]).await.expect("position").position, Some(2), "not asked again yet");
+        assert_eq!(
+            positions.of(&all[2]).await.expect("position").position,
+            Some(2),
+            "not asked again yet"
+        );
         assert_eq!(of(w, &all[2]).await.position, Some(1));
     })
     .await;

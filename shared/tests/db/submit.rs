@@ -17,7 +17,7 @@ use lamplighter_shared::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::world::{KEY_TTL, START, for_each_database, job, keyed, worker, end};
+use crate::world::{KEY_TTL, START, end, for_each_database, job, keyed, worker};
 
 fn replayed(result: Result<Submitted, DbError>) -> Job {
     match result {
@@ -41,15 +41,35 @@ async fn a_job_is_stored_as_it_was_sent() {
             ..job(owner)
         };
         let stored = w.submit(sent.clone()).await;
-        assert_eq!(jobs::get(&w.db, owner, sent.id).await.expect("get"), Some(stored.clone()));
+        assert_eq!(
+            jobs::get(&w.db, owner, sent.id).await.expect("get"),
+            Some(stored.clone())
+        );
         assert_eq!(stored.id, sent.id);
-        assert_eq!((stored.owner, stored.state, stored.priority), (owner, JobState::Queued, Priority::High));
+        assert_eq!(
+            (stored.owner, stored.state, stored.priority),
+            (owner, JobState::Queued, Priority::High)
+        );
         assert_eq!((stored.model, stored.task), (sent.model, sent.task));
-        assert_eq!((stored.metadata, stored.retry_of), (sent.metadata, Some(first.id)));
+        assert_eq!(
+            (stored.metadata, stored.retry_of),
+            (sent.metadata, Some(first.id))
+        );
         assert_eq!((stored.created_at, stored.start_deadline), (START, START + 1500));
         assert_eq!(stored.run_timeout, Duration::from_millis(2500));
-        assert_eq!((stored.attempt, stored.epoch, stored.started_at, stored.completed_at), (0, 0, None, None));
-        let payload = jobs::payload(&w.db, owner, sent.id).await.expect("payload").expect("is there");
+        assert_eq!(
+            (
+                stored.attempt,
+                stored.epoch,
+                stored.started_at,
+                stored.completed_at
+            ),
+            (0, 0, None, None)
+        );
+        let payload = jobs::payload(&w.db, owner, sent.id)
+            .await
+            .expect("payload")
+            .expect("is there");
         assert_eq!((payload.input, payload.output), (Some(sent.input), None));
     })
     .await;
@@ -62,10 +82,19 @@ async fn the_databases_own_clock_is_the_time() {
         let before = db.now().await.expect("now");
         let owner = w.user().await;
         let submitter = Submitter::start(db.clone(), &Lifecycle::default(), KEY_TTL);
-        let Ok(Submitted::Created(stored)) = submitter.submit(job(owner)).await else { panic!("a new job") };
+        let Ok(Submitted::Created(stored)) = submitter.submit(job(owner)).await else {
+            panic!("a new job")
+        };
         let after = db.now().await.expect("now");
-        assert!((before..=after).contains(&stored.created_at), "{before} {} {after}", stored.created_at);
-        assert!(before > 1_600_000_000_000, "milliseconds since 1970, not {before}");
+        assert!(
+            (before..=after).contains(&stored.created_at),
+            "{before} {} {after}",
+            stored.created_at
+        );
+        assert!(
+            before > 1_600_000_000_000,
+            "milliseconds since 1970, not {before}"
+        );
     })
     .await;
 }
@@ -76,7 +105,10 @@ async fn a_key_replays_its_job_and_refuses_another_body() {
         let (owner, other) = (w.user().await, w.user().await);
         let first = w.submit(keyed(owner, "k", 1)).await;
         assert_eq!(replayed(w.submitter.submit(keyed(owner, "k", 1)).await), first);
-        assert_eq!(w.submitter.submit(keyed(owner, "k", 2)).await.ok(), Some(Submitted::KeyReused));
+        assert_eq!(
+            w.submitter.submit(keyed(owner, "k", 2)).await.ok(),
+            Some(Submitted::KeyReused)
+        );
         // Keys of other owners, other keys, and other spellings are independent.
         w.submit(keyed(other, "k", 2)).await;
         w.submit(keyed(owner, "K", 1)).await;
@@ -85,7 +117,8 @@ async fn a_key_replays_its_job_and_refuses_another_body() {
         let a = worker("a");
         let claimed = w.claim(&a, 10).await;
         let run = claimed.iter().find(|c| c.job.id == first.id).expect("claimed");
-        w.finish(&a, &[end(run, Outcome::Succeeded("{}".to_owned()))]).await;
+        w.finish(&a, &[end(run, Outcome::Succeeded("{}".to_owned()))])
+            .await;
         let again = replayed(w.submitter.submit(keyed(owner, "k", 1)).await);
         assert_eq!((again.id, again.state), (first.id, JobState::Succeeded));
         assert_eq!(w.rows().await.len(), 4);
@@ -99,13 +132,22 @@ async fn a_key_is_free_after_it_ran_out_or_its_job_was_deleted() {
         let owner = w.user().await;
         let first = w.submit(keyed(owner, "k", 1)).await;
         w.clock.advance(KEY_TTL.as_millis() as i64 - 1);
-        assert_eq!(replayed(w.submitter.submit(keyed(owner, "k", 1)).await).id, first.id);
+        assert_eq!(
+            replayed(w.submitter.submit(keyed(owner, "k", 1)).await).id,
+            first.id
+        );
         w.clock.advance(1);
         let second = w.submit(keyed(owner, "k", 2)).await;
         jobs::cancel(&w.db, owner, second.id).await.expect("cancel");
-        assert_eq!(jobs::delete(&w.db, owner, second.id).await.ok(), Some(Delete::Deleted));
+        assert_eq!(
+            jobs::delete(&w.db, owner, second.id).await.ok(),
+            Some(Delete::Deleted)
+        );
         let third = w.submit(keyed(owner, "k", 3)).await;
-        assert_eq!(replayed(w.submitter.submit(keyed(owner, "k", 3)).await).id, third.id);
+        assert_eq!(
+            replayed(w.submitter.submit(keyed(owner, "k", 3)).await).id,
+            third.id
+        );
     })
     .await;
 }
@@ -115,8 +157,14 @@ async fn a_key_is_free_after_it_ran_out_or_its_job_was_deleted() {
 async fn two_hundred_submits_of_twenty_keys_make_one_job_a_key() {
     for_each_database(async |w| {
         let owner = w.user().await;
-        let second = Db::connect(&w.url).await.expect("connect");
-        let nodes = [w.submitter.clone(), Submitter::start(second, &Lifecycle::default(), KEY_TTL)];
+        let second = Db::connect(&w.url)
+            .await
+            .expect("connect")
+            .with_clock(Clock::Manual(w.clock.clone()));
+        let nodes = [
+            w.submitter.clone(),
+            Submitter::start(second, &Lifecycle::default(), KEY_TTL),
+        ];
         let mut tasks = JoinSet::new();
         for i in 0..200usize {
             // Neighbours differ in key, and each key meets both nodes.
@@ -138,7 +186,11 @@ async fn two_hundred_submits_of_twenty_keys_make_one_job_a_key() {
             ids.entry(key).or_default().push(job.id);
         }
         assert_eq!(created, 20);
-        assert!(ids.values().all(|ids| ids.len() == 10 && ids.iter().all(|id| *id == ids[0])), "{ids:?}");
+        assert!(
+            ids.values()
+                .all(|ids| ids.len() == 10 && ids.iter().all(|id| *id == ids[0])),
+            "{ids:?}"
+        );
         assert_eq!(w.rows().await.len(), 20);
         println!("{}: 200 submits of 20 keys by 2 nodes: {created} jobs", w.name);
     })
@@ -152,7 +204,9 @@ async fn two_requests_with_one_key_in_one_group_are_one_job() {
         let submits = [keyed(owner, "k", 1), keyed(owner, "k", 1), keyed(owner, "k", 2)];
         let [a, b, c] = submits.map(|job| w.submitter.submit(job));
         let (a, b, c) = tokio::join!(a, b, c);
-        let Ok(Submitted::Created(first)) = a else { panic!("{a:?}") };
+        let Ok(Submitted::Created(first)) = a else {
+            panic!("{a:?}")
+        };
         assert_eq!(replayed(b), first);
         assert_eq!(c.ok(), Some(Submitted::KeyReused));
     })
@@ -167,7 +221,11 @@ async fn a_bad_member_of_a_group_fails_alone() {
         let mut tasks = JoinSet::new();
         for i in 0..20 {
             let submitter = w.submitter.clone();
-            let job = if i == 7 { job(nobody) } else { keyed(owner, &format!("k{i}"), 1) };
+            let job = if i == 7 {
+                job(nobody)
+            } else {
+                keyed(owner, &format!("k{i}"), 1)
+            };
             tasks.spawn(async move { (i, submitter.submit(job).await) });
         }
         for (i, result) in tasks.join_all().await {
@@ -181,8 +239,16 @@ async fn a_bad_member_of_a_group_fails_alone() {
         assert_eq!(w.rows().await.len(), 19);
         // Alone in its group, it fails in the same way.
         let alone = w.submitter.submit(job(nobody)).await;
-        assert!(matches!(alone, Err(DbError::Statement(_))), "{}: {alone:?}", w.name);
-        assert_eq!(w.number("SELECT count(*) FROM lanes").await, 1, "nothing of a failed submit stays");
+        assert!(
+            matches!(alone, Err(DbError::Statement(_))),
+            "{}: {alone:?}",
+            w.name
+        );
+        assert_eq!(
+            w.number("SELECT count(*) FROM lanes").await,
+            1,
+            "nothing of a failed submit stays"
+        );
     })
     .await;
 }
@@ -204,12 +270,17 @@ async fn a_key_in_another_transaction_is_in_flight() {
         START + 1000
     );
     txn.execute_unprepared(&sql).await.expect("insert");
-    assert_eq!(w.submitter.submit(keyed(owner, "k", 1)).await.ok(), Some(Submitted::InFlight));
+    assert_eq!(
+        w.submitter.submit(keyed(owner, "k", 1)).await.ok(),
+        Some(Submitted::InFlight)
+    );
     txn.rollback().await.expect("rollback");
     w.submit(keyed(owner, "k", 1)).await;
 
     let txn = other.begin().await.expect("begin");
-    txn.execute_unprepared("UPDATE lanes SET waiting = waiting").await.expect("lock");
+    txn.execute_unprepared("UPDATE lanes SET waiting = waiting")
+        .await
+        .expect("lock");
     let held = w.submitter.submit(job(owner)).await;
     assert!(matches!(held, Err(DbError::Unavailable(_))), "{held:?}");
     txn.rollback().await.expect("rollback");

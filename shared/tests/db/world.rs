@@ -2,11 +2,7 @@
 //!
 //! Not here: what a statement should do; that stands in the tests.
 
-use std::{
-    path::Path,
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{path::Path, sync::OnceLock, time::Duration};
 
 use lamplighter_shared::{
     clock::{Clock, ManualClock},
@@ -67,14 +63,23 @@ pub async fn for_each_database(body: impl AsyncFn(&World)) {
 /// The server that all tests of this program share. Nothing here outlives it, so it need not sync.
 fn postgres() -> &'static Postgres {
     static SERVER: OnceLock<Postgres> = OnceLock::new();
-    SERVER.get_or_init(|| Postgres::start_with(&Options { fsync: false, ..Options::default() }))
+    SERVER.get_or_init(|| {
+        Postgres::start_with(&Options {
+            fsync: false,
+            ..Options::default()
+        })
+    })
 }
 
 /// A folder in memory where the machine has one: these tests wait for thousands of commits, and none
 /// of them cuts the power.
 fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
-    let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let place = if memory.is_dir() {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
     tempfile::tempdir_in(place).expect("a temporary folder")
 }
 
@@ -83,24 +88,41 @@ impl World {
     pub async fn fresh(name: &'static str) -> Self {
         let (url, folder) = if name == "sqlite" {
             let folder = folder();
-            (format!("sqlite://{}?mode=rwc", folder.path().join("x.db").display()), Some(folder))
+            (
+                format!("sqlite://{}?mode=rwc", folder.path().join("x.db").display()),
+                Some(folder),
+            )
         } else {
             (postgres().create_database().1, None)
         };
         let clock = ManualClock::at(START);
-        let db = Db::connect(&url).await.expect("connect").with_clock(Clock::Manual(clock.clone()));
+        let db = Db::connect(&url)
+            .await
+            .expect("connect")
+            .with_clock(Clock::Manual(clock.clone()));
         db.migrate().await.expect("migrate");
         let mut options = ConnectOptions::new(&url);
         options.max_connections(2).min_connections(1).sqlx_logging(false);
         let raw = Database::connect(options).await.expect("a second connection");
         let submitter = Submitter::start(db.clone(), &Lifecycle::default(), KEY_TTL);
-        Self { db, clock, name, url, submitter, raw, _folder: folder }
+        Self {
+            db,
+            clock,
+            name,
+            url,
+            submitter,
+            raw,
+            _folder: folder,
+        }
     }
 
     /// A new user.
     pub async fn user(&self) -> UserId {
         let email = format!("{}@example.com", Uuid::now_v7());
-        users::create(&self.db, &email, Role::User).await.expect("a user").id
+        users::create(&self.db, &email, Role::User)
+            .await
+            .expect("a user")
+            .id
     }
 
     /// Stores the job, which must be new.
@@ -143,25 +165,40 @@ impl World {
 
     /// Ends runs.
     pub async fn finish(&self, claimer: &Claimer, ends: &[Finish]) -> Vec<Finished> {
-        finish(&self.db, claimer.boot, MAX_CRASHES, ends).await.expect("finish")
+        finish(&self.db, claimer.boot, MAX_CRASHES, ends)
+            .await
+            .expect("finish")
     }
 
     /// Ends runs well.
     pub async fn succeed(&self, claimer: &Claimer, claimed: &[Claimed]) {
-        let ends: Vec<Finish> =
-            claimed.iter().map(|c| end(c, Outcome::Succeeded("{}".to_owned()))).collect();
-        assert_eq!(self.finish(claimer, &ends).await.len(), claimed.len(), "{}: no run was stale", self.name);
+        let ends: Vec<Finish> = claimed
+            .iter()
+            .map(|c| end(c, Outcome::Succeeded("{}".to_owned())))
+            .collect();
+        assert_eq!(
+            self.finish(claimer, &ends).await.len(),
+            claimed.len(),
+            "{}: no run was stale",
+            self.name
+        );
     }
 
     /// The job's row, without asking whose it is.
     pub async fn row(&self, id: JobId) -> Row {
         let rows = self.rows().await;
-        rows.into_iter().find(|r| r.id == id).unwrap_or_else(|| panic!("{}: {id} is there", self.name))
+        rows.into_iter()
+            .find(|r| r.id == id)
+            .unwrap_or_else(|| panic!("{}: {id} is there", self.name))
     }
 
     /// All jobs, oldest first.
     pub async fn rows(&self) -> Vec<Row> {
-        self.query("SELECT * FROM jobs ORDER BY id").await.iter().map(Row::read).collect()
+        self.query("SELECT * FROM jobs ORDER BY id")
+            .await
+            .iter()
+            .map(Row::read)
+            .collect()
     }
 
     /// One number.
@@ -172,12 +209,18 @@ impl World {
     /// Rows of any statement.
     pub async fn query(&self, sql: &str) -> Vec<QueryResult> {
         let statement = Statement::from_string(self.raw.get_database_backend(), sql);
-        self.raw.query_all_raw(statement).await.unwrap_or_else(|e| panic!("{}: {sql}: {e}", self.name))
+        self.raw
+            .query_all_raw(statement)
+            .await
+            .unwrap_or_else(|e| panic!("{}: {sql}: {e}", self.name))
     }
 
     /// Changes rows behind the statements' back.
     pub async fn execute(&self, sql: &str) {
-        self.raw.execute_unprepared(sql).await.unwrap_or_else(|e| panic!("{}: {sql}: {e}", self.name));
+        self.raw
+            .execute_unprepared(sql)
+            .await
+            .unwrap_or_else(|e| panic!("{}: {sql}: {e}", self.name));
     }
 
     /// The counts of every lane are what a count over the jobs says.
@@ -190,7 +233,13 @@ impl World {
         let read = |row: &QueryResult| {
             let text = |column: &str| row.try_get::<String>("", column).expect("text");
             let number = |column: &str| row.try_get::<i64>("", column).expect("number");
-            (text("model"), text("share_key"), text("priority"), number("waiting"), number("running"))
+            (
+                text("model"),
+                text("share_key"),
+                text("priority"),
+                number("waiting"),
+                number("running"),
+            )
         };
         let kept: Vec<_> = self.query(kept).await.iter().map(read).collect();
         let counted: Vec<_> = self.query(counted).await.iter().map(read).collect();
@@ -230,7 +279,11 @@ impl Row {
         }
         Self {
             id: JobId(column!("id")),
-            state: row.try_get::<String>("", "state").expect("state").parse().expect("a state"),
+            state: row
+                .try_get::<String>("", "state")
+                .expect("state")
+                .parse()
+                .expect("a state"),
             rank: column!("rank"),
             attempt: column!("attempt"),
             epoch: column!("epoch"),
@@ -279,15 +332,31 @@ pub fn jobs(owner: UserId, count: usize) -> Vec<NewJob> {
 
 /// A request with this key; `body` tells requests apart.
 pub fn keyed(owner: UserId, key: &str, body: u8) -> NewJob {
-    NewJob { idempotency: Some(Idempotency { key: key.to_owned(), body_hash: [body; 32] }), ..job(owner) }
+    NewJob {
+        idempotency: Some(Idempotency {
+            key: key.to_owned(),
+            body_hash: [body; 32],
+        }),
+        ..job(owner)
+    }
 }
 
 /// A worker that has just started.
 pub fn worker(name: &str) -> Claimer {
-    Claimer { boot: Uuid::now_v7(), worker: name.to_owned(), lease: LEASE }
+    Claimer {
+        boot: Uuid::now_v7(),
+        worker: name.to_owned(),
+        lease: LEASE,
+    }
 }
 
 /// The end of a claimed run.
 pub fn end(claimed: &Claimed, outcome: Outcome) -> Finish {
-    Finish { job: claimed.job.id, epoch: claimed.job.epoch, outcome, metrics: Metrics::default(), last_seq: 0 }
+    Finish {
+        job: claimed.job.id,
+        epoch: claimed.job.epoch,
+        outcome,
+        metrics: Metrics::default(),
+        last_seq: 0,
+    }
 }
