@@ -10,7 +10,14 @@ use sea_orm_migration::sea_orm::{
 };
 use tempfile::TempDir;
 
-const STATES: [&str; 6] = ["queued", "processing", "succeeded", "failed", "canceled", "expired"];
+const STATES: [&str; 6] = [
+    "queued",
+    "processing",
+    "succeeded",
+    "failed",
+    "canceled",
+    "expired",
+];
 
 /// Runs a test on an empty SQLite and on an empty Postgres.
 async fn for_each_database(body: impl AsyncFn(&DatabaseConnection)) {
@@ -41,8 +48,13 @@ async fn schema(db: &DatabaseConnection) -> Vec<String> {
              WHERE tbl_name <> 'seaql_migrations' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
         }
     };
-    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.expect("the schema");
-    rows.iter().map(|row| row.try_get_by_index(0).expect("text")).collect()
+    let rows = db
+        .query_all_raw(Statement::from_string(db.get_database_backend(), sql))
+        .await
+        .expect("the schema");
+    rows.iter()
+        .map(|row| row.try_get_by_index(0).expect("text"))
+        .collect()
 }
 
 async fn up(db: &DatabaseConnection) {
@@ -55,7 +67,9 @@ async fn insert(db: &DatabaseConnection, number: usize, state: &str) -> Result<(
         DbBackend::Postgres => format!("'00000000-0000-0000-0000-{number:012}'"),
         _ => format!("x'{number:032}'"),
     };
-    let user = format!("INSERT INTO users (id, email, role, created_at) VALUES ({id}, 'u{number}@example.com', 'user', 0)");
+    let user = format!(
+        "INSERT INTO users (id, email, role, created_at) VALUES ({id}, 'u{number}@example.com', 'user', 0)"
+    );
     let job = format!(
         "INSERT INTO jobs (id, owner_id, model, task, share_key, priority, state, rank, created_at, run_at,
            start_deadline, run_timeout_ms)
@@ -66,7 +80,10 @@ async fn insert(db: &DatabaseConnection, number: usize, state: &str) -> Result<(
 }
 
 async fn execute(db: &DatabaseConnection, sql: &str) -> Result<(), String> {
-    db.execute_unprepared(sql).await.map(drop).map_err(|e| e.to_string())
+    db.execute_unprepared(sql)
+        .await
+        .map(drop)
+        .map_err(|e| e.to_string())
 }
 
 #[tokio::test]
@@ -117,24 +134,42 @@ async fn a_terminal_row_never_changes_state() {
             insert(db, number, from).await.expect("insert");
             let terminal = !matches!(*from, "queued" | "processing");
             for to in STATES.iter().filter(|to| *to != from) {
-                let result = execute(db, &format!("UPDATE jobs SET state = '{to}' WHERE model = 'm{number}'")).await;
+                let result = execute(
+                    db,
+                    &format!("UPDATE jobs SET state = '{to}' WHERE model = 'm{number}'"),
+                )
+                .await;
                 if terminal {
                     let error = result.expect_err("refused");
-                    assert!(error.contains("a terminal job never changes state"), "{from} to {to}: {error}");
+                    assert!(
+                        error.contains("a terminal job never changes state"),
+                        "{from} to {to}: {error}"
+                    );
                     refused += 1;
                 } else {
                     result.unwrap_or_else(|e| panic!("{from} to {to}: {e}"));
                     // A fresh row of the first state: the last one may have ended.
-                    execute(db, &format!("DELETE FROM jobs WHERE model = 'm{number}'")).await.expect("delete");
-                    execute(db, &format!("DELETE FROM users WHERE email = 'u{number}@example.com'")).await.expect("delete");
+                    execute(db, &format!("DELETE FROM jobs WHERE model = 'm{number}'"))
+                        .await
+                        .expect("delete");
+                    execute(
+                        db,
+                        &format!("DELETE FROM users WHERE email = 'u{number}@example.com'"),
+                    )
+                    .await
+                    .expect("delete");
                     insert(db, number, from).await.expect("insert");
                 }
             }
             // The other columns may change (data is removed after a while), and writing the same state is no change.
-            let sql = format!("UPDATE jobs SET data_removed = true, state = '{from}' WHERE model = 'm{number}'");
+            let sql =
+                format!("UPDATE jobs SET data_removed = true, state = '{from}' WHERE model = 'm{number}'");
             execute(db, &sql).await.expect("an update that keeps the state");
         }
-        println!("{:?}: {refused} changes of terminal rows refused", db.get_database_backend());
+        println!(
+            "{:?}: {refused} changes of terminal rows refused",
+            db.get_database_backend()
+        );
         assert_eq!(refused, 20);
     })
     .await;
