@@ -50,8 +50,8 @@ impl Db {
             } else {
                 format!("{url}?mode=rwc")
             };
-            let write = open(sqlite_options(&url, 1)).await?;
-            let read = open(sqlite_options(&url, 4)).await?;
+            let write = Database::connect(sqlite_options(&url, 1)).await?;
+            let read = Database::connect(sqlite_options(&url, 4)).await?;
             Ok(Self {
                 read,
                 write,
@@ -66,7 +66,7 @@ impl Db {
                 .connect_timeout(Duration::from_secs(5))
                 .statement_timeout(Duration::from_secs(5))
                 .sqlx_logging(false);
-            let pool = open(options).await?;
+            let pool = Database::connect(options).await?;
             Ok(Self {
                 read: pool.clone(),
                 write: pool,
@@ -219,14 +219,6 @@ impl Db {
             }
         }
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place where connections are opened, with their settings"
-)]
-async fn open(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
-    Database::connect(options).await
 }
 
 fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
