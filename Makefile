@@ -32,7 +32,7 @@ sdk: need-rust ## Generate the SDKs from openapi.json
 
 bench: need-rust ## Measure; the figures are kept in bench/RESULTS.md
 	cargo build --release --workspace --bins
-	cargo run --release --package lamplighter-bench -- $(ARGS)
+	"$${CARGO_TARGET_DIR:-target}/release/lamplighter-bench" $(ARGS)
 
 need-rust:
 	@scripts/need-rust.sh

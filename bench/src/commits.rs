@@ -1,0 +1,63 @@
+//! What a durable commit costs here: the yardstick of latency, since a job can't end before three of them
+//! (submitted, claimed, finished) are on the disk.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+
+/// A SQLite database with one small table, as durable as the server's (WAL, synchronous FULL).
+pub struct Commits(DatabaseConnection);
+
+impl Commits {
+    /// Makes the database in `dir`.
+    ///
+    /// # Errors
+    /// Where it can't be made.
+    pub async fn open(dir: &Path) -> io::Result<Self> {
+        let path = dir.join("commits.db");
+        let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
+        options
+            .max_connections(1)
+            .sqlx_logging(false)
+            .map_sqlx_sqlite_opts(|o| o.pragma("journal_mode", "WAL").pragma("synchronous", "FULL"));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the yardstick is a plain connection, not ours"
+        )]
+        let connection = Database::connect(options).await.map_err(io::Error::other)?;
+        connection
+            .execute_unprepared("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+            .await
+            .map_err(io::Error::other)?;
+        Ok(Self(connection))
+    }
+
+    /// Inserts one small row in a transaction of its own; how long until it was durable.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn one(&self) -> io::Result<Duration> {
+        let started = Instant::now();
+        self.0
+            .execute_unprepared("INSERT INTO notes (text) VALUES ('a small row of a hundred bytes or so')")
+            .await
+            .map_err(io::Error::other)?;
+        Ok(started.elapsed())
+    }
+}
+
+/// Appends 4 KiB to a file and syncs it; how long that took.
+///
+/// # Errors
+/// Where the file can't be written.
+pub fn synced_append(file: &mut File) -> io::Result<Duration> {
+    let started = Instant::now();
+    file.write_all(&[7; 4096])?;
+    file.sync_data()?;
+    Ok(started.elapsed())
+}

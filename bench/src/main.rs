@@ -1,0 +1,127 @@
+//! Measures Lamplighter against yardsticks of the same run: what is compared stands side by side, on the
+//! same machine, in turns. The figures of a run come out as the table that RESULTS.md keeps.
+//!
+//! Start with [`batching`] (the platform against its own runner), then [`latency`], [`idle`] and [`queue`].
+//! Not here: tests. Nothing of this fails a build, since a busy machine would.
+
+mod batching;
+mod direct;
+mod load;
+mod client;
+mod sentences;
+mod latency;
+mod commits;
+mod idle;
+mod process;
+mod queue;
+mod report;
+mod stats;
+
+use std::{fs, io, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, ValueEnum};
+
+use crate::{batching::Size, report::Report};
+
+/// Measures a built `lamplighter`.
+#[derive(Debug, Parser)]
+struct Cli {
+    /// What to measure.
+    #[arg(value_enum, default_value = "all")]
+    what: What,
+    /// The program that is measured; by default the `lamplighter` beside this one.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+    /// A quick look: less of everything, and figures that mean less.
+    #[arg(long)]
+    quick: bool,
+    /// Rounds of each kind that `batching` takes the middle of.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Everything.
+    All,
+    /// The platform's sentences a second against the runner's.
+    Batching,
+    /// Idle latency against durable commits; submitting and echo with many clients.
+    Latency,
+    /// Time to be ready, memory and processor time when idle.
+    Idle,
+    /// The queue's statements with few and many jobs waiting.
+    Queue,
+}
+
+// One thread: the clients should take little from the two processors of a small machine.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match measure(Cli::parse()).await {
+        Ok(report) => {
+            println!("{report}");
+            if report.all_met() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(1)
+            }
+        }
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn measure(cli: Cli) -> io::Result<Report> {
+    let program = match cli.program {
+        Some(program) => program,
+        None => std::env::current_exe()?.with_file_name("lamplighter"),
+    };
+    if !program.is_file() {
+        let hint = "build it: cargo build --release --workspace --bins";
+        return Err(io::Error::other(format!(
+            "{}: no such program; {hint}",
+            program.display()
+        )));
+    }
+    let program = program.canonicalize()?;
+    let wanted = |part| cli.what == What::All || cli.what == part;
+    let mut report = Report::default();
+    let load_before = load_average();
+    if wanted(What::Batching) {
+        let size = if cli.quick {
+            Size {
+                sentences: 200,
+                rounds: 1,
+            }
+        } else {
+            Size {
+                sentences: 2000,
+                rounds: cli.rounds.max(1),
+            }
+        };
+        batching::measure(&program, size, &mut report).await?;
+    }
+    if wanted(What::Latency) {
+        latency::measure(&program, if cli.quick { 50 } else { 500 }, &mut report).await?;
+    }
+    if wanted(What::Idle) {
+        idle::measure(&program, if cli.quick { 100 } else { 2000 }, &mut report).await?;
+    }
+    if wanted(What::Queue) {
+        let waiting: &[usize] = if cli.quick { &[1000] } else { &[1000, 100_000] };
+        queue::measure(waiting, if cli.quick { 5 } else { 40 }, &mut report).await?;
+    }
+    report.note(
+        "Load average (1 min) before and after",
+        format!("{load_before} / {}", load_average()),
+    );
+    Ok(report)
+}
+
+/// How busy the machine is, ourselves included.
+fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or("?").to_owned()
+}
