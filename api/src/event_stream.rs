@@ -225,7 +225,10 @@ impl EventStream {
         if self.job.state.is_terminal() {
             self.phase = Phase::Ending;
             self.refill |= !self.complete();
-            return Ok(());
+            // Every stream begins with a snapshot; one that has begun ends with `done`, which says more.
+            if self.told.is_some() {
+                return Ok(());
+            }
         }
         self.tell_status().await
     }
