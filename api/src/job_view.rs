@@ -214,7 +214,7 @@ impl JobView {
             object: "job".to_owned(),
             model: job.model.clone(),
             task: job.task.clone(),
-            version: job.metrics.digest.clone(),
+            version: job.metrics.digest.clone().filter(|d| !d.is_empty()),
             status: job.state.into(),
             input: json(input)?,
             output: json(output)?,

@@ -154,25 +154,25 @@ async fn a_late_or_returning_client_sees_each_event_once() {
     let run = world.claim().await;
     world.tell(run, 1..=600).await;
     world.finish(run, Outcome::Succeeded("{}".to_owned()), 600).await;
-    let mut whole = numbered(1, 1..=600);
-    whole.push("done 1-600".to_owned());
+    let after = |place: &str, seq: u64| {
+        let mut names = vec![format!("status {place}")];
+        names.extend(numbered(1, seq + 1..=600));
+        names.push("done 1-600".to_owned());
+        names
+    };
     assert_eq!(
         Client::open(&world, &job, None).await.names().await,
-        whole,
+        after("0-0", 0),
         "more than a client may hold at once"
     );
-    assert_eq!(Client::open(&world, &job, Some("1-0")).await.names().await, whole);
-    assert_eq!(
-        Client::open(&world, &job, Some("1-597")).await.names().await,
-        whole[597..]
-    );
-    assert_eq!(
-        Client::open(&world, &job, Some("1-600")).await.names().await,
-        ["done 1-600"]
-    );
+    for seq in [0, 597, 600] {
+        let place = format!("1-{seq}");
+        let names = Client::open(&world, &job, Some(&place)).await.names().await;
+        assert_eq!(names, after(&place, seq));
+    }
     let path = format!("/v1/jobs/{job}/events?starting_after=1-599");
     let read = send(&world.api(), world.request(Method::GET, &path).finish()).await;
-    assert_eq!(read.text.matches("event: ").count(), 2, "{}", read.text);
+    assert_eq!(read.text.matches("event: ").count(), 3, "{}", read.text);
 }
 
 #[tokio::test]
@@ -209,17 +209,15 @@ async fn a_new_run_resets_and_old_runs_are_void() {
     ];
     assert_eq!(names, want);
     let back = Client::open(&world, &job, Some("1-2")).await.names().await;
-    assert_eq!(
-        back,
-        ["reset 1-2", "output 2-1", "output 2-2", "output 2-3", "done 2-3"]
-    );
+    let second_run = ["output 2-1", "output 2-2", "output 2-3", "done 2-3"];
+    assert_eq!(back[..2], ["reset 1-2", "status 1-2"]);
+    assert_eq!(back[2..], second_run);
     let new = Client::open(&world, &job, None).await.names().await;
-    assert_eq!(new, ["output 2-1", "output 2-2", "output 2-3", "done 2-3"]);
+    assert_eq!(new[..1], ["status 0-0"]);
+    assert_eq!(new[1..], second_run);
     let imagined = Client::open(&world, &job, Some("9-9")).await.names().await;
-    assert_eq!(
-        imagined,
-        ["reset 0-0", "output 2-1", "output 2-2", "output 2-3", "done 2-3"]
-    );
+    assert_eq!(imagined[..2], ["reset 0-0", "status 0-0"]);
+    assert_eq!(imagined[2..], second_run);
 }
 
 #[tokio::test]

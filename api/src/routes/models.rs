@@ -169,7 +169,7 @@ impl ModelView {
             status,
             status_detail: state.and_then(|s| s.detail.clone()),
             workers: state.map_or(0, |s| s.workers),
-            version: state.and_then(|s| s.digest.clone()),
+            version: state.and_then(|s| s.digest.clone()).filter(|d| !d.is_empty()),
             dtype: spec.dtype.clone(),
             license: spec.license.clone(),
             limits: ModelLimits {
