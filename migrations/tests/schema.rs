@@ -19,6 +19,14 @@ const STATES: [&str; 6] = [
     "expired",
 ];
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the changes are tested without the settings of ours"
+)]
+async fn connect(options: ConnectOptions) -> DatabaseConnection {
+    Database::connect(options).await.expect("connect")
+}
+
 /// Runs a test on an empty SQLite and on an empty Postgres.
 async fn for_each_database(body: impl AsyncFn(&DatabaseConnection)) {
     let folder = TempDir::new().expect("a temporary folder");
@@ -27,7 +35,7 @@ async fn for_each_database(body: impl AsyncFn(&DatabaseConnection)) {
     for url in [sqlite, postgres] {
         let mut options = ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);
-        let db = Database::connect(options).await.expect("connect");
+        let db = connect(options).await;
         body(&db).await;
     }
 }

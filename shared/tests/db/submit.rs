@@ -8,7 +8,7 @@ use lamplighter_shared::{
         Db, DbError,
         finish::Outcome,
         jobs::{self, Delete},
-        submit::{NewJob, Submitted, Submitter},
+        submit::{NewJob, Submitted, Submitter, forget_keys},
     },
     id::{JobId, UserId},
     job::{Job, JobState, Priority},
@@ -152,6 +152,25 @@ async fn a_key_is_free_after_it_ran_out_or_its_job_was_deleted() {
     .await;
 }
 
+#[tokio::test]
+async fn keys_that_ran_out_are_forgotten() {
+    for_each_database(async |w| {
+        let owner = w.user().await;
+        w.submit(keyed(owner, "old", 1)).await;
+        w.clock.advance(1);
+        let young = w.submit(keyed(owner, "young", 1)).await;
+        assert_eq!(forget_keys(&w.db).await.ok(), Some(0));
+        w.clock.advance(KEY_TTL.as_millis() as i64 - 1);
+        assert_eq!(forget_keys(&w.db).await.ok(), Some(1));
+        assert_eq!(w.number("SELECT count(*) FROM idempotency_keys").await, 1);
+        assert_eq!(
+            replayed(w.submitter.submit(keyed(owner, "young", 1)).await).id,
+            young.id
+        );
+    })
+    .await;
+}
+
 /// Two submitters, as two nodes would have, so that groups race for the same keys.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_submits_of_twenty_keys_make_one_job_a_key() {
@@ -257,10 +276,10 @@ async fn a_bad_member_of_a_group_fails_alone() {
 /// no matter of keys.
 #[tokio::test]
 async fn a_key_in_another_transaction_is_in_flight() {
-    use sea_orm::{ConnectionTrait, Database, TransactionTrait};
+    use sea_orm::{ConnectionTrait, TransactionTrait};
     let w = crate::world::World::fresh("postgres").await;
     let owner = w.user().await;
-    let other = Database::connect(&w.url).await.expect("connect");
+    let other = crate::world::raw(&w.url).await;
     let txn = other.begin().await.expect("begin");
     let sql = format!(
         "INSERT INTO idempotency_keys (owner_id, key, body_hash, job_id, expires_at)

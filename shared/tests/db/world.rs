@@ -71,6 +71,14 @@ fn postgres() -> &'static Postgres {
     })
 }
 
+/// A connection that is not one of ours: it looks at the tables, and holds locks as another program would.
+#[expect(clippy::disallowed_methods, reason = "it stands for somebody else")]
+pub async fn raw(url: &str) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(2).min_connections(1).sqlx_logging(false);
+    Database::connect(options).await.expect("a second connection")
+}
+
 /// A folder in memory where the machine has one: these tests wait for thousands of commits, and none
 /// of them cuts the power.
 fn folder() -> TempDir {
@@ -101,9 +109,7 @@ impl World {
             .expect("connect")
             .with_clock(Clock::Manual(clock.clone()));
         db.migrate().await.expect("migrate");
-        let mut options = ConnectOptions::new(&url);
-        options.max_connections(2).min_connections(1).sqlx_logging(false);
-        let raw = Database::connect(options).await.expect("a second connection");
+        let raw = raw(&url).await;
         let submitter = Submitter::start(db.clone(), &Lifecycle::default(), KEY_TTL);
         Self {
             db,
