@@ -65,10 +65,9 @@ impl Feeder {
                 }
                 Err(error) => {
                     tracing::warn!(%error, model = self.model, "a claim failed; trying again");
-                    drop(slots);
-                    sleep(pause).await;
+                    let this = pause;
                     pause = (pause * 2).min(MAX_PAUSE);
-                    continue;
+                    this
                 }
             };
             drop(slots);
@@ -81,10 +80,16 @@ impl Feeder {
         }
     }
 
-    /// Waits until the dispatcher can use jobs; then all slots that are free.
+    /// Waits until the dispatcher can use jobs and there is room; then all slots that are free.
     async fn may_claim(&mut self) -> Option<OwnedSemaphorePermit> {
-        self.gate.wait_for(|open| *open).await.ok()?;
-        self.free_slots().await
+        loop {
+            self.gate.wait_for(|open| *open).await.ok()?;
+            let slots = self.free_slots().await?;
+            // Room often comes with the very start of a batch, which closes the gate.
+            if *self.gate.borrow() {
+                return Some(slots);
+            }
+        }
     }
 
     /// All slots that are free, at least one.
