@@ -7,7 +7,12 @@ mod pace;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use lamplighter_shared::{db::workers::ModelStatus, event::JobEvent, id::JobId, model_spec::ModelSpec};
+use lamplighter_shared::{
+    db::{finish::Outcome, workers::ModelStatus},
+    event::JobEvent,
+    id::JobId,
+    model_spec::ModelSpec,
+};
 use serde_json::value::RawValue;
 use tokio::{
     sync::{mpsc, watch},
@@ -19,7 +24,7 @@ use crate::{
     batcher::Budget,
     context::Context,
     held::Held,
-    lease::Control,
+    lease::{Control, Standing},
     member::{Members, Phase},
     runner::{
         process::{Runner, RunnerOptions, RunnerSender, StartError},
@@ -41,8 +46,8 @@ pub struct Dispatcher {
     members: Members,
     /// The runner, while there is one.
     runner: Option<(RunnerSender, ModelInfo)>,
-    /// Tickets whose jobs have ended while the runner still computes them, with their deadlines.
-    abandoned: BTreeMap<Ticket, Instant>,
+    /// Tickets whose jobs have ended while the runner still computes them.
+    abandoned: BTreeMap<Ticket, Abandoned>,
     /// The batch of a model whose members are computed together.
     batch: Option<pace::Batch>,
     pace: Pace,
@@ -50,8 +55,26 @@ pub struct Dispatcher {
     events: Vec<(JobId, Vec<JobEvent>)>,
     flush_at: Option<Instant>,
     inbox_open: bool,
-    /// Whether the runner's coming end is our own doing, and nobody's crash.
-    killed_on_purpose: bool,
+    /// Why the runner was killed, from then on until it is gone.
+    killed: Option<Kill>,
+}
+
+/// A run that nobody waits for any more.
+#[derive(Debug, Clone, Copy)]
+struct Abandoned {
+    /// From when on the runner is not kept for it alone.
+    idle: Instant,
+    /// When the runner is killed whatever else it does.
+    deadline: Instant,
+}
+
+/// Why we killed a runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kill {
+    /// For jobs that were ended already: nobody else is to blame.
+    Overdue,
+    /// It gave no sign of life: whoever ran may be to blame.
+    Silent,
 }
 
 /// The ends of the channels that a dispatcher listens to.
@@ -83,26 +106,36 @@ impl Dispatcher {
             events: Vec::new(),
             flush_at: None,
             inbox_open: true,
-            killed_on_purpose: false,
+            killed: None,
         }
     }
 
     /// Serves until the worker stops. A runner that dies in a batch is started again at once; the
-    /// pause grows only for those that die while they load.
+    /// pause grows only for those that die while they load, or soon after and of no job.
     pub async fn run(mut self) {
         let mut pause = PAUSES.0;
         while !self.context.lifecycle.soft.is_cancelled() {
             match self.start().await {
                 Some(Ok(mut runner)) => {
-                    pause = PAUSES.0;
+                    let started = Instant::now();
                     let end = self.drive(&mut runner).await;
                     self.runner = None;
                     self.gate.send_replace(false);
-                    match end {
-                        End::Stopped => runner.shutdown().await,
+                    let explained = match end {
+                        End::Stopped => {
+                            runner.shutdown().await;
+                            true
+                        }
                         End::Exited(exit) => self.crashed(&exit),
-                    }
+                    };
                     self.flush().await;
+                    if explained || started.elapsed() > PAUSES.1 {
+                        pause = PAUSES.0;
+                    } else {
+                        self.set_status(ModelStatus::Failed, Some("its process keeps ending".to_owned()));
+                        self.rest(pause).await;
+                        pause = (pause * 2).min(PAUSES.1);
+                    }
                 }
                 Some(Err(error)) => {
                     self.failed_to_start(&error);
@@ -140,7 +173,9 @@ impl Dispatcher {
                         self.runner = Some((runner.sender(), info));
                         self.set_status(ModelStatus::Ready, None);
                         for ticket in self.members.tickets(|_| true) {
-                            self.prepare(ticket);
+                            if let Some(member) = self.members.get(ticket) {
+                                member.phase = Phase::Unread;
+                            }
                         }
                         runner
                     }));
@@ -152,13 +187,21 @@ impl Dispatcher {
         }
     }
 
-    /// Waits before the next start; jobs in hand go to other workers meanwhile.
+    /// Waits before the next start; jobs in hand, and those still on their way here, go back to the
+    /// queue meanwhile.
     async fn rest(&mut self, pause: Duration) {
         self.members = Members::default();
         let soft = self.context.lifecycle.soft.clone();
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = soft.cancelled() => {}
+        let rested = sleep(pause);
+        tokio::pin!(rested);
+        loop {
+            tokio::select! {
+                () = &mut rested => return,
+                held = self.inbox.recv(), if self.inbox_open => self.inbox_open = held.is_some(),
+                // What it is about was just handed back.
+                Some(_) = self.control.recv() => {}
+                () = soft.cancelled() => return,
+            }
         }
     }
 
@@ -176,14 +219,21 @@ impl Dispatcher {
         self.context.board.set(&self.spec.id, status, detail, digest);
     }
 
-    /// Takes a job in; has it prepared once there is a runner.
+    /// Takes a job in, unless it was lost or cancelled on its way here.
     fn admit(&mut self, held: Option<Held>) {
         let Some(held) = held else {
             self.inbox_open = false;
             return;
         };
-        let ticket = self.members.add(held);
-        self.prepare(ticket);
+        match self.context.leases.standing(held.job(), held.epoch()) {
+            Standing::Lost => held.abandon(),
+            standing => {
+                let ticket = self.members.add(held);
+                if standing == Standing::Canceled {
+                    self.end(ticket, Outcome::Canceled, None);
+                }
+            }
+        }
     }
 
     fn prepare(&mut self, ticket: Ticket) {

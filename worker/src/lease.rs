@@ -9,7 +9,7 @@ use std::{
 
 use lamplighter_shared::{db::lease, id::JobId};
 use tokio::{
-    sync::{broadcast, mpsc},
+    sync::{Notify, broadcast, mpsc},
     time::{MissedTickBehavior, interval},
 };
 
@@ -24,9 +24,24 @@ pub enum Control {
     Cancel(JobId, i64),
 }
 
+/// What is known of a run when it reaches whoever runs it; what was told before found nobody there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may run.
+    Held,
+    /// The lease is gone.
+    Lost,
+    /// The owner asked to cancel.
+    Canceled,
+}
+
 /// The jobs in hand, by id.
 #[derive(Default)]
-pub struct Leases(Mutex<HashMap<JobId, Lease>>);
+pub struct Leases {
+    jobs: Mutex<HashMap<JobId, Lease>>,
+    /// Told when the last job leaves.
+    emptied: Notify,
+}
 
 struct Lease {
     epoch: i64,
@@ -52,6 +67,18 @@ impl Leases {
         let mut leases = self.lock();
         if leases.get(&job).is_some_and(|l| l.epoch == epoch) {
             leases.remove(&job);
+        }
+        if leases.is_empty() {
+            self.emptied.notify_one();
+        }
+    }
+
+    /// How this run stands.
+    pub fn standing(&self, job: JobId, epoch: i64) -> Standing {
+        match self.lock().get(&job).filter(|lease| lease.epoch == epoch) {
+            None => Standing::Lost,
+            Some(lease) if lease.cancel_told => Standing::Canceled,
+            Some(_) => Standing::Held,
         }
     }
 
@@ -89,10 +116,13 @@ impl Leases {
         {
             let _ = lease.holder.send(Control::Lost(job, epoch));
         }
+        if leases.is_empty() {
+            self.emptied.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Lease>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,6 +139,7 @@ pub async fn keep(context: Context) {
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let lifecycle = &context.lifecycle;
+    let mut stopping = false;
     loop {
         tokio::select! {
             _ = heartbeat.tick() => renew(&context).await,
@@ -119,9 +150,11 @@ pub async fn keep(context: Context) {
                 // The bell is gone with the process's end; the poll goes on.
                 Err(broadcast::error::RecvError::Closed) => cancels = context.doorbell.listen_cancels(),
             },
+            () = context.leases.emptied.notified(), if stopping => {}
+            () = lifecycle.soft.cancelled(), if !stopping => stopping = true,
             () = lifecycle.hard.cancelled() => return,
         }
-        if lifecycle.soft.is_cancelled() && context.leases.is_empty() {
+        if stopping && context.leases.is_empty() {
             return;
         }
     }

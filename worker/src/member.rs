@@ -20,6 +20,8 @@ use crate::{
 /// How far a member is.
 #[derive(Debug)]
 pub enum Phase {
+    /// The runner has not heard of it.
+    Unread,
     /// The runner reads its input.
     Preparing,
     /// It can run.
@@ -59,7 +61,7 @@ impl Member {
     pub fn new(held: Held) -> Self {
         Self {
             held,
-            phase: Phase::Preparing,
+            phase: Phase::Unread,
             seq: 0,
             chunks: 0,
         }
@@ -68,6 +70,16 @@ impl Member {
     /// Longest time one run may take.
     pub fn run_timeout(&self) -> Duration {
         self.held.claimed.job.run_timeout
+    }
+
+    /// Whether it has to run alone, its reading included: a runner died that had it.
+    pub fn solo(&self) -> bool {
+        self.held.claimed.solo
+    }
+
+    /// Whether the runner is at work on it, and may be dying of it.
+    pub fn at_work(&self) -> bool {
+        matches!(self.phase, Phase::Preparing | Phase::Running(_))
     }
 
     /// Whether it is in the runner.
@@ -177,6 +189,14 @@ impl Members {
             .filter(|(_, m)| keep(m))
             .map(|(t, _)| *t)
             .collect()
+    }
+
+    /// The first in the order of the queue of those that do not run.
+    pub fn first_waiting(&self) -> Option<(Ticket, &Member)> {
+        let place = |m: &Member| (m.held.claimed.job.rank, m.held.claimed.job.id);
+        self.iter()
+            .filter(|(_, m)| m.run().is_none())
+            .min_by_key(|(_, m)| place(m))
     }
 
     /// Those that can run, in the order of the queue.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use lamplighter_shared::{db::finish::Outcome, event::JobEvent};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use super::{Dispatcher, pace::Batch};
+use super::{Dispatcher, Kill, pace::Batch};
 use crate::{
-    batcher::plan,
+    batcher::{Candidate, plan},
     member::{Phase, Run},
     runner::{
         process::{Exit, Runner},
@@ -71,7 +71,7 @@ impl Dispatcher {
                 _ = pings.ticks.tick() => {
                     if pings.asked - pings.answered >= UNANSWERED {
                         tracing::error!(model = self.spec.id, "the runner does not answer; it is killed");
-                        runner.kill();
+                        self.kill(runner, Kill::Silent);
                     }
                     pings.asked += 1;
                     self.tell_runner(ToRunner::Ping { n: pings.asked });
@@ -80,7 +80,11 @@ impl Dispatcher {
                     draining = true;
                     self.hand_back_waiting();
                 }
-                () = lifecycle.hard.cancelled() => return End::Stopped,
+                () = lifecycle.hard.cancelled() => {
+                    // Its jobs are about to be handed back: it must not go on with them.
+                    runner.kill();
+                    return End::Stopped;
+                }
             }
             if draining {
                 // Jobs that were claimed just before the stop.
@@ -96,11 +100,49 @@ impl Dispatcher {
             .batch
             .as_ref()
             .is_none_or(|batch| self.pace.claim_from(batch) <= Instant::now());
-        !draining && ahead
+        !draining && self.killed.is_none() && ahead
     }
 
-    /// Starts what can run now.
+    /// Has the runner read and run what it can now.
     fn start_ready(&mut self) {
+        if self.killed.is_some() {
+            return;
+        }
+        if let Some(ticket) = self.solo_in_turn() {
+            return self.advance_alone(ticket);
+        }
+        for ticket in self
+            .members
+            .tickets(|m| matches!(m.phase, Phase::Unread) && !m.solo())
+        {
+            self.prepare(ticket);
+        }
+        self.start_waiting();
+    }
+
+    /// The solo job that the runner is at work on, else the one whose turn it is.
+    fn solo_in_turn(&self) -> Option<Ticket> {
+        let at_work = self.members.iter().find(|(_, m)| m.solo() && m.at_work());
+        let first = || self.members.first_waiting().filter(|(_, m)| m.solo());
+        at_work.or_else(first).map(|(ticket, _)| ticket)
+    }
+
+    /// A solo job is read and run while the runner does nothing else: if it dies, there is no doubt of what.
+    fn advance_alone(&mut self, ticket: Ticket) {
+        if self.members.iter().any(|(_, m)| m.at_work()) || !self.abandoned.is_empty() {
+            return;
+        }
+        match self.members.get(ticket).map(|m| &m.phase) {
+            Some(Phase::Unread) => self.prepare(ticket),
+            Some(Phase::Ready(cost)) => {
+                let tokens = cost.tokens;
+                self.run_together(vec![ticket], tokens);
+            }
+            _ => {}
+        }
+    }
+
+    fn start_waiting(&mut self) {
         let waiting = self.members.candidates();
         if waiting.is_empty() {
             return;
@@ -119,44 +161,29 @@ impl Dispatcher {
                     .filter(|c| tickets.contains(&c.ticket))
                     .map(|c| c.cost.tokens)
                     .sum();
-                self.batch = Some(Batch {
-                    since: Instant::now(),
-                    tokens,
-                });
-                self.run_together(tickets);
+                self.run_together(tickets, tokens);
             }
         } else {
             self.start_each(&waiting);
         }
     }
 
-    /// Where members run on their own, each starts as soon as there is room; a solo job waits until
-    /// nothing else runs, and those behind it wait for it.
-    fn start_each(&mut self, waiting: &[crate::batcher::Candidate]) {
-        let solo_runs = self
-            .members
-            .iter()
-            .any(|(_, m)| m.run().is_some() && m.held.claimed.solo);
-        let mut busy = self.members.running().count() + self.abandoned.len();
-        let mut tickets = Vec::new();
-        for candidate in waiting {
-            if solo_runs || busy >= self.budget().jobs || (candidate.solo && busy > 0) {
-                break;
-            }
-            tickets.push(candidate.ticket);
-            busy += 1;
-            if candidate.solo {
-                break;
-            }
-        }
+    /// Where members run on their own, each starts as soon as there is room.
+    fn start_each(&mut self, waiting: &[Candidate]) {
+        let busy = self.members.running().count() + self.abandoned.len();
+        let room = self.budget().jobs.saturating_sub(busy);
+        let tickets: Vec<Ticket> = waiting.iter().take(room).map(|c| c.ticket).collect();
         if !tickets.is_empty() {
-            self.run_together(tickets);
+            self.run_together(tickets, 0);
         }
     }
 
-    fn run_together(&mut self, tickets: Vec<Ticket>) {
+    fn run_together(&mut self, tickets: Vec<Ticket>, tokens: usize) {
         let since = Instant::now();
         let joint = self.joint();
+        if joint {
+            self.batch = Some(Batch { since, tokens });
+        }
         let beside = if joint { 0 } else { self.members.running().count() };
         let batch_size = u32::try_from(tickets.len() + beside).unwrap_or(u32::MAX);
         for ticket in &tickets {
@@ -218,6 +245,10 @@ impl Dispatcher {
 
     /// The next moment at which something is due without a message.
     fn next_timer(&self, draining: bool) -> Option<Instant> {
+        if self.killed.is_some() {
+            // Its end is all there is to wait for; however long that takes, no deadline is met again and again.
+            return self.flush_at;
+        }
         let ahead = self
             .batch
             .as_ref()
@@ -227,7 +258,7 @@ impl Dispatcher {
         self.members
             .running()
             .flat_map(|(_, run)| [Some(run.deadline), run.cancel_until])
-            .chain(self.abandoned.values().map(|at| Some(*at)))
+            .chain(self.abandoned.values().map(|a| Some(a.until(self.wanted()))))
             .chain([ahead, self.flush_at])
             .flatten()
             .min()
@@ -238,10 +269,23 @@ impl Dispatcher {
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush().await;
         }
-        if self.give_up_on_cancels(now) || self.end_overdue(now) {
-            self.flush().await;
-            self.killed_on_purpose = true;
-            runner.kill();
+        if self.killed.is_none() {
+            self.give_up_on_cancels(now);
+            if self.end_overdue(now) {
+                self.flush().await;
+                self.kill(runner, Kill::Overdue);
+            }
         }
+    }
+
+    /// Kills the runner; nothing is started with it from now on.
+    fn kill(&mut self, runner: &Runner, why: Kill) {
+        self.killed.get_or_insert(why);
+        runner.kill();
+    }
+
+    /// Whether anybody waits for what the runner computes.
+    pub(super) fn wanted(&self) -> bool {
+        self.members.running().any(|(_, run)| run.result.is_none())
     }
 }

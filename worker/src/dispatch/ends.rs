@@ -3,7 +3,7 @@
 use lamplighter_shared::{db::finish::Outcome, error::ErrorCode, job::JobError};
 use tokio::time::Instant;
 
-use super::Dispatcher;
+use super::{Abandoned, Dispatcher, Kill};
 use crate::{
     lease::Control,
     member::Phase,
@@ -16,6 +16,17 @@ use crate::{
 /// A running job that does not answer a cancellation for so long is ended without its answer: the
 /// owner sees it canceled within 2 s.
 const CANCEL_GRACE: std::time::Duration = std::time::Duration::from_millis(1200);
+
+impl Abandoned {
+    /// When the runner is killed for it; `wanted`: whether the runner computes something else, too.
+    pub(super) fn until(&self, wanted: bool) -> Instant {
+        if wanted {
+            self.deadline
+        } else {
+            self.idle.min(self.deadline)
+        }
+    }
+}
 
 impl Dispatcher {
     /// A member's own end. Where members are computed together it is kept until the batch is done, so
@@ -36,6 +47,11 @@ impl Dispatcher {
         // A cancelled member is done with: its owner need not wait for the others.
         if joint && outcome != Outcome::Canceled {
             run.result = Some(outcome);
+            // The batch's end should be near: the runner is not killed in between.
+            let idle = Instant::now() + CANCEL_GRACE;
+            self.abandoned
+                .values_mut()
+                .for_each(|a| a.idle = a.idle.max(idle));
         } else {
             let compute_ms = run.since.elapsed().as_secs_f64() * 1000.0;
             self.flush().await;
@@ -94,34 +110,35 @@ impl Dispatcher {
                 tracing::warn!(%job, epoch, "a lease was lost; the job is stopped");
                 self.tell_runner(ToRunner::Forget { ticket });
                 if let Some(member) = self.members.remove(ticket) {
-                    self.abandon_run(ticket, member.run().map(|run| run.deadline));
+                    let idle = Instant::now() + CANCEL_GRACE;
+                    self.abandon_run(ticket, member.run().map(|run| run.deadline), idle);
                     member.held.abandon();
                 }
             }
         }
     }
 
-    fn abandon_run(&mut self, ticket: Ticket, deadline: Option<Instant>) {
+    /// What is abandoned keeps its place in the runner until it answers; a runner that has nothing else
+    /// to do is not kept for it.
+    fn abandon_run(&mut self, ticket: Ticket, deadline: Option<Instant>, idle: Instant) {
         if let Some(deadline) = deadline {
-            self.abandoned.insert(ticket, deadline);
+            self.abandoned.insert(ticket, Abandoned { idle, deadline });
         }
     }
 
-    /// Ends canceled jobs that the runner goes on computing; whether the runner has to be killed,
-    /// because it computes nothing else.
-    pub(super) fn give_up_on_cancels(&mut self, now: Instant) -> bool {
+    /// Ends canceled jobs that the runner goes on computing.
+    pub(super) fn give_up_on_cancels(&mut self, now: Instant) {
         let late = self.members.tickets(|m| {
             m.run()
                 .is_some_and(|run| run.result.is_none() && run.cancel_until.is_some_and(|until| until <= now))
         });
-        let gave_up = !late.is_empty();
         for ticket in late {
             let deadline = self
                 .members
                 .get(ticket)
                 .and_then(|m| m.run().map(|run| run.deadline));
             self.end(ticket, Outcome::Canceled, None);
-            self.abandon_run(ticket, deadline);
+            self.abandon_run(ticket, deadline, now);
         }
         for ticket in self
             .members
@@ -131,10 +148,10 @@ impl Dispatcher {
                 run.cancel_until = None;
             }
         }
-        gave_up && !self.members.running().any(|(_, run)| run.result.is_none())
     }
 
-    /// Ends jobs past their deadline; whether the runner has to be killed for them.
+    /// Ends jobs past their deadline; whether the runner has to be killed, for them or for runs that
+    /// nobody waits for.
     ///
     /// Where each member runs on its own, the late one is known. In a batch that is computed together
     /// it is not, unless it is alone: all wait again, each to run alone, and the late one is found then.
@@ -142,17 +159,19 @@ impl Dispatcher {
         let overdue = self
             .members
             .tickets(|m| m.run().is_some_and(|run| run.deadline <= now));
-        let abandoned_overdue = self.abandoned.values().any(|deadline| *deadline <= now);
+        let wanted = self.wanted();
+        let abandoned_overdue = self.abandoned.values().any(|a| a.until(wanted) <= now);
         if overdue.is_empty() && !abandoned_overdue {
             return false;
         }
         let running = self.members.tickets(|m| m.run().is_some());
-        let guilty_known = !self.joint() || running.len() == 1;
+        let guilty_known = !self.joint() || (running.len() == 1 && self.abandoned.is_empty());
         tracing::warn!(
             model = self.spec.id,
             late = overdue.len(),
             running = running.len(),
-            "a run took too long; the runner is killed"
+            abandoned = self.abandoned.len(),
+            "a run took too long or is not wanted any more; the runner is killed"
         );
         for ticket in running {
             let timed_out = overdue.contains(&ticket);
@@ -177,9 +196,9 @@ impl Dispatcher {
         true
     }
 
-    /// The runner is gone: whoever it computed may be to blame. Nobody was running when it is the
-    /// reading of an input that killed it.
-    pub(super) fn crashed(&mut self, exit: &Exit) {
+    /// The runner is gone: whoever it was at work on may be to blame, by running or by being read.
+    /// Whether it is known why: by our doing, or by one of the jobs.
+    pub(super) fn crashed(&mut self, exit: &Exit) -> bool {
         let error = match exit.out_of_memory {
             Some(bytes) => JobError::new(
                 ErrorCode::OutOfMemory,
@@ -190,28 +209,30 @@ impl Dispatcher {
                 format!("the model's process ended: {}", exit.description),
             ),
         };
-        let mut suspects = self.members.tickets(|m| m.run().is_some());
-        if suspects.is_empty() && self.batch.is_none() && self.abandoned.is_empty() && !self.killed_on_purpose
-        {
-            suspects = self.members.tickets(|m| matches!(m.phase, Phase::Preparing));
-        }
-        if !self.killed_on_purpose {
+        let killed = self.killed.take();
+        // Reading goes on beside the answers to signs of life: it can crash a runner, but not silence it.
+        let suspects = self.members.tickets(|m| match killed {
+            None => m.at_work(),
+            Some(_) => m.run().is_some(),
+        });
+        if killed != Some(Kill::Overdue) {
             tracing::error!(model = self.spec.id, jobs = suspects.len(), %exit, "the runner is gone");
         }
-        self.killed_on_purpose = false;
+        let explained = killed.is_some() || !suspects.is_empty() || !self.abandoned.is_empty();
         self.batch = None;
         self.abandoned.clear();
+        let outcome = match killed {
+            Some(Kill::Overdue) => Outcome::HandedBack { solo: false },
+            _ => Outcome::Crashed(error),
+        };
         for ticket in suspects {
             let result = self.members.get(ticket).and_then(|m| match &mut m.phase {
                 Phase::Running(run) => run.result.take(),
                 _ => None,
             });
-            self.end(
-                ticket,
-                result.unwrap_or_else(|| Outcome::Crashed(error.clone())),
-                None,
-            );
+            self.end(ticket, result.unwrap_or_else(|| outcome.clone()), None);
         }
+        explained
     }
 
     /// Hands back whatever has not started.
