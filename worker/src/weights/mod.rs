@@ -117,7 +117,8 @@ fn reasons(failures: &[(String, SourceError)]) -> String {
 }
 
 /// The folder with the model's files, every one verified; fetches them if they are not here. A model
-/// without files gets the folder's name, whether or not it exists.
+/// whose catalogue entry lists no files gets the folder of its first `path:` source as it is, else the
+/// name of its own, whether or not it exists.
 ///
 /// Safe to call from several processes at once: one fetches, the others wait. Touches no network where
 /// the files are here.
@@ -140,7 +141,10 @@ pub fn ensure_from(
 ) -> Result<PathBuf, PullError> {
     check_spec(spec)?;
     let target = models_dir.join(&spec.id);
-    if spec.files.is_empty() || verify(spec, &target).is_ok() {
+    if spec.files.is_empty() {
+        return Ok(unlisted(spec).unwrap_or(target));
+    }
+    if verify(spec, &target).is_ok() {
         return Ok(target);
     }
     let mut failures = Vec::new();
@@ -173,9 +177,20 @@ pub fn ensure_from(
     })
 }
 
+/// The folder of a model whose files nobody has listed.
+fn unlisted(spec: &ModelSpec) -> Option<PathBuf> {
+    spec.sources.iter().find_map(|source| match source {
+        Source::Path(dir) => Some(dir.clone()),
+        Source::Hf { .. } | Source::Pypi { .. } => None,
+    })
+}
+
 /// The folder that holds the model's files, if all are there by name and size; reads none of them.
 pub fn find(spec: &ModelSpec, models_dir: &Path) -> Option<PathBuf> {
     let own = models_dir.join(&spec.id);
+    if spec.files.is_empty() {
+        return Some(unlisted(spec).unwrap_or(own));
+    }
     let complete = |dir: &PathBuf| {
         let here = |path: &str| fs::metadata(dir.join(path)).ok().filter(fs::Metadata::is_file);
         spec.files
