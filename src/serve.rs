@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, TryLockError},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -70,7 +70,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
         config: config.clone(),
         models,
         name: format!("{}-embedded", host_name()),
-        program: std::env::current_exe()?,
+        program: own_program()?,
     };
     supervisor.start(&lifecycle);
     let api = lamplighter_api::serve(listener, state, lifecycle.clone());
@@ -93,6 +93,16 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     // Best effort: a client that finds a stale address is told that nobody answers there.
     let _ = std::fs::remove_file(data_dir.join("server.addr"));
     Ok(())
+}
+
+/// What runners are started from: this very binary, even after an upgrade has replaced it on the disk. A
+/// runner of another version would not speak our language.
+fn own_program() -> std::io::Result<PathBuf> {
+    if cfg!(target_os = "linux") {
+        Ok("/proc/self/exe".into())
+    } else {
+        std::env::current_exe()
+    }
 }
 
 /// Only one process may serve a data folder: it takes all jobs in hand for its own.

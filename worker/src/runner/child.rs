@@ -44,6 +44,9 @@ pub fn main(fd: i32) -> ExitCode {
         // SAFETY: a plain system call on an open descriptor.
         unsafe { libc::fcntl(end.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
     }
+    // What `top` shows; else it could be the name of a link.
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_name(c"lamp-runner");
     ignore_stop_signals();
     limit(libc::RLIMIT_CORE, 0);
     alloc::report_to(writer.as_raw_fd());

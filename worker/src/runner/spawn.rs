@@ -138,6 +138,8 @@ fn command(program: &Path, threads: usize, socket: &OwnedFd) -> io::Result<Comma
     let fd = socket.as_raw_fd();
     let parent = std::process::id();
     let mut command = Command::new(program);
+    // `program` may be a link of the kernel's whose name tells a person nothing.
+    command.arg0("lamplighter");
     command.arg("runner").arg("--fd").arg(fd.to_string());
     command.stdin(Stdio::null()).stdout(Stdio::null());
     // A Ctrl-C in the terminal is for the supervisor, which ends its runners in its own time.
