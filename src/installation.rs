@@ -25,10 +25,13 @@ pub fn block_on(command: impl Future<Output = Result<(), Failure>>) -> ExitCode 
         Ok(runtime) => runtime,
         Err(error) => return fail(&Failure(format!("the runtime could not be started: {error}"))),
     };
-    match runtime.block_on(command) {
+    let code = match runtime.block_on(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(&failure),
-    }
+    };
+    // A download under way on a thread of its own must not hold up the end; it starts again next time.
+    runtime.shutdown_background();
+    code
 }
 
 fn fail(Failure(sentence): &Failure) -> ExitCode {
