@@ -1,0 +1,99 @@
+//! What every operation gives to everybody. A new operation gets its row here, or the test fails.
+
+use serde_json::{Value, json};
+
+use crate::world::Who;
+
+/// What a caller needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Not even a token.
+    Nothing,
+    /// A token with this scope.
+    Scope(&'static str),
+}
+
+/// What the `{id}` of the path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// There is none, or it belongs to nobody.
+    None,
+    /// A job of the owner that has ended.
+    Finished,
+    /// A job of the owner that runs.
+    Running,
+}
+
+/// One operation.
+pub struct Row {
+    /// Its operationId.
+    pub operation: &'static str,
+    /// Its method.
+    pub method: &'static str,
+    /// Its path, as in the document.
+    pub path: &'static str,
+    /// What it needs.
+    pub needs: Needs,
+    /// What it is tried on.
+    pub target: Target,
+    /// What the owner gets.
+    pub owner: &'static [u16],
+}
+
+const READ: Needs = Needs::Scope("jobs:read");
+const WRITE: Needs = Needs::Scope("jobs:write");
+const MODELS: Needs = Needs::Scope("models:read");
+
+/// Every operation.
+#[rustfmt::skip]
+pub const ROWS: &[Row] = &[
+    row("getHealth", "GET", "/healthz", Needs::Nothing, Target::None, &[200]),
+    row("getReadiness", "GET", "/readyz", Needs::Nothing, Target::None, &[200]),
+    row("listModels", "GET", "/v1/models", MODELS, Target::None, &[200]),
+    row("getModel", "GET", "/v1/models/{id}", MODELS, Target::None, &[200]),
+    row("createJob", "POST", "/v1/jobs", WRITE, Target::None, &[202]),
+    row("listJobs", "GET", "/v1/jobs", READ, Target::None, &[200]),
+    row("getJob", "GET", "/v1/jobs/{id}", READ, Target::Finished, &[200]),
+    row("cancelJob", "POST", "/v1/jobs/{id}/cancel", WRITE, Target::Running, &[200, 202]),
+    row("retryJob", "POST", "/v1/jobs/{id}/retry", WRITE, Target::Finished, &[202]),
+    row("deleteJob", "DELETE", "/v1/jobs/{id}", WRITE, Target::Finished, &[204]),
+    row("streamJobEvents", "GET", "/v1/jobs/{id}/events", READ, Target::Finished, &[200]),
+];
+
+const fn row(
+    operation: &'static str,
+    method: &'static str,
+    path: &'static str,
+    needs: Needs,
+    target: Target,
+    owner: &'static [u16],
+) -> Row {
+    Row {
+        operation,
+        method,
+        path,
+        needs,
+        target,
+        owner,
+    }
+}
+
+impl Row {
+    /// The statuses that a caller may get.
+    pub fn allowed(&self, who: Who) -> &'static [u16] {
+        match (self.needs, who) {
+            (Needs::Nothing, _) | (_, Who::Owner) => self.owner,
+            (_, Who::Anonymous | Who::Forger | Who::Revoked) => &[401],
+            (Needs::Scope(scope), Who::Narrow(own)) if scope != own => &[403],
+            // The scope is right, and the jobs are the owner's: a second token of theirs.
+            (_, Who::Narrow(_)) => self.owner,
+            (_, Who::Other | Who::Administrator) if self.target != Target::None => &[404],
+            (_, Who::Other | Who::Administrator) => self.owner,
+        }
+    }
+
+    /// The body of the request.
+    pub fn body(&self) -> Option<Value> {
+        (self.operation == "createJob").then(|| json!({"model": "echo", "input": {"mark": "of the test"}}))
+    }
+}
