@@ -1023,6 +1023,10 @@ export type RetryJobErrors = {
      */
     404: Problem;
     /**
+     * `not_acceptable`: No acceptable form of the answer.
+     */
+    406: Problem;
+    /**
      * `job_active`: The job has not ended yet. `idempotency_in_flight`: The first request with this key is still being stored.
      */
     409: Problem;
@@ -1034,6 +1038,10 @@ export type RetryJobErrors = {
      * `validation_failed`: The request does not fit its schema. `unknown_model`: There is no such model. `idempotency_key_reused`: The idempotency key was used for another request.
      */
     422: Problem;
+    /**
+     * `too_many_streams`: Too many event streams are open.
+     */
+    429: Problem;
     /**
      * `internal`: Something went wrong on our side.
      */
