@@ -1,6 +1,6 @@
 //! Invariants I1 to I6 of `docs/architecture.md`: who may know what. They are stated by what is absent,
 //! so they are read from the manifests and the sources, not from behaviour. (I7 and I8 are about
-//! behaviour: `tenant_matrix.rs`.)
+//! behaviour: `tenant_matrix/`.)
 
 use std::{
     collections::BTreeSet,
