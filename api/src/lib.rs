@@ -1,6 +1,6 @@
 //! The HTTP side of Lamplighter; the only crate that knows poem.
 //!
-//! Start with [`build`]: the whole API as one endpoint; [`serve`] puts it on a socket. In reading order:
+//! Start with [`build`]: the whole API as one endpoint; [`serve()`] puts it on a socket. In reading order:
 //! `routes` (every operation), `auth` (who asks), `submit` (the one use-case), `wait` and `event_stream`
 //! (following a job), `edge` (failures become problem documents), `openapi` (the document).
 //!

@@ -8,10 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 /// A SQLite database with one small table, as durable as the server's (WAL, synchronous FULL).
-pub struct Commits(DatabaseConnection);
+pub struct Commits(SqliteConnection);
 
 impl Commits {
     /// Makes the database in `dir`.
@@ -20,18 +20,16 @@ impl Commits {
     /// Where it can't be made.
     pub async fn open(dir: &Path) -> io::Result<Self> {
         let path = dir.join("commits.db");
-        let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
-        options
-            .max_connections(1)
-            .sqlx_logging(false)
-            .map_sqlx_sqlite_opts(|o| o.pragma("journal_mode", "WAL").pragma("synchronous", "FULL"));
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the yardstick is a plain connection, not ours"
-        )]
-        let connection = Database::connect(options).await.map_err(io::Error::other)?;
-        connection
-            .execute_unprepared("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .pragma("journal_mode", "WAL")
+            .pragma("synchronous", "FULL");
+        let mut connection = SqliteConnection::connect_with(&options)
+            .await
+            .map_err(io::Error::other)?;
+        sqlx::query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+            .execute(&mut connection)
             .await
             .map_err(io::Error::other)?;
         Ok(Self(connection))
@@ -41,10 +39,10 @@ impl Commits {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn one(&self) -> io::Result<Duration> {
+    pub async fn one(&mut self) -> io::Result<Duration> {
         let started = Instant::now();
-        self.0
-            .execute_unprepared("INSERT INTO notes (text) VALUES ('a small row of a hundred bytes or so')")
+        sqlx::query("INSERT INTO notes (text) VALUES ('a small row of a hundred bytes or so')")
+            .execute(&mut self.0)
             .await
             .map_err(io::Error::other)?;
         Ok(started.elapsed())

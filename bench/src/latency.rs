@@ -27,7 +27,7 @@ const REST_MS: f64 = 3.0;
 pub async fn measure(program: &Path, count: usize, report: &mut Report) -> io::Result<()> {
     let server = Options::new(program).start().await;
     let mut client = Client::connect(&server.address(), server.token()).await?;
-    let commits = Commits::open(server.data_dir()).await?;
+    let mut commits = Commits::open(server.data_dir()).await?;
     let mut file = File::create(server.data_dir().join("appends"))?;
     for _ in 0..30 {
         commits.one().await?;

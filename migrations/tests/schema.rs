@@ -19,10 +19,6 @@ const STATES: [&str; 6] = [
     "expired",
 ];
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the changes are tested without the settings of ours"
-)]
 async fn connect(options: ConnectOptions) -> DatabaseConnection {
     Database::connect(options).await.expect("connect")
 }

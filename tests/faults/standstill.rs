@@ -1,11 +1,18 @@
-//! A server that stood still for longer than its leases, as on a laptop that slept, still has its jobs.
+//! A server that stood still for longer than its leases, as on a laptop that slept, still has its jobs;
+//! and one with nothing to do does nothing.
 
-use std::time::Duration;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
-use lamplighter_testkit::process::{self, Signal};
+use lamplighter_testkit::{
+    process::{self, Signal},
+    server::Server,
+};
 use serde_json::json;
 
-use crate::support::{count, echo_server, echoes, ends, until_running};
+use crate::support::{count, echo, echo_server, echo_within, echoes, ends, until_running};
 
 #[tokio::test]
 async fn a_server_that_slept_loses_no_run() {
@@ -28,4 +35,43 @@ async fn a_server_that_slept_loses_no_run() {
         count(&jobs, "succeeded")
     );
     assert_eq!((count(&jobs, "succeeded"), again), (16, 0), "{jobs:?}");
+}
+
+#[tokio::test]
+async fn an_idle_server_rests_also_after_faults() {
+    let server = echo_server("").await;
+    let fresh = cpu_share(&server).await;
+    let bad = echoes(&server, 2, json!({"crash": true})).await;
+    let late = echo_within(&server, json!({"hang": true}), json!({"run_seconds": 1})).await;
+    ends(&server, &bad).await;
+    server.wait(&late).await;
+    let hanging = echo(&server, json!({"hang": true})).await;
+    until_running(&server, std::slice::from_ref(&hanging)).await;
+    server
+        .post(&format!("/v1/jobs/{hanging}/cancel"), &json!({}))
+        .await;
+    server.wait(&hanging).await;
+    let after = cpu_share(&server).await;
+    println!(
+        "idle: {fresh:.1} % of a core when fresh, {after:.1} % after two crashes, a timeout and a cancelled hang"
+    );
+    assert!(fresh < 10.0 && after < 10.0, "something spins");
+}
+
+/// Percent of a core that the server uses over 2 s.
+async fn cpu_share(server: &Server) -> f64 {
+    let ticks = || -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid())).expect("the server runs");
+        let fields: Vec<&str> = stat
+            .rsplit_once(')')
+            .expect("a name in parentheses")
+            .1
+            .split_whitespace()
+            .collect();
+        // User and system time, a hundredth of a second each tick.
+        fields[11].parse::<f64>().expect("a number") + fields[12].parse::<f64>().expect("a number")
+    };
+    let (before, began) = (ticks(), Instant::now());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    (ticks() - before) / began.elapsed().as_secs_f64()
 }

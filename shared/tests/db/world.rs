@@ -72,7 +72,6 @@ fn postgres() -> &'static Postgres {
 }
 
 /// A connection that is not one of ours: it looks at the tables, and holds locks as another program would.
-#[expect(clippy::disallowed_methods, reason = "it stands for somebody else")]
 pub async fn raw(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     options.max_connections(2).min_connections(1).sqlx_logging(false);

@@ -92,8 +92,11 @@ fn echo(mut member: Member) {
     if behaviour.crash {
         std::process::abort();
     }
-    while behaviour.hang {
-        thread::park();
+    if behaviour.hang {
+        // Parking may end by itself; this must not.
+        loop {
+            thread::park();
+        }
     }
     match behaviour.fail {
         Some(message) => member.failed(JobError {

@@ -214,8 +214,7 @@ mod tests {
                 .collect(),
             report,
         ));
-        let lines = lock(&log).clone();
-        lines
+        lock(&log).clone()
     }
 
     #[test]

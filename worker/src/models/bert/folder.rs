@@ -41,7 +41,7 @@ impl Folder {
     pub(super) fn read(dir: &Path, max_tokens: Option<usize>) -> Result<Self, JobError> {
         let config: Config =
             json(dir, "config.json")?.ok_or_else(|| unavailable("config.json is missing"))?;
-        if config.num_attention_heads == 0 || config.hidden_size % config.num_attention_heads != 0 {
+        if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
             return Err(unavailable(
                 "config.json: hidden_size is not a multiple of num_attention_heads",
             ));
