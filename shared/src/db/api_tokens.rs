@@ -1,6 +1,18 @@
 //! The table `api_tokens`: fingerprints of the tokens that were issued. The text of a token is never here.
 
-use super::{Db, DbError, users::Role};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
+};
+
+use super::{
+    Db, DbError,
+    entity::{
+        self,
+        api_tokens::{Column, Entity},
+    },
+    users::Role,
+};
 use crate::{
     clock::UnixMillis,
     id::{TokenId, UserId},
@@ -65,22 +77,24 @@ pub async fn insert(db: &Db, token: &NewToken) -> Result<(), DbError> {
 /// # Errors
 /// Where the database fails.
 pub async fn live(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<Live>, DbError> {
-    let row = db
-        .query_one(
-            "SELECT t.id, t.user_id, t.scopes, t.expires_at, u.role FROM api_tokens t JOIN users u ON u.id = t.user_id
-             WHERE t.fingerprint = $1 AND t.revoked_at IS NULL AND t.expires_at > {now}",
-            vec![fingerprint.to_vec().into()],
-        )
+    let now = Expr::cust(db.sql("{now}"));
+    let found = Entity::find()
+        .filter(Column::Fingerprint.eq(fingerprint.to_vec()))
+        .filter(Column::RevokedAt.is_null())
+        .filter(ExprTrait::gt(Expr::col((Entity, Column::ExpiresAt)), now))
+        .find_also_related(entity::users::Entity)
+        .one(&db.read)
         .await?;
-    let Some(row) = row else { return Ok(None) };
-    let scopes: String = row.try_get("", "scopes")?;
+    let Some((token, Some(user))) = found else {
+        return Ok(None);
+    };
     Ok(Some(Live {
-        token: TokenId(row.try_get("", "id")?),
-        user: UserId(row.try_get("", "user_id")?),
-        role: Role::from_row(&row)?,
-        scopes: serde_json::from_str(&scopes)
+        token: TokenId(token.id),
+        user: UserId(user.id),
+        role: Role::parse(&user.role)?,
+        scopes: serde_json::from_str(&token.scopes)
             .map_err(|e| DbError::Statement(format!("scopes of a token: {e}")))?,
-        expires_at: row.try_get("", "expires_at")?,
+        expires_at: token.expires_at,
     }))
 }
 

@@ -1,16 +1,23 @@
 //! The table `jobs`: a row, and what its owner may ask of it. Claims, heartbeats and finishes stand in
 //! files of their own.
 
-use std::time::Duration;
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QueryResult, QuerySelect, Select,
+};
 
-use sea_orm::{ConnectionTrait, QueryResult, Value};
-
-use super::{Db, DbError, connection::Txn};
+use super::{
+    Db, DbError,
+    connection::Txn,
+    entity::{
+        job_payloads,
+        jobs::{Column, Entity, Model},
+    },
+};
 use crate::{
     clock::UnixMillis,
-    event::EventId,
     id::{JobId, UserId},
-    job::{Job, JobState, Lane, Metrics},
+    job::{Job, JobState, Lane},
 };
 
 /// Which jobs a list holds.
@@ -68,13 +75,12 @@ pub enum Delete {
 /// # Errors
 /// Where the database fails.
 pub async fn get(db: &Db, owner: UserId, id: JobId) -> Result<Option<Job>, DbError> {
-    let row = db
-        .query_one(
-            "SELECT * FROM jobs WHERE id = $1 AND owner_id = $2",
-            vec![id.0.into(), owner.0.into()],
-        )
-        .await?;
-    row.map(|row| from_row(&row)).transpose()
+    owned(owner)
+        .filter(Column::Id.eq(id.0))
+        .one(&db.read)
+        .await?
+        .map(Job::try_from)
+        .transpose()
 }
 
 /// Input and output of the job, if it is this owner's.
@@ -82,17 +88,20 @@ pub async fn get(db: &Db, owner: UserId, id: JobId) -> Result<Option<Job>, DbErr
 /// # Errors
 /// Where the database fails.
 pub async fn payload(db: &Db, owner: UserId, id: JobId) -> Result<Option<Payload>, DbError> {
-    let row = db
-        .query_one(
-            "SELECT p.input, p.output, j.data_removed FROM jobs j LEFT JOIN job_payloads p ON p.job_id = j.id
-             WHERE j.id = $1 AND j.owner_id = $2",
-            vec![id.0.into(), owner.0.into()],
-        )
+    let found = owned(owner)
+        .filter(Column::Id.eq(id.0))
+        .find_also_related(job_payloads::Entity)
+        .one(&db.read)
         .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Payload {
-        input: row.try_get("", "input")?,
-        output: row.try_get("", "output")?,
+    Ok(found.map(|(_, payload)| match payload {
+        Some(payload) => Payload {
+            input: Some(payload.input),
+            output: payload.output,
+        },
+        None => Payload {
+            input: None,
+            output: None,
+        },
     }))
 }
 
@@ -101,21 +110,27 @@ pub async fn payload(db: &Db, owner: UserId, id: JobId) -> Result<Option<Payload
 /// # Errors
 /// Where the database fails.
 pub async fn list(db: &Db, owner: UserId, filter: &Filter) -> Result<Vec<Job>, DbError> {
-    let mut sql = "SELECT * FROM jobs WHERE owner_id = $1".to_owned();
-    let mut values: Vec<Value> = vec![owner.0.into()];
-    let mut and = |condition: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            values.push(value);
-            sql.push_str(&format!(" AND {condition} ${}", values.len()));
-        }
-    };
-    and("state =", filter.state.map(|s| s.as_str().into()));
-    and("model =", filter.model.as_deref().map(Into::into));
-    and("created_at >=", filter.created_after.map(Into::into));
-    and("created_at <", filter.created_before.map(Into::into));
-    and("id <", filter.before.map(|id| id.0.into()));
-    sql.push_str(&format!(" ORDER BY id DESC LIMIT {}", filter.limit));
-    db.query_all(&sql, values).await?.iter().map(from_row).collect()
+    let matching = Condition::all()
+        .add_option(filter.state.map(|state| Column::State.eq(state.as_str())))
+        .add_option(filter.model.as_ref().map(|model| Column::Model.eq(model)))
+        .add_option(filter.created_after.map(|at| Column::CreatedAt.gte(at)))
+        .add_option(filter.created_before.map(|at| Column::CreatedAt.lt(at)))
+        .add_option(filter.before.map(|id| Column::Id.lt(id.0)));
+    let query = owned(owner)
+        .filter(matching)
+        .order_by_desc(Column::Id)
+        .limit(filter.limit);
+    query
+        .all(&db.read)
+        .await?
+        .into_iter()
+        .map(Job::try_from)
+        .collect()
+}
+
+/// Where every query on behalf of a user starts: rows of others are not there.
+fn owned(owner: UserId) -> Select<Entity> {
+    Entity::find().filter(Column::OwnerId.eq(owner.0))
 }
 
 /// Cancels the job: at once when it waits, else by a request that its worker sees.
@@ -243,49 +258,5 @@ pub(super) fn custom(error: impl std::fmt::Display) -> sea_orm::DbErr {
 
 /// A row as a job.
 pub(super) fn from_row(row: &QueryResult) -> Result<Job, DbError> {
-    let text = |column: &str| row.try_get::<String>("", column);
-    let json = |column: &str| row.try_get::<Option<String>>("", column);
-    let unreadable = |e: &dyn std::fmt::Display| DbError::Statement(format!("a row of jobs: {e}"));
-    let created_at: UnixMillis = row.try_get("", "created_at")?;
-    let completed_at: Option<UnixMillis> = row.try_get("", "completed_at")?;
-    let mut metrics: Metrics = json("metrics")?
-        .map(|t| serde_json::from_str(&t))
-        .transpose()
-        .map_err(|e| unreadable(&e))?
-        .unwrap_or_default();
-    metrics.total_ms = completed_at.map(|at| at - created_at);
-    Ok(Job {
-        id: JobId(row.try_get("", "id")?),
-        owner: UserId(row.try_get("", "owner_id")?),
-        model: text("model")?,
-        task: text("task")?,
-        state: text("state")?.parse().map_err(|e| unreadable(&e))?,
-        priority: text("priority")?.parse().map_err(|e| unreadable(&e))?,
-        rank: row.try_get("", "rank")?,
-        attempt: row.try_get("", "attempt")?,
-        epoch: row.try_get("", "epoch")?,
-        crashes: row.try_get("", "crashes")?,
-        worker: row.try_get("", "worker")?,
-        created_at,
-        started_at: row.try_get("", "started_at")?,
-        completed_at,
-        start_deadline: row.try_get("", "start_deadline")?,
-        run_timeout: Duration::from_millis(row.try_get::<i64>("", "run_timeout_ms")?.max(0).unsigned_abs()),
-        cancel_requested_at: row.try_get("", "cancel_requested_at")?,
-        error: json("error")?
-            .map(|t| serde_json::from_str(&t))
-            .transpose()
-            .map_err(|e| unreadable(&e))?,
-        metrics,
-        last_event: EventId {
-            epoch: row.try_get("", "last_epoch")?,
-            seq: row.try_get::<i64>("", "last_seq")?.max(0).unsigned_abs(),
-        },
-        metadata: json("metadata")?
-            .map(|t| serde_json::from_str(&t))
-            .transpose()
-            .map_err(|e| unreadable(&e))?,
-        retry_of: row.try_get::<Option<uuid::Uuid>>("", "retry_of")?.map(JobId),
-        data_removed: row.try_get("", "data_removed")?,
-    })
+    Model::from_query_result(row, "")?.try_into()
 }

@@ -5,6 +5,7 @@
 //! takes the owner; a foreign row is as absent as a missing one.
 
 mod connection;
+mod entity;
 pub mod users;
 pub mod api_tokens;
 pub mod jobs;

@@ -1,8 +1,11 @@
 //! The table `users`.
 
-use sea_orm::{QueryResult, Value};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::{Db, DbError};
+use super::{
+    Db, DbError,
+    entity::users::{Column, Entity, Model},
+};
 use crate::{clock::UnixMillis, id::UserId};
 
 /// What a user may do.
@@ -23,9 +26,8 @@ impl Role {
         }
     }
 
-    pub(super) fn from_row(row: &QueryResult) -> Result<Self, DbError> {
-        let text: String = row.try_get("", "role")?;
-        match text.as_str() {
+    pub(super) fn parse(text: &str) -> Result<Self, DbError> {
+        match text {
             "user" => Ok(Self::User),
             "admin" => Ok(Self::Admin),
             other => Err(DbError::Statement(format!("unknown role {other:?}"))),
@@ -46,13 +48,15 @@ pub struct User {
     pub created_at: UnixMillis,
 }
 
-impl User {
-    fn from_row(row: &QueryResult) -> Result<Self, DbError> {
+impl TryFrom<Model> for User {
+    type Error = DbError;
+
+    fn try_from(row: Model) -> Result<Self, DbError> {
         Ok(Self {
-            id: UserId(row.try_get("", "id")?),
-            email: row.try_get("", "email")?,
-            role: Role::from_row(row)?,
-            created_at: row.try_get("", "created_at")?,
+            id: UserId(row.id),
+            email: row.email,
+            role: Role::parse(&row.role)?,
+            created_at: row.created_at,
         })
     }
 }
@@ -77,12 +81,11 @@ pub async fn create(db: &Db, email: &str, role: Role) -> Result<User, DbError> {
 /// # Errors
 /// Where the database fails.
 pub async fn by_email(db: &Db, email: &str) -> Result<Option<User>, DbError> {
-    one(
-        db,
-        "SELECT id, email, role, created_at FROM users WHERE email = $1",
-        email.into(),
-    )
-    .await
+    let found = Entity::find()
+        .filter(Column::Email.eq(email))
+        .one(&db.read)
+        .await?;
+    found.map(User::try_from).transpose()
 }
 
 /// The account with this identifier.
@@ -90,17 +93,6 @@ pub async fn by_email(db: &Db, email: &str) -> Result<Option<User>, DbError> {
 /// # Errors
 /// Where the database fails.
 pub async fn get(db: &Db, id: UserId) -> Result<Option<User>, DbError> {
-    one(
-        db,
-        "SELECT id, email, role, created_at FROM users WHERE id = $1",
-        id.0.into(),
-    )
-    .await
-}
-
-async fn one(db: &Db, sql: &str, value: Value) -> Result<Option<User>, DbError> {
-    db.query_one(sql, vec![value])
-        .await?
-        .map(|row| User::from_row(&row))
-        .transpose()
+    let found = Entity::find_by_id(id.0).one(&db.read).await?;
+    found.map(User::try_from).transpose()
 }

@@ -2,10 +2,17 @@
 
 use std::collections::HashMap;
 
+use sea_orm::{
+    EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Db, DbError};
+use super::{
+    Db, DbError,
+    entity::workers::{Column, Entity},
+};
 
 /// A worker counts as live for so long after it was last seen, milliseconds: five heartbeats.
 const LIVE_MS: i64 = 15_000;
@@ -123,16 +130,14 @@ pub async fn forget_lost(db: &Db) -> Result<u64, DbError> {
 /// # Errors
 /// Where the database fails.
 pub async fn model_states(db: &Db) -> Result<HashMap<String, ModelState>, DbError> {
-    let rows = db
-        .query_all(
-            &format!("SELECT models FROM workers WHERE last_seen_at > {{now}} - {LIVE_MS}"),
-            vec![],
-        )
+    let since = Expr::cust(db.sql(&format!("{{now}} - {LIVE_MS}")));
+    let live = Entity::find()
+        .filter(ExprTrait::gt(Expr::col((Entity, Column::LastSeenAt)), since))
+        .all(&db.read)
         .await?;
     let mut best = HashMap::<String, (WorkerModel, u32)>::new();
-    for row in rows {
-        let text: String = row.try_get("", "models")?;
-        let models: HashMap<String, WorkerModel> = serde_json::from_str(&text)
+    for worker in live {
+        let models: HashMap<String, WorkerModel> = serde_json::from_str(&worker.models)
             .map_err(|e| DbError::Statement(format!("models of a worker: {e}")))?;
         for (id, model) in models {
             let serves = u32::from(model.status != ModelStatus::Failed);
