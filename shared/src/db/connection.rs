@@ -6,6 +6,7 @@ use lamplighter_migrations::{Migrator, MigratorTrait};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    sqlx::Connection,
 };
 use tokio::time::sleep;
 
@@ -237,6 +238,12 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
                 .pragma("wal_autocheckpoint", "4000")
                 .pragma("cache_size", "-8000")
                 .pragma("temp_store", "MEMORY")
+        })
+        .map_sqlx_sqlite_pool_opts(|o| {
+            // SQLite ends a transaction by itself where the disk is full or fails. sqlx goes on counting it, and
+            // opens each later one as a savepoint in it: a failed one of those leaves an outer transaction behind
+            // that nobody commits, while every commit in it is answered. Such a connection is not used again.
+            o.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         });
     options
 }
@@ -279,5 +286,32 @@ impl From<DbErr> for DbError {
         } else {
             Self::Statement(error.to_string())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A full disk makes SQLite end a transaction by itself, which sqlx does not notice.
+    #[tokio::test]
+    async fn commits_are_durable_after_the_disk_was_full() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", dir.path().join("full.db").display());
+        let db = Db::connect(&url).await.expect("opened");
+        db.execute("CREATE TABLE t (x)", vec![]).await.expect("a table");
+        db.write
+            .execute_unprepared("PRAGMA max_page_count = 2")
+            .await
+            .expect("a limit of this connection");
+        let full = db.execute("INSERT INTO t VALUES (zeroblob(1000000))", vec![]).await;
+        assert!(matches!(full, Err(DbError::Unavailable(_))), "{full:?}");
+        let refused = db.transaction(|_| Box::pin(async { Err::<(), _>(DbErr::Custom("no".to_owned())) }));
+        assert!(refused.await.is_err());
+        db.execute("INSERT INTO t VALUES (1)", vec![]).await.expect("committed");
+        let row = db.query_one("SELECT count(*) AS n FROM t", vec![]).await.expect("read");
+        let seen: i64 = row.expect("a row").try_get("", "n").expect("a number");
+        println!("rows that another connection sees of 1 committed: {seen}");
+        assert_eq!(seen, 1);
     }
 }
