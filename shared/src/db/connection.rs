@@ -304,12 +304,19 @@ mod tests {
             .execute_unprepared("PRAGMA max_page_count = 2")
             .await
             .expect("a limit of this connection");
-        let full = db.execute("INSERT INTO t VALUES (zeroblob(1000000))", vec![]).await;
+        let full = db
+            .execute("INSERT INTO t VALUES (zeroblob(1000000))", vec![])
+            .await;
         assert!(matches!(full, Err(DbError::Unavailable(_))), "{full:?}");
         let refused = db.transaction(|_| Box::pin(async { Err::<(), _>(DbErr::Custom("no".to_owned())) }));
         assert!(refused.await.is_err());
-        db.execute("INSERT INTO t VALUES (1)", vec![]).await.expect("committed");
-        let row = db.query_one("SELECT count(*) AS n FROM t", vec![]).await.expect("read");
+        db.execute("INSERT INTO t VALUES (1)", vec![])
+            .await
+            .expect("committed");
+        let row = db
+            .query_one("SELECT count(*) AS n FROM t", vec![])
+            .await
+            .expect("read");
         let seen: i64 = row.expect("a row").try_get("", "n").expect("a number");
         println!("rows that another connection sees of 1 committed: {seen}");
         assert_eq!(seen, 1);
