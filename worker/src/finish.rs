@@ -1,6 +1,6 @@
 //! Writes the ends of runs, as many in one statement as wait for it, and tells whoever watches.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use lamplighter_shared::{
     db::{
@@ -9,7 +9,6 @@ use lamplighter_shared::{
     },
     error::ErrorCode,
     event::JobEvent,
-    id::JobId,
     job::{JobError, JobState},
 };
 use tokio::{sync::mpsc, time::sleep};
@@ -18,7 +17,8 @@ use crate::{context::Context, held::Ending};
 
 /// Most ends in one statement.
 const GROUP: usize = 256;
-/// Longest pause between tries while the database does not answer.
+/// First and longest pause between tries while the database does not answer.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Writes ends until every holder of a job is gone. `context` must not be what keeps them alive: it
@@ -58,7 +58,7 @@ impl Writer {
     /// Writes, again and again while the database does not answer: a result that is computed is not
     /// thrown away, and one that became stale is refused by its fence.
     async fn write(&self, group: &mut [Ending]) -> Vec<Finished> {
-        let mut pause = Duration::from_millis(50);
+        let mut pause = FIRST_PAUSE;
         loop {
             let ends: Vec<_> = group.iter().map(|e| e.finish.clone()).collect();
             match finish(&self.db, self.boot, self.max_crashes, &ends).await {
@@ -84,7 +84,8 @@ impl Writer {
     async fn write_alone(&self, group: &mut [Ending]) -> Vec<Finished> {
         let mut finished = Vec::new();
         for ending in group {
-            for attempt in 0..2 {
+            let (mut pause, mut refused) = (FIRST_PAUSE, false);
+            loop {
                 match finish(
                     &self.db,
                     self.boot,
@@ -97,7 +98,13 @@ impl Writer {
                         finished.extend(done);
                         break;
                     }
-                    Err(error) if attempt == 0 => {
+                    // That says nothing against the result.
+                    Err(DbError::Unavailable(_)) => {
+                        sleep(pause).await;
+                        pause = (pause * 2).min(MAX_PAUSE);
+                    }
+                    Err(error) if !refused => {
+                        refused = true;
                         tracing::error!(%error, job = %ending.finish.job, "the end of a run can't be stored");
                         ending.finish.outcome = Outcome::Failed(JobError::new(
                             ErrorCode::ModelError,
@@ -106,7 +113,8 @@ impl Writer {
                     }
                     // The lease runs out, and the job is run again.
                     Err(error) => {
-                        tracing::error!(%error, job = %ending.finish.job, "the end of a run is given up")
+                        tracing::error!(%error, job = %ending.finish.job, "the end of a run is given up");
+                        break;
                     }
                 }
             }
@@ -115,11 +123,10 @@ impl Writer {
     }
 
     async fn tell(&self, group: Vec<Ending>, finished: &[Finished]) {
-        let mut told = HashSet::<JobId>::new();
         for ending in group {
             let (job, epoch) = (ending.finish.job, ending.finish.epoch);
             self.leases.remove(job, epoch);
-            match finished.iter().find(|f| f.job == job && told.insert(job)) {
+            match finished.iter().find(|f| f.job == job && f.epoch == epoch) {
                 None => tracing::warn!(%job, epoch, "a stale end of a run was refused"),
                 Some(done) if done.state == JobState::Queued => {
                     self.events.publish(job, vec![JobEvent::Changed]).await;

@@ -74,6 +74,8 @@ pub struct Finish {
 pub struct Finished {
     /// The job.
     pub job: JobId,
+    /// The run.
+    pub epoch: i64,
     /// Where it stands now.
     pub state: JobState,
 }
@@ -100,7 +102,7 @@ const FINISH: &str = "
         boot = NULL, lease_until = NULL, suspect_at = NULL
     FROM v
     WHERE jobs.id = v.job_id AND jobs.epoch = v.run_epoch AND jobs.boot = $1 AND jobs.state = 'processing'
-    RETURNING id, state, model, share_key, priority";
+    RETURNING id, epoch, state, model, share_key, priority";
 
 /// Writes the ends of runs; those that were still this worker's come back.
 ///
@@ -171,6 +173,7 @@ async fn finish_in(
         lanes.push((lane_of(row)?, LaneChange { waiting, running: -1 }));
         finished.push(Finished {
             job: JobId(row.try_get("", "id")?),
+            epoch: row.try_get("", "epoch")?,
             state,
         });
     }
@@ -195,7 +198,8 @@ async fn store_outputs(db: &Db, txn: &Txn, ends: &[Finish], finished: &[Finished
     let (mut rows, mut values) = (Vec::new(), Vec::<Value>::new());
     for end in ends {
         if let Outcome::Succeeded(output) = &end.outcome
-            && finished.iter().any(|f| f.job == end.job)
+            // Of the run, not of the job: the group may hold an older run's end, too.
+            && finished.iter().any(|f| f.job == end.job && f.epoch == end.epoch)
         {
             rows.push(format!("(${}, ${})", values.len() + 1, values.len() + 2));
             values.extend([end.job.0.into(), output.as_str().into()]);

@@ -66,6 +66,7 @@ async fn a_batch_ends_in_every_way_at_once() {
             .zip(&outcomes)
             .map(|(run, (_, state))| Finished {
                 job: run.job.id,
+                epoch: run.job.epoch,
                 state: *state,
             })
             .collect();
@@ -174,6 +175,7 @@ async fn a_stale_end_changes_nothing() {
             w.finish(&a, &[stale(1), end(&run, done())]).await,
             [Finished {
                 job: second.id,
+                epoch: run.job.epoch,
                 state: JobState::Succeeded
             }]
         );
@@ -208,6 +210,43 @@ async fn one_run_in_a_batch_twice_ends_once() {
 }
 
 #[tokio::test]
+async fn two_runs_of_one_job_in_a_batch_leave_the_result_of_the_later() {
+    for_each_database(async |w| {
+        let owner = w.user().await;
+        let id = w.submit(job(owner)).await.id;
+        let me = worker("a");
+        let lost = w.claim_one(&me).await;
+        w.finish(&me, &[end(&lost, Outcome::HandedBack { solo: false })])
+            .await;
+        let now = w.claim_one(&me).await;
+        let (old, new) = (r#"{"run":1}"#, r#"{"run":2}"#);
+        let succeeded = |run: &Claimed, output: &str| end(run, Outcome::Succeeded(output.to_owned()));
+        let crashed = [succeeded(&lost, old), end(&now, Outcome::Crashed(crash()))];
+        w.finish(&me, &crashed).await;
+        let output = async || {
+            let payload = jobs::payload(&w.db, owner, id).await.expect("payload");
+            payload.expect("is there").output
+        };
+        assert_eq!(
+            output().await,
+            None,
+            "{}: a waiting job got a stale output",
+            w.name
+        );
+        let last = w.claim_one(&me).await;
+        // Whichever stands first.
+        let both = [succeeded(&lost, old), succeeded(&last, new), succeeded(&now, old)];
+        let finished = w.finish(&me, &both).await;
+        assert_eq!(
+            finished.iter().map(|f| f.epoch).collect::<Vec<_>>(),
+            [last.job.epoch]
+        );
+        assert_eq!(output().await.as_deref(), Some(new), "{}", w.name);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_third_crash_ends_the_job() {
     for_each_database(async |w| {
         let owner = w.user().await;
@@ -232,6 +271,7 @@ async fn the_third_crash_ends_the_job() {
                 finished,
                 [Finished {
                     job: runs[0].job.id,
+                    epoch: runs[0].job.epoch,
                     state
                 }]
             );
