@@ -50,16 +50,18 @@ struct Lease {
 }
 
 impl Leases {
-    /// Renews this run's lease from now on; `holder` hears of its loss or cancellation.
+    /// Renews this run's lease from now on; `holder` hears of its loss or cancellation. An earlier run of
+    /// the job that is still in hand is lost: the job could not have been claimed again otherwise.
     pub fn add(&self, job: JobId, epoch: i64, holder: mpsc::UnboundedSender<Control>) {
-        self.lock().insert(
-            job,
-            Lease {
-                epoch,
-                holder,
-                cancel_told: false,
-            },
-        );
+        let lease = Lease {
+            epoch,
+            holder,
+            cancel_told: false,
+        };
+        if let Some(earlier) = self.lock().insert(job, lease) {
+            // A holder that is gone has handed the job back already.
+            let _ = earlier.holder.send(Control::Lost(job, earlier.epoch));
+        }
     }
 
     /// Lets the lease be, once the run's end is written. A later run of the same job stays.
@@ -181,5 +183,23 @@ async fn ask_for_cancels(context: &Context) {
     match lease::cancel_requested(&context.db, &context.leases.runs()).await {
         Ok(jobs) => jobs.into_iter().for_each(|job| context.leases.cancel(job)),
         Err(error) => tracing::warn!(%error, "cancellations could not be read"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_run_hears_that_the_job_was_claimed_again() {
+        let (leases, job) = (Leases::default(), JobId::generate());
+        let (holder, mut told) = mpsc::unbounded_channel();
+        leases.add(job, 1, holder.clone());
+        leases.add(job, 2, holder);
+        assert_eq!(told.try_recv(), Ok(Control::Lost(job, 1)));
+        assert!(told.try_recv().is_err(), "the new run is held");
+        assert_eq!(leases.standing(job, 1), Standing::Lost);
+        leases.remove(job, 1);
+        assert_eq!(leases.standing(job, 2), Standing::Held);
     }
 }
