@@ -68,9 +68,20 @@ async fn a_running_job_stops_and_its_place_is_free() {
 async fn a_hanging_job_is_canceled_for_its_owner_and_its_runner_replaced() {
     let server = echo_server("").await;
     let (runner, _) = runner_after(&server, &[]).await;
-    let hanging = echo(&server, json!({"hang": true})).await;
     let neighbour = echo(&server, json!({"sleep_ms": 3000})).await;
-    until_running(&server, &[hanging.clone(), neighbour.clone()]).await;
+    until_running(&server, std::slice::from_ref(&neighbour)).await;
+    let hanging = echo(&server, json!({"hang": true, "chunks": 1})).await;
+    // A job is `processing` from its claim on, and one that is cancelled before it reaches the runner
+    // hangs nothing. The chunk is the last thing it says.
+    let mut events = server.events(&hanging, None).await.expect("it opens");
+    while events
+        .next()
+        .await
+        .expect("a chunk comes")
+        .expect("a whole event")
+        .name
+        != "output"
+    {}
     let began = Instant::now();
     cancel(&server, &hanging).await;
     let canceled = server.wait(&hanging).await;

@@ -2,6 +2,7 @@
 //! and one with nothing to do does nothing.
 
 use std::{
+    collections::HashMap,
     fs,
     time::{Duration, Instant},
 };
@@ -52,26 +53,44 @@ async fn an_idle_server_rests_also_after_faults() {
         .await;
     server.wait(&hanging).await;
     let after = cpu_share(&server).await;
+    // What the measurement says of a server that works; else a broken one would call everything idle.
+    let api = server.api().clone();
+    let work = tokio::spawn(async move {
+        loop {
+            api.get("/v1/jobs").await;
+        }
+    });
+    let busy = cpu_share(&server).await;
+    work.abort();
     println!(
-        "idle: {fresh:.1} % of a core when fresh, {after:.1} % after two crashes, a timeout and a cancelled hang"
+        "idle: {fresh:.2} % of a core when fresh, {after:.2} % after two crashes, a timeout and a cancelled hang; busy: {busy:.2} %"
     );
+    assert!(busy > fresh && busy > after, "the measurement does not see work");
     assert!(fresh < 10.0 && after < 10.0, "something spins");
 }
 
-/// Percent of a core that the server uses over 2 s.
+/// Percent of a core that the server's threads use over 2 s. Read in nanoseconds: the clock ticks of
+/// `/proc/PID/stat` are coarser than an idle server.
 async fn cpu_share(server: &Server) -> f64 {
-    let ticks = || -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid())).expect("the server runs");
-        let fields: Vec<&str> = stat
-            .rsplit_once(')')
-            .expect("a name in parentheses")
-            .1
-            .split_whitespace()
-            .collect();
-        // User and system time, a hundredth of a second each tick.
-        fields[11].parse::<f64>().expect("a number") + fields[12].parse::<f64>().expect("a number")
-    };
-    let (before, began) = (ticks(), Instant::now());
+    let (before, began) = (on_cpu(server.pid()), Instant::now());
     tokio::time::sleep(Duration::from_secs(2)).await;
-    (ticks() - before) / began.elapsed().as_secs_f64()
+    let after = on_cpu(server.pid());
+    // A thread that ended meanwhile is missed; one that spins does not end.
+    let used: u64 = after
+        .iter()
+        .map(|(thread, now)| now.saturating_sub(before.get(thread).copied().unwrap_or(0)))
+        .sum();
+    used as f64 / began.elapsed().as_nanos() as f64 * 100.0
+}
+
+/// Nanoseconds that each thread of a process has computed.
+fn on_cpu(pid: u32) -> HashMap<String, u64> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the server runs");
+    let spent = threads.filter_map(|thread| {
+        let thread = thread.ok()?;
+        let line = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        let name = thread.file_name().to_string_lossy().into_owned();
+        Some((name, line.split_whitespace().next()?.parse().ok()?))
+    });
+    spent.collect()
 }
