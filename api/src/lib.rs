@@ -9,6 +9,7 @@
 mod state;
 mod edge;
 mod serve;
+mod read_limit;
 mod routes;
 pub mod auth;
 mod preferences;

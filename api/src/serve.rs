@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 
 use crate::{
+    read_limit::ReadLimit,
     routes,
     state::{ApiState, App},
 };
@@ -30,10 +31,11 @@ struct GuardedAcceptor {
     listener: TcpListener,
     local: LocalAddr,
     write_timeout: Duration,
+    read_timeout: Duration,
 }
 
 impl Acceptor for GuardedAcceptor {
-    type Io = Pin<Box<TimeoutStream<TcpStream>>>;
+    type Io = ReadLimit<Pin<Box<TimeoutStream<TcpStream>>>>;
 
     fn local_addr(&self) -> Vec<LocalAddr> {
         vec![self.local.clone()]
@@ -54,7 +56,7 @@ impl Acceptor for GuardedAcceptor {
         let mut guarded = TimeoutStream::new(socket);
         guarded.set_write_timeout(Some(self.write_timeout));
         Ok((
-            Box::pin(guarded),
+            ReadLimit::new(Box::pin(guarded), self.read_timeout),
             self.local.clone(),
             RemoteAddr(remote.into()),
             Scheme::HTTP,
@@ -74,6 +76,7 @@ pub async fn serve(listener: TcpListener, state: ApiState, lifecycle: Lifecycle)
         local: LocalAddr(listener.local_addr()?.into()),
         listener,
         write_timeout: Duration::from_secs(server.write_timeout_seconds),
+        read_timeout: Duration::from_secs(server.read_timeout_seconds),
     };
     let app = Arc::new(App::new(state, lifecycle.soft.clone()));
     let soft = lifecycle.soft.clone();

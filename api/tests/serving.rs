@@ -150,3 +150,39 @@ async fn a_stop_ends_streams_and_waits_at_once() {
     waiting.read_to_string(&mut answer).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_request_is_cut_and_one_that_waits_is_not() {
+    let world = World::with(|config| config.server.read_timeout_seconds = 1).await;
+    let (address, _server) = serve(&world).await;
+    let auth = format!("authorization: {}\r\n", world.bearer());
+    let head = "GET /healthz HTTP/1.1\r\nhost: test\r\n".to_owned();
+    let body = format!(
+        "POST /v1/jobs HTTP/1.1\r\nhost: test\r\n{auth}content-type: application/json\r\ncontent-length: 9999\r\n\r\n{{"
+    );
+    for (what, start, more) in [("head", head, "x: y\r\n"), ("body", body, " ")] {
+        let mut socket = TcpStream::connect(address).await.expect("a connection");
+        socket.write_all(start.as_bytes()).await.expect("sent");
+        let begun = Instant::now();
+        // What a cut looks like depends on the moment: an answer, the end, or a reset.
+        while socket.write_all(more.as_bytes()).await.is_ok() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{what}: never cut");
+            let mut answer = [0; 1024];
+            let read = tokio::time::timeout(Duration::from_millis(50), socket.read(&mut answer));
+            if read.await.is_ok() {
+                break;
+            }
+        }
+        println!("{what}: cut after {:?}", begun.elapsed());
+    }
+    let input = r#"{"model":"echo","input":{}}"#;
+    let request = format!(
+        "POST /v1/jobs HTTP/1.1\r\nhost: test\r\n{auth}prefer: wait=2\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{input}",
+        input.len()
+    );
+    let mut socket = TcpStream::connect(address).await.expect("a connection");
+    socket.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+}

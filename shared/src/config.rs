@@ -33,6 +33,8 @@ pub struct Server {
     pub bind: String,
     /// Seconds until a client that takes no byte of an answer is cut off.
     pub write_timeout_seconds: u64,
+    /// Seconds a client may take to send a request, its body included.
+    pub read_timeout_seconds: u64,
     /// Open event streams of one owner.
     pub streams_per_owner: usize,
     /// Seconds a stop waits for work in hand.
