@@ -127,7 +127,12 @@ async fn authenticate<S>(
 
 /// The token of a request: `Authorization: Bearer` (any case of the scheme), else `x-api-key`.
 fn credentials(headers: &HeaderMap) -> Result<&str, ApiError> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    if let Some(value) = values.next() {
+        if values.next().is_some() {
+            // What stands before us may have looked at the other one.
+            return Err(invalid_token());
+        }
         let value = value.to_str().map_err(|_| invalid_token())?;
         let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
         return if scheme.eq_ignore_ascii_case("bearer") {
@@ -203,6 +208,13 @@ mod tests {
                 ErrorCode::Unauthorized
             );
         }
+    }
+
+    #[test]
+    fn two_tokens_are_none() {
+        let mut two = headers("authorization", "Bearer abc");
+        two.append("authorization", HeaderValue::from_static("Bearer abc"));
+        assert_eq!(credentials(&two).expect_err("two").code, ErrorCode::Unauthorized);
     }
 
     #[test]
