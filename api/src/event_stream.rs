@@ -289,7 +289,8 @@ impl EventStream {
         let Some(id) = event.id() else { return Ok(()) };
         self.enter(id.epoch)?;
         let expected = if self.last.epoch == id.epoch {
-            self.last.seq + 1
+            // A client may name any place, the last one there is included.
+            self.last.seq.saturating_add(1)
         } else {
             1
         };

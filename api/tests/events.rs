@@ -399,3 +399,19 @@ async fn canceling_a_waiting_job_ends_its_stream() {
         ("done", &json!("canceled"))
     );
 }
+
+#[tokio::test]
+async fn a_client_may_name_the_last_place_there_is() {
+    let world = World::new().await;
+    let job = world.echo().await.to_string();
+    let run = world.claim().await;
+    let last = format!("1-{}", u64::MAX);
+    let client = Client::open(&world, &job, Some(&last)).await;
+    world.tell(run, 1..=5).await;
+    world.finish(run, Outcome::Succeeded("{}".to_owned()), 5).await;
+    // All there is stands before its place: no event, and above all no gap that goes backwards.
+    assert_eq!(
+        client.names().await,
+        [format!("status {last}"), format!("done {last}")]
+    );
+}
