@@ -2,7 +2,7 @@
 
 use std::{
     fmt, fs, io,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
     process::ExitCode,
 };
@@ -62,9 +62,27 @@ pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
 /// The installation's database, with its schema up to date.
 pub async fn open_database(config: &Config) -> Result<Db, Failure> {
     let path = config.server.data_dir.join("lamplighter.db");
-    let db = Db::connect(&format!("sqlite://{}", path.display())).await?;
+    keep_private(&path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+    let db = Db::connect(&database_url(&path)?).await?;
     db.migrate().await?;
     Ok(db)
+}
+
+/// Makes the file where it is missing, for its owner only: it holds what people submit, and the folder may
+/// be one that others may look into. SQLite gives the files next to it the same mode.
+fn keep_private(database: &Path) -> io::Result<()> {
+    let mut options = fs::File::options();
+    options.append(true).create(true).mode(0o600);
+    options.open(database).map(drop)
+}
+
+/// The path as an address, in which `%`, `?` and `#` have a meaning.
+fn database_url(path: &Path) -> Result<String, Failure> {
+    let path = path
+        .to_str()
+        .ok_or_else(|| Failure(format!("{} is not UTF-8", path.display())))?;
+    let path = path.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+    Ok(format!("sqlite://{path}"))
 }
 
 /// The database of an installation that must be there already.
@@ -78,4 +96,30 @@ pub async fn open_existing_database(config: &Config) -> Result<Db, Failure> {
         )));
     }
     open_database(config).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_database_stands_in_the_folder_whatever_its_name_and_is_private() {
+        let root = tempfile::tempdir().expect("a folder");
+        for name in ["plain", "a b", "what?mode=memory", "50%20#1"] {
+            let dir = root.path().join(name);
+            fs::create_dir(&dir).expect("a folder that all may look into");
+            let mut config = Config::default();
+            config.server.data_dir.clone_from(&dir);
+            let db = open_database(&config).await.expect(name);
+            db.ping().await.expect(name);
+            let mode = |file: &str| fs::metadata(dir.join(file)).expect(file).permissions().mode() & 0o777;
+            assert_eq!(mode("lamplighter.db"), 0o600, "{name}");
+            assert_eq!(mode("lamplighter.db-wal"), 0o600, "{name}");
+        }
+        assert_eq!(
+            fs::read_dir(root.path()).expect("the root").count(),
+            4,
+            "nothing beside"
+        );
+    }
 }
