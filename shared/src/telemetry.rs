@@ -12,6 +12,9 @@ pub fn init() {
     });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A log that can't be written (a full disk, a reader that left) would be told on standard error, too,
+        // which panics there: it would end whatever task has something to say.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let started = if std::env::var("LAMPLIGHTER_LOG_FORMAT").is_ok_and(|f| f == "json") {
         builder.json().try_init()
