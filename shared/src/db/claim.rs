@@ -35,14 +35,15 @@ pub struct Claimed {
 }
 
 /// The best rows that may run. `room` is what the caps of shares leave; a row beyond the room of its
-/// share is left, so a claim may take fewer than there are: claim again until nothing comes.
+/// share is left, so a claim may take fewer than there are: claim again until nothing comes. What was
+/// due when it was created is due, even if the clock was set back since.
 const CLAIM: &str = "
     WITH room AS MATERIALIZED (
         SELECT share_key, min(running_cap) - sum(running) AS free FROM lanes
         WHERE model = $1 AND running_cap IS NOT NULL GROUP BY share_key
     ), head AS MATERIALIZED (
         SELECT j.id, j.rank, j.share_key, r.free FROM jobs j LEFT JOIN room r ON r.share_key = j.share_key
-        WHERE j.model = $1 AND j.state = 'queued' AND j.run_at <= {now} AND j.start_deadline > {now}
+        WHERE j.model = $1 AND j.state = 'queued' AND (j.run_at <= {now} OR j.run_at <= j.created_at) AND j.start_deadline > {now}
           AND j.cancel_requested_at IS NULL AND (r.free IS NULL OR r.free > 0)
         ORDER BY j.rank, j.id LIMIT $2 {skip_locked}
     ), pick AS (

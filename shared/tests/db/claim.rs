@@ -152,3 +152,15 @@ async fn a_hundred_jobs_are_claimed_in_one_go() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_holds_no_job() {
+    for_each_database(async |w| {
+        let owner = w.user().await;
+        w.clock.advance(3_600_000);
+        let id = w.submit(job(owner)).await.id;
+        w.clock.advance(-3_600_000);
+        assert_eq!(w.claim_one(&worker("a")).await.job.id, id, "{}", w.name);
+    })
+    .await;
+}
