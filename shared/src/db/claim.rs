@@ -1,6 +1,6 @@
 //! Claiming: a worker takes the best waiting jobs of a model, in one statement.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr, Value};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use super::{
     connection::Txn,
     jobs::{LaneChange, custom, from_row, lane_of, leave_lanes},
 };
-use crate::{id::JobId, job::Job};
+use crate::job::Job;
 
 /// Who claims, and for how long.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ const CLAIM: &str = "
     UPDATE jobs SET state = 'processing', attempt = attempt + 1, epoch = epoch + 1, boot = $3, worker = $4,
         started_at = {now}, lease_until = {now} + $5, suspect_at = NULL
     WHERE id IN (SELECT id FROM pick WHERE free IS NULL OR place <= free) AND state = 'queued'
-    RETURNING *";
+    RETURNING *, (SELECT input FROM job_payloads WHERE job_id = jobs.id) AS input";
 
 /// Takes up to `limit` waiting jobs of `model`, smallest rank first.
 ///
@@ -105,7 +105,9 @@ async fn claim_in(
         let job = from_row(row).map_err(custom)?;
         claimed.push(Claimed {
             job,
-            input: String::new(),
+            input: row
+                .try_get::<Option<String>>("", "input")?
+                .ok_or_else(|| custom("a waiting job without an input"))?,
             solo: row.try_get("", "solo")?,
         });
     }
@@ -116,26 +118,6 @@ async fn claim_in(
             THEN excluded.last_claimed_rank ELSE queues.last_claimed_rank END";
     txn.execute_raw(db.statement(sql, [model.into(), furthest.into()]))
         .await?;
-    let mut inputs = inputs_of(db, txn, &claimed).await?;
-    for entry in &mut claimed {
-        entry.input = inputs
-            .remove(&entry.job.id)
-            .ok_or_else(|| custom("a waiting job without an input"))?;
-    }
     claimed.sort_by_key(|c| (c.job.rank, c.job.id));
     Ok(claimed)
-}
-
-async fn inputs_of(db: &Db, txn: &Txn, claimed: &[Claimed]) -> Result<HashMap<JobId, String>, DbErr> {
-    let places: Vec<String> = (1..=claimed.len()).map(|i| format!("${i}")).collect();
-    let sql = format!(
-        "SELECT job_id, input FROM job_payloads WHERE job_id IN ({})",
-        places.join(", ")
-    );
-    let rows = txn
-        .query_all_raw(db.statement(&sql, claimed.iter().map(|c| c.job.id.0.into())))
-        .await?;
-    rows.iter()
-        .map(|row| Ok((JobId(row.try_get("", "job_id")?), row.try_get("", "input")?)))
-        .collect()
 }
