@@ -27,7 +27,7 @@ fn a_server_whose_log_can_not_be_written_serves_on() {
         .env("LAMPLIGHTER_LOG", "debug")
         .stdout(Stdio::null())
         .stderr(full);
-    let _server = process::spawn(serve, process::Signal::SIGKILL);
+    let mut server = process::spawn(serve, process::Signal::SIGKILL);
     let started = Instant::now();
     while !dir.path().join("server.addr").exists() {
         assert!(started.elapsed() < LIMIT, "the server did not start");
@@ -40,6 +40,8 @@ fn a_server_whose_log_can_not_be_written_serves_on() {
         .stderr(Stdio::null());
     let mut run = process::spawn(run, process::Signal::SIGKILL);
     let status = process::wait_at_most(&mut run, LIMIT);
+    server.kill().expect("it runs still");
+    server.wait().expect("it is a child of this process");
     println!("a job with a log that can't be written: {status:?}");
     assert_eq!(status.and_then(|status| status.code()), Some(0));
 }
