@@ -144,6 +144,11 @@ impl Direct {
         })
     }
 
+    /// The runner's process.
+    pub fn pid(&self) -> u32 {
+        self.runner.pid()
+    }
+
     /// Ends the runner.
     pub async fn stop(self) {
         self.runner.shutdown().await;

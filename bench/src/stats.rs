@@ -21,11 +21,6 @@ pub fn percentile(values: &[f64], part: f64) -> f64 {
     sorted.get(place).copied().unwrap_or(0.0)
 }
 
-/// The mean; 0 where there are no values.
-pub fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +32,5 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         let hundred: Vec<f64> = (0..=100).map(f64::from).collect();
         assert_eq!(percentile(&hundred, 0.99), 99.0);
-        assert_eq!(mean(&[1.0, 3.0]), 2.0);
     }
 }
