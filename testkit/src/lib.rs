@@ -1,7 +1,7 @@
-//! Private Postgres and Lamplighter processes for tests and benchmarks, and a small client for both.
+//! Private Postgres, Redis and Lamplighter processes for tests and benchmarks, and a small client for both.
 //!
 //! Start with [`server`]: a real `lamplighter serve` in a folder of its own. Then [`api`] (talk to it),
-//! [`sse`] (listen to it), [`postgres`] (a database server of one's own) and [`process`] (what keeps
+//! [`sse`] (listen to it), [`postgres`] and [`redis`] (servers of one's own) and [`process`] (what keeps
 //! children from outliving the test).
 //!
 //! Everything here panics instead of returning errors: a test that can't set itself up has failed.
@@ -11,6 +11,7 @@ pub mod server;
 pub mod api;
 pub mod sse;
 pub mod postgres;
+pub mod redis;
 mod wire;
 pub mod process;
 
