@@ -11,7 +11,7 @@ use lamplighter_shared::{
 };
 use tokio::sync::mpsc;
 
-use crate::{board::Board, held::Ending, lease::Leases};
+use crate::{board::Board, held::Ending, lease::Leases, liveness::Liveness};
 
 /// What every part of a worker shares. Clones are cheap.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub struct Context {
     pub leases: Arc<Leases>,
     /// How far the models are.
     pub board: Arc<Board>,
+    /// Its signs of life.
+    pub liveness: Arc<Liveness>,
     /// Where ends of runs go.
     pub endings: mpsc::UnboundedSender<Ending>,
 }

@@ -64,6 +64,7 @@ impl Supervisor {
             program: self.program,
             leases: Arc::new(Leases::default()),
             board,
+            liveness: Arc::default(),
             endings,
         };
         // The writer ends when the last holder of a job is gone: it has no sender of its own.
