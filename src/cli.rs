@@ -20,12 +20,28 @@ pub struct Cli {
 pub enum Command {
     /// Run everything in one process: API, queue and workers, on SQLite.
     ///
-    /// Makes what is missing on the first start: the data folder, the database, secrets, the owner and
+    /// LAMPLIGHTER_DATABASE_URL (Postgres) and LAMPLIGHTER_REDIS_URL let it share a database with other
+    /// processes. Makes what is missing on the first start: the data folder, the database, secrets, the owner and
     /// their token (DIR/owner.token). Fetches missing default models by itself.
     #[cfg(all(feature = "api", feature = "worker"))]
     Serve(ServeArgs),
+    /// Run the HTTP API of a fleet; any number share Postgres and Redis.
+    ///
+    /// Needs LAMPLIGHTER_DATABASE_URL and the key file (LAMPLIGHTER_SECRET_KEY_FILE); uses Redis where
+    /// LAMPLIGHTER_REDIS_URL names one.
+    #[cfg(feature = "api")]
+    Api(ServeArgs),
+    /// Run a worker of a fleet; any number share Postgres and Redis.
+    ///
+    /// Needs LAMPLIGHTER_DATABASE_URL and the key file (LAMPLIGHTER_SECRET_KEY_FILE); uses Redis where
+    /// LAMPLIGHTER_REDIS_URL names one.
+    #[cfg(feature = "worker")]
+    Worker(WorkerArgs),
     /// Bring the database's schema up to date (`serve` does it by itself).
     Migrate(DataArgs),
+    /// Make the key that all processes of an installation share.
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// Print the OpenAPI document.
     #[cfg(feature = "api")]
     Openapi,
@@ -58,7 +74,38 @@ pub struct DataArgs {
     pub data_dir: Option<PathBuf>,
 }
 
-/// Of `serve`.
+/// Of `worker`.
+#[derive(Debug, Clone, Args)]
+pub struct WorkerArgs {
+    /// Where the installation is.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Ids of the models to serve, separated by commas [default: the catalogue's defaults]
+    #[arg(long, value_delimiter = ',', value_name = "MODELS")]
+    pub models: Vec<String>,
+    /// What it is called in the fleet [default: the machine's name]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Address of /healthz, /readyz and /metrics [default: none]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub health_bind: Option<String>,
+}
+
+/// Of `secret`.
+#[derive(Debug, Subcommand)]
+pub enum SecretCommand {
+    /// Write a new key to a file that only its owner may read; one that is there is never replaced.
+    Create {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// The file [default: LAMPLIGHTER_SECRET_KEY_FILE, else DIR/secret.key]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+/// Of `serve` and `api`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
     /// Where the installation is.
@@ -80,12 +127,8 @@ pub enum TokenCommand {
         /// Whose token; an account is made where there is none [default: the owner]
         #[arg(long, value_name = "EMAIL")]
         user: Option<String>,
-        /// What it allows, separated by commas
-        #[arg(
-            long,
-            value_delimiter = ',',
-            default_value = "jobs:write,jobs:read,models:read"
-        )]
+        /// What it allows, separated by commas [default: everything the account may do]
+        #[arg(long, value_delimiter = ',')]
         scopes: Vec<String>,
         /// How long it is good, 10m to 366d
         #[arg(long, value_name = "DURATION", default_value = "30d")]

@@ -59,8 +59,8 @@ pub fn write_private(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
-/// The installation's database, with its schema up to date.
-pub async fn open_database(config: &Config) -> Result<Db, Failure> {
+/// The SQLite database of the data folder, with its schema up to date.
+pub async fn open_sqlite(config: &Config) -> Result<Db, Failure> {
     let path = config.server.data_dir.join("lamplighter.db");
     keep_private(&path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
     let db = Db::connect(&database_url(&path)?).await?;
@@ -89,13 +89,14 @@ fn database_url(path: &Path) -> Result<String, Failure> {
 #[cfg(feature = "api")]
 pub async fn open_existing_database(config: &Config) -> Result<Db, Failure> {
     let dir = &config.server.data_dir;
-    if !dir.join("lamplighter.db").exists() {
+    if config.database.url.is_empty() && !dir.join("lamplighter.db").exists() {
         return Err(Failure(format!(
-            "there is no installation in {}: start `lamplighter serve` once, or name its folder with --data-dir",
+            "there is no installation in {}: start `lamplighter serve` once, name its folder with --data-dir, or \
+             name its database with LAMPLIGHTER_DATABASE_URL",
             dir.display()
         )));
     }
-    open_database(config).await
+    crate::adapters::database(config).await
 }
 
 #[cfg(test)]
@@ -110,7 +111,7 @@ mod tests {
             fs::create_dir(&dir).expect("a folder that all may look into");
             let mut config = Config::default();
             config.server.data_dir.clone_from(&dir);
-            let db = open_database(&config).await.expect(name);
+            let db = open_sqlite(&config).await.expect(name);
             db.ping().await.expect(name);
             let mode = |file: &str| fs::metadata(dir.join(file)).expect(file).permissions().mode() & 0o777;
             assert_eq!(mode("lamplighter.db"), 0o600, "{name}");

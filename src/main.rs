@@ -3,9 +3,16 @@
 mod cli;
 mod client;
 mod installation;
+mod adapters;
+mod role;
 #[cfg(all(feature = "api", feature = "worker"))]
 mod serve;
+#[cfg(feature = "api")]
+mod api;
+#[cfg(feature = "worker")]
+mod worker;
 mod migrate;
+mod secret;
 #[cfg(feature = "api")]
 mod token;
 #[cfg(feature = "worker")]
@@ -44,6 +51,11 @@ async fn run(command: cli::Command) -> Result<(), installation::Failure> {
     match command {
         #[cfg(all(feature = "api", feature = "worker"))]
         cli::Command::Serve(args) => serve::serve(args).await,
+        #[cfg(feature = "api")]
+        cli::Command::Api(args) => api::api(args).await,
+        #[cfg(feature = "worker")]
+        cli::Command::Worker(args) => worker::worker(args).await,
+        cli::Command::Secret(command) => secret::run(command),
         cli::Command::Migrate(args) => migrate::migrate(&args).await,
         #[cfg(feature = "api")]
         cli::Command::Openapi => {

@@ -4,10 +4,11 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lamplighter_shared::{
+    catalog,
     config::Config,
     model_spec::{Catalog, ModelSpec},
 };
-use lamplighter_worker::{catalog, weights};
+use lamplighter_worker::{catalog as files, weights};
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -38,7 +39,7 @@ pub async fn run(command: ModelsCommand) -> Result<(), Failure> {
 
 fn list(config: &Config) -> Result<(), Failure> {
     let catalog = catalog::load(config)?;
-    let installed = catalog::list(&catalog, &config.models_dir());
+    let installed = files::list(&catalog, &config.models_dir());
     if !std::io::stdout().is_terminal() {
         println!("{}", serde_json::to_string(&installed)?);
         return Ok(());
@@ -100,7 +101,7 @@ fn chosen(
     config: &Config,
     ids: &[String],
 ) -> Result<Vec<(ModelSpec, std::path::PathBuf)>, Failure> {
-    let here = catalog::list(catalog, &config.models_dir());
+    let here = files::list(catalog, &config.models_dir());
     let mut chosen = Vec::new();
     for id in ids {
         if catalog.get(id).is_none() {

@@ -1,32 +1,28 @@
-//! `lamplighter serve`: API, queue and workers in one process, on SQLite.
+//! `lamplighter serve`: API, queue and workers in one process; on SQLite, unless a database is named.
 
 use std::{
     fs::{File, TryLockError},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
-    time::Duration,
 };
 
-use lamplighter_api::ApiState;
 use lamplighter_shared::{
+    catalog,
     config::Config,
-    db::{Db, position::Positions, reap::requeue_all, submit::Submitter},
-    events::{Events, MemoryEvents},
+    db::{Db, reap::requeue_all},
+    key::Key,
     lifecycle::Lifecycle,
-    model_spec::Catalog,
-    queue::{Doorbell, MemoryDoorbell},
     telemetry,
 };
-use lamplighter_worker::{board::host_name, catalog, supervisor::Supervisor};
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use lamplighter_worker::board::host_name;
 
 use crate::{
+    adapters::Adapters,
+    api,
     cli::ServeArgs,
-    installation::{Failure, make_data_dir, open_database, write_private},
-    token,
+    installation::{Failure, make_data_dir},
+    role::{self, AddressFile},
+    token, worker,
 };
 
 /// Serves until a signal says stop.
@@ -37,72 +33,28 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     make_data_dir(&data_dir)?;
     let _lock = lock(&data_dir)?;
     let models = catalog::enabled(&catalog::load(&config)?, &config.models.enabled)?;
-    let db = open_database(&config).await?;
-    let key = Arc::new(token::key(&data_dir)?);
-    token::keep_owner_token(&db, &key, &data_dir).await?;
-    take_back(&db).await?;
-    let bind = &config.server.bind;
-    let listener = TcpListener::bind(bind)
-        .await
-        .map_err(|error| Failure(format!("{bind} can't be listened on: {error}")))?;
-    let address = listener.local_addr()?;
-
     let lifecycle = Lifecycle::default();
-    let events: Arc<dyn Events> = Arc::new(MemoryEvents::default());
-    let doorbell: Arc<dyn Doorbell> = Arc::new(MemoryDoorbell::default());
-    let idempotency = Duration::from_secs(config.jobs.idempotency_seconds);
-    let state = ApiState {
-        submitter: Submitter::start(db.clone(), &lifecycle, idempotency),
-        events: events.clone(),
-        doorbell: doorbell.clone(),
-        positions: Arc::new(Positions::new(db.clone())),
-        catalog: Arc::new(Catalog(
-            models.iter().map(|m| (m.id.clone(), m.clone())).collect(),
-        )),
-        config: config.clone(),
-        key,
-        db: db.clone(),
+    let adapters = Adapters::connect(&config, &lifecycle).await?;
+    adapters.db.migrate().await?;
+    let key = Arc::new(Key::load_or_create(&config.secret_key_file())?);
+    token::keep_owner_token(&adapters.db, &key, &data_dir).await?;
+    let alone = !config.database.is_shared();
+    if alone {
+        take_back(&adapters.db).await?;
+    }
+    let listener = role::listen(&config.server.bind).await?;
+    let address = listener.local_addr()?;
+    let state = api::state(&adapters, &config, key, &models, &lifecycle);
+    let name = match config.worker.name.as_str() {
+        "" if alone => format!("{}-embedded", host_name()),
+        "" => host_name(),
+        name => name.to_owned(),
     };
-    let supervisor = Supervisor {
-        db,
-        events,
-        doorbell,
-        config: config.clone(),
-        models,
-        name: format!("{}-embedded", host_name()),
-        program: own_program()?,
-    };
-    supervisor.start(&lifecycle);
-    let api = lamplighter_api::serve(listener, state, lifecycle.clone());
-    let failed = lifecycle.clone();
-    lifecycle.spawn(async move {
-        if let Err(error) = api.await {
-            tracing::error!(%error, "the API ended");
-            failed.soft.cancel();
-        }
-    });
-    write_private(&data_dir.join("server.addr"), &format!("{address}\n"))?;
+    worker::start(&adapters, &config, models, name, &lifecycle)?;
+    api::start(listener, state, &lifecycle);
+    let _file = AddressFile::write(&data_dir, "server.addr", address)?;
     greet(&config, &address.to_string());
-    wait_for_signal(&lifecycle).await?;
-    tracing::info!("stopping: work in hand is finished or handed back");
-    let grace = Duration::from_secs(config.server.grace_seconds);
-    tokio::select! {
-        () = lifecycle.stop(grace) => {}
-        () = second_signal(&lifecycle) => lifecycle.stop(Duration::ZERO).await,
-    }
-    // Best effort: a client that finds a stale address is told that nobody answers there.
-    let _ = std::fs::remove_file(data_dir.join("server.addr"));
-    Ok(())
-}
-
-/// What runners are started from: this very binary, even after an upgrade has replaced it on the disk. A
-/// runner of another version would not speak our language.
-fn own_program() -> std::io::Result<PathBuf> {
-    if cfg!(target_os = "linux") {
-        Ok("/proc/self/exe".into())
-    } else {
-        std::env::current_exe()
-    }
+    role::until_stopped(&config, &lifecycle).await
 }
 
 /// Only one process may serve a data folder: it takes all jobs in hand for its own.
@@ -149,21 +101,4 @@ fn program() -> String {
     std::env::args()
         .next()
         .unwrap_or_else(|| "lamplighter".to_owned())
-}
-
-async fn wait_for_signal(lifecycle: &Lifecycle) -> Result<(), Failure> {
-    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
-        () = lifecycle.soft.cancelled() => {}
-    }
-    Ok(())
-}
-
-/// A second signal ends the patience.
-async fn second_signal(lifecycle: &Lifecycle) {
-    if wait_for_signal(&Lifecycle::default()).await.is_ok() {
-        lifecycle.hard.cancel();
-    }
 }

@@ -1,28 +1,28 @@
 //! `lamplighter token`: tokens made and revoked on the server's machine, and the owner's own.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
 use lamplighter_api::auth::{
-    key::Key,
+    scope::Scope,
     token::{NewApiToken, check, create, revoke},
 };
 use lamplighter_shared::{
     config::Config,
     db::{
         Db, api_tokens,
-        users::{self, Role},
+        users::{self, Role, User},
     },
+    key::Key,
 };
 
 use crate::{
     cli::TokenCommand,
     installation::{Failure, open_existing_database, write_private},
+    role,
 };
 
 /// Address of the account that the first start makes.
 const OWNER: &str = "owner@localhost";
-/// What the owner's token allows: everything there is.
-const OWNER_SCOPES: [&str; 3] = ["jobs:write", "jobs:read", "models:read"];
 /// How long the owner's token is good; a start after that makes a new one.
 const OWNER_EXPIRY: Duration = Duration::from_secs(366 * 86_400);
 
@@ -38,10 +38,15 @@ pub async fn run(command: TokenCommand) -> Result<(), Failure> {
         } => {
             let config = Config::load(data.data_dir.as_deref(), None)?;
             let db = open_existing_database(&config).await?;
-            let key = key(&config.server.data_dir)?;
+            let key = key(&config)?;
             let user = match user {
                 None => owner(&db).await?,
                 Some(email) => account(&db, &email).await?,
+            };
+            let scopes = if scopes.is_empty() {
+                all_scopes(&user)
+            } else {
+                scopes
             };
             let new = NewApiToken {
                 user: user.id,
@@ -89,9 +94,19 @@ async fn owner(db: &Db) -> Result<users::User, Failure> {
     Ok(users::create(db, OWNER, Role::Admin).await?)
 }
 
-/// The key that seals tokens; made on the first start.
-pub fn key(data_dir: &Path) -> Result<Key, Failure> {
-    Ok(Key::load_or_create(&data_dir.join("secret.key"))?)
+/// Everything that a token of this account may allow.
+fn all_scopes(_user: &User) -> Vec<String> {
+    Scope::ALL.iter().map(ToString::to_string).collect()
+}
+
+/// The key that seals tokens. That of an installation that shares its database must be there: one made
+/// here would fit no other process.
+fn key(config: &Config) -> Result<Arc<Key>, Failure> {
+    if config.database.is_shared() {
+        role::shared_key(config)
+    } else {
+        Ok(Arc::new(Key::load_or_create(&config.secret_key_file())?))
+    }
 }
 
 /// Sees to it that `DIR/owner.token` holds a token that works.
@@ -106,10 +121,11 @@ pub async fn keep_owner_token(db: &Db, key: &Key, data_dir: &Path) -> Result<(),
     {
         return Ok(());
     }
+    let owner = owner(db).await?;
     let new = NewApiToken {
-        user: owner(db).await?.id,
+        user: owner.id,
         name: "owner".to_owned(),
-        scopes: OWNER_SCOPES.map(str::to_owned).to_vec(),
+        scopes: all_scopes(&owner),
         expires_in: OWNER_EXPIRY,
     };
     let text = create(db, key, new).await?;

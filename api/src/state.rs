@@ -12,12 +12,13 @@ use lamplighter_shared::{
     db::{Db, position::Positions, submit::Submitter},
     events::Events,
     id::TokenId,
+    key::Key,
     model_spec::{Catalog, ModelSpec},
     queue::Doorbell,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{auth::key::Key, create_job, schema::Schema, stream_slots::StreamSlots};
+use crate::{create_job, schema::Schema, stream_slots::StreamSlots};
 
 /// What the process gives to the HTTP side.
 #[derive(Clone)]

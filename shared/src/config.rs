@@ -21,6 +21,12 @@ pub struct Config {
     pub models: Models,
     /// Deadlines, leases, retries.
     pub jobs: Jobs,
+    /// The truth.
+    pub database: Database,
+    /// Hints between processes.
+    pub redis: Redis,
+    /// The fleet side.
+    pub worker: Worker,
 }
 
 /// The HTTP side and the process.
@@ -39,6 +45,38 @@ pub struct Server {
     pub streams_per_owner: usize,
     /// Seconds a stop waits for work in hand.
     pub grace_seconds: u64,
+    /// The key that tokens are sealed with; empty: `DATA_DIR/secret.key`.
+    pub secret_key_file: PathBuf,
+}
+
+/// The truth.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `postgres://…`; empty: SQLite in the data folder.
+    pub url: String,
+    /// Seconds a start waits for a database that does not answer yet.
+    pub connect_seconds: u64,
+    /// Seconds one statement or transaction may take before it is given up.
+    pub timeout_seconds: f64,
+}
+
+/// Hints between processes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redis {
+    /// `redis://…`; empty: processes look by themselves.
+    pub url: String,
+}
+
+/// The fleet side.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    /// Its name, for people and orders; empty: the machine's.
+    pub name: String,
+    /// Address of its health and metrics, `HOST:PORT`; empty: none.
+    pub health_bind: String,
 }
 
 /// Which models, and where their files are.
@@ -105,6 +143,9 @@ impl Config {
             "data_dir" => "server.data_dir".into(),
             "bind" => "server.bind".into(),
             "models_dir" => "models.dir".into(),
+            "database_url" => "database.url".into(),
+            "redis_url" => "redis.url".into(),
+            "secret_key_file" => "server.secret_key_file".into(),
             other => other.replace("__", ".").into(),
         });
         // Variables without a section are other programs' or later roles': not settings.
@@ -140,13 +181,30 @@ impl Config {
         }
     }
 
+    /// Where the key is that tokens are sealed with.
+    pub fn secret_key_file(&self) -> PathBuf {
+        if self.server.secret_key_file.as_os_str().is_empty() {
+            self.server.data_dir.join("secret.key")
+        } else {
+            self.server.secret_key_file.clone()
+        }
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
+        if self.database.url.is_empty() && !self.redis.url.is_empty() {
+            return Err(ConfigError(
+                "redis.url (LAMPLIGHTER_REDIS_URL) needs database.url (LAMPLIGHTER_DATABASE_URL): Redis only \
+                 carries hints between processes that share a database"
+                    .to_owned(),
+            ));
+        }
         let jobs = &self.jobs;
         let positive = [
             ("jobs.lease_seconds", jobs.lease_seconds),
             ("jobs.heartbeat_seconds", jobs.heartbeat_seconds),
             ("jobs.reap_seconds", jobs.reap_seconds),
             ("jobs.poll_seconds", jobs.poll_seconds),
+            ("database.timeout_seconds", self.database.timeout_seconds),
         ];
         for (key, value) in positive {
             if !(value.is_finite() && value > 0.0) {
@@ -165,6 +223,13 @@ impl Config {
             ));
         }
         Ok(())
+    }
+}
+
+impl Database {
+    /// Whether other processes may use the database, too: everything but a file.
+    pub fn is_shared(&self) -> bool {
+        !(self.url.is_empty() || self.url.starts_with("sqlite:"))
     }
 }
 
@@ -191,5 +256,17 @@ mod tests {
     #[test]
     fn the_defaults_fit() {
         Config::default().check().expect("defaults are valid");
+    }
+
+    #[test]
+    fn redis_alone_is_refused_and_a_database_alone_is_not() {
+        let mut config = Config::default();
+        config.redis.url = "redis://127.0.0.1:1".to_owned();
+        let refused = config.check().expect_err("Redis alone").to_string();
+        assert!(refused.contains("LAMPLIGHTER_DATABASE_URL"), "{refused}");
+        config.database.url = "postgres://127.0.0.1:1/x".to_owned();
+        config.check().expect("both");
+        config.redis.url.clear();
+        config.check().expect("polling");
     }
 }

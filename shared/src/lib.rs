@@ -13,6 +13,8 @@ pub mod error;
 pub mod task;
 pub mod model_spec;
 pub mod config;
+pub mod catalog;
+pub mod key;
 pub mod clock;
 pub mod db;
 pub mod queue;

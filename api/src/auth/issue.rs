@@ -5,10 +5,10 @@ use std::time::Duration;
 use lamplighter_shared::{
     db::{Db, DbError, api_tokens},
     id::{TokenId, UserId},
+    key::Key,
 };
 
 use super::{
-    key::Key,
     scope::{Scope, UnknownScope},
     token::{MintRequest, fingerprint, mint, well_formed},
 };

@@ -9,6 +9,7 @@
 use lamplighter_shared::{
     clock::UnixMillis,
     id::{TokenId, UserId},
+    key::Key,
 };
 use pasetors::{
     Local,
@@ -19,10 +20,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::scope::Scope;
-pub use super::{
-    issue::{CreateError, NewApiToken, create, revoke},
-    key::Key,
-};
+pub use super::issue::{CreateError, NewApiToken, create, revoke};
 use crate::timestamp::Timestamp;
 
 /// The longest text that is looked at, bytes.

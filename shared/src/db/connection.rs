@@ -97,6 +97,14 @@ impl Db {
         Ok(Migrator::up(&self.write, None).await?)
     }
 
+    /// How many changes of the schema this program knows and the database lacks.
+    ///
+    /// # Errors
+    /// Where the database does not answer.
+    pub async fn pending_migrations(&self) -> Result<usize, DbError> {
+        Ok(Migrator::get_pending_migrations(&self.write).await?.len())
+    }
+
     /// Takes all changes back, newest first; for tests of the changes.
     ///
     /// # Errors

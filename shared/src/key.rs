@@ -70,6 +70,17 @@ impl Key {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             found => return found,
         }
+        match Self::create(path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Self::load(path),
+            made => made,
+        }
+    }
+
+    /// Makes the file (mode 0600) with a new key.
+    ///
+    /// # Errors
+    /// Where it can't be written; `AlreadyExists` where it is there: it is never replaced.
+    pub fn create(path: &Path) -> io::Result<Self> {
         let mut line = String::new();
         let key = Self::generate()?;
         key.secret.fmt(&mut line).map_err(io::Error::other)?;
@@ -84,14 +95,14 @@ impl Key {
             .and_then(|()| file.sync_all())
             .and_then(|()| fs::hard_link(&aside, path));
         fs::remove_file(&aside)?;
-        match linked {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Self::load(path),
-            Err(e) => Err(e),
-            Ok(()) => Ok(key),
-        }
+        linked.map(|()| key)
     }
 
-    fn load(path: &Path) -> io::Result<Self> {
+    /// Reads the key from a file.
+    ///
+    /// # Errors
+    /// Where it can't be read, or holds no key.
+    pub fn load(path: &Path) -> io::Result<Self> {
         let text = fs::read_to_string(path)?;
         if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
             tracing::warn!(path = %path.display(), "the key file can be read by others than its owner; make it mode 0600");
@@ -107,12 +118,12 @@ impl Key {
     }
 
     /// The key itself.
-    pub(super) fn secret(&self) -> &SymmetricKey<V4> {
+    pub fn secret(&self) -> &SymmetricKey<V4> {
         &self.secret
     }
 
     /// The footer of every token of this key: its id (`{"kid":"k4.lid.…"}`), which gives nothing away.
-    pub(super) fn footer(&self) -> &str {
+    pub fn footer(&self) -> &str {
         &self.footer
     }
 }

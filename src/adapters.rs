@@ -1,0 +1,81 @@
+//! What stands behind the seams of this process, chosen by two addresses alone: SQLite and channels in
+//! the process, or Postgres, with Redis or without.
+
+use std::{sync::Arc, time::Duration};
+
+use lamplighter_shared::{
+    config::Config,
+    db::{Db, DbError},
+    events::{Events, MemoryEvents},
+    lifecycle::Lifecycle,
+    queue::{Doorbell, MemoryDoorbell},
+};
+use tokio::time::{Instant, sleep};
+
+use crate::installation::{Failure, open_sqlite};
+
+/// What stands behind the seams. Clones are cheap.
+#[derive(Clone)]
+pub struct Adapters {
+    /// The truth.
+    pub db: Db,
+    /// Where running jobs tell their progress.
+    pub events: Arc<dyn Events>,
+    /// What wakes workers.
+    pub doorbell: Arc<dyn Doorbell>,
+}
+
+impl Adapters {
+    /// Connects to what the settings name. Redis need not answer: it only carries hints.
+    ///
+    /// # Errors
+    /// Where the database can't be had.
+    pub async fn connect(config: &Config, _lifecycle: &Lifecycle) -> Result<Self, Failure> {
+        Ok(Self {
+            db: database(config).await?,
+            events: Arc::new(MemoryEvents::default()),
+            doorbell: Arc::new(MemoryDoorbell::default()),
+        })
+    }
+
+    /// For roles that leave the schema to `lamplighter migrate`.
+    ///
+    /// # Errors
+    /// Where the schema is older than this program.
+    pub async fn require_current_schema(&self) -> Result<(), Failure> {
+        match self.db.pending_migrations().await? {
+            0 => Ok(()),
+            pending => Err(Failure(format!(
+                "the database lacks {pending} change(s) of the schema: run `lamplighter migrate` first"
+            ))),
+        }
+    }
+}
+
+/// The database of the settings. That of a single process is made and brought up to date.
+///
+/// # Errors
+/// Where it does not answer within the time the settings give it.
+pub async fn database(config: &Config) -> Result<Db, Failure> {
+    if config.database.url.is_empty() {
+        return open_sqlite(config).await;
+    }
+    let patience = Duration::from_secs(config.database.connect_seconds);
+    let deadline = Instant::now() + patience;
+    loop {
+        match connect(config).await {
+            Ok(db) => return Ok(db),
+            Err(DbError::Unavailable(error)) if Instant::now() < deadline => {
+                tracing::warn!(error, "the database does not answer yet; waiting for it");
+                sleep(Duration::from_millis(500)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn connect(config: &Config) -> Result<Db, DbError> {
+    let db = Db::connect(&config.database.url).await?;
+    db.ping().await?;
+    Ok(db)
+}
