@@ -11,6 +11,8 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::password_file;
+
 /// All settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +49,8 @@ pub struct Server {
     pub grace_seconds: u64,
     /// The key that tokens are sealed with; empty: `DATA_DIR/secret.key`.
     pub secret_key_file: PathBuf,
+    /// Addresses or networks (`10.0.0.0/8`) of the proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
 }
 
 /// The truth.
@@ -55,6 +59,8 @@ pub struct Server {
 pub struct Database {
     /// `postgres://…`; empty: SQLite in the data folder.
     pub url: String,
+    /// A file with the password that `url` lacks; empty: `url` has all. Once loaded, `url` holds it.
+    pub password_file: PathBuf,
     /// Seconds a start waits for a database that does not answer yet.
     pub connect_seconds: u64,
     /// Seconds one statement or transaction may take before it is given up.
@@ -67,6 +73,8 @@ pub struct Database {
 pub struct Redis {
     /// `redis://…`; empty: processes look by themselves.
     pub url: String,
+    /// A file with the password that `url` lacks; empty: `url` has all. Once loaded, `url` holds it.
+    pub password_file: PathBuf,
 }
 
 /// The fleet side.
@@ -144,7 +152,9 @@ impl Config {
             "bind" => "server.bind".into(),
             "models_dir" => "models.dir".into(),
             "database_url" => "database.url".into(),
+            "database_password_file" => "database.password_file".into(),
             "redis_url" => "redis.url".into(),
+            "redis_password_file" => "redis.password_file".into(),
             "secret_key_file" => "server.secret_key_file".into(),
             other => other.replace("__", ".").into(),
         });
@@ -167,8 +177,11 @@ impl Config {
         if let Some(bind) = bind {
             layers = layers.merge(("server.bind", bind));
         }
-        let config: Self = layers.extract().map_err(error)?;
+        let mut config: Self = layers.extract().map_err(error)?;
         config.check()?;
+        let (database, redis) = (&mut config.database, &mut config.redis);
+        join_password("database", &mut database.url, &database.password_file)?;
+        join_password("redis", &mut redis.url, &redis.password_file)?;
         Ok(config)
     }
 
@@ -245,6 +258,21 @@ impl Jobs {
     }
 }
 
+/// Puts the password of `SECTION.password_file` into `SECTION.url`.
+fn join_password(section: &str, url: &mut String, file: &Path) -> Result<(), ConfigError> {
+    if file.as_os_str().is_empty() || url.is_empty() {
+        return Ok(());
+    }
+    let password = password_file::read(file)
+        .map_err(|e| ConfigError(format!("{section}.password_file ({}): {e}", file.display())))?;
+    *url = password_file::join(url, &password).ok_or_else(|| {
+        ConfigError(format!(
+            "{section}.url must look like scheme://USER@HOST, without a password, beside {section}.password_file"
+        ))
+    })?;
+    Ok(())
+}
+
 fn error(e: figment::Error) -> ConfigError {
     ConfigError(e.to_string())
 }
@@ -268,5 +296,21 @@ mod tests {
         config.check().expect("both");
         config.redis.url.clear();
         config.check().expect("polling");
+    }
+
+    #[test]
+    fn a_password_of_a_file_is_joined_and_two_are_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("password");
+        std::fs::write(&file, "a/b\n").expect("a file");
+        let mut url = "postgres://ada@db/x".to_owned();
+        join_password("database", &mut url, Path::new("")).expect("no file");
+        assert_eq!(url, "postgres://ada@db/x");
+        join_password("database", &mut url, &file).expect("a file");
+        assert_eq!(url, "postgres://ada:a%2Fb@db/x");
+        let twice = join_password("database", &mut url, &file).expect_err("a second password");
+        assert!(twice.to_string().contains("database.url") && !twice.to_string().contains("a%2Fb"));
+        let missing = join_password("redis", &mut url, &folder.path().join("none")).expect_err("no file");
+        assert!(missing.to_string().contains("redis.password_file"));
     }
 }
