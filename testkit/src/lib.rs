@@ -13,6 +13,8 @@ pub mod sse;
 pub mod postgres;
 pub mod redis;
 mod wire;
+pub mod proxy;
+pub mod port;
 pub mod process;
 
 use std::sync::Once;

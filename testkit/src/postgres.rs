@@ -6,7 +6,7 @@
 
 use std::{
     env, fs,
-    net::TcpListener,
+    io::Write,
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -20,7 +20,7 @@ use std::{
 
 use nix::{sys::signal::Signal, unistd::User};
 
-use crate::{process, wire};
+use crate::{port::free_port, process, wire};
 
 /// The superuser of every cluster made here; it needs no password from 127.0.0.1.
 const SUPERUSER: &str = "lamplighter";
@@ -46,14 +46,34 @@ impl Default for Options {
     }
 }
 
-/// A running server; stopped and removed when dropped.
+/// How a server is to be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopMode {
+    /// Transactions are broken off, everything is written out.
+    Fast,
+    /// As a crash: the next start has to recover from the log.
+    Immediate,
+}
+
+/// A server; stopped and removed when dropped.
 #[derive(Debug)]
 pub struct Postgres {
-    port: u16,
-    server: Child,
-    /// The shell that cleans up; its standard input is the sign that we live.
+    site: Site,
+    /// None while it is stopped.
+    server: Option<Child>,
+    /// The shell that cleans up; its standard input tells it the server's number, and its end that we are gone.
     janitor: Child,
     databases: AtomicU64,
+}
+
+/// What a server needs to start, the first time and again.
+#[derive(Debug)]
+struct Site {
+    programs: PathBuf,
+    data: PathBuf,
+    port: u16,
+    options: Options,
+    account: Option<User>,
 }
 
 impl Postgres {
@@ -82,20 +102,28 @@ impl Postgres {
             chown(home.path(), Some(uid), Some(gid)).expect("root may give a folder away");
         }
         run_initdb(&programs, &data, account.as_ref());
+        let mut site = Site {
+            programs,
+            data,
+            port: 0,
+            options: options.clone(),
+            account,
+        };
         // A free port may be taken by somebody else before the server binds it: try a few.
         for _ in 0..5 {
-            let port = free_port();
-            if let Some(server) = run_server(&programs, &data, port, options, account.as_ref()) {
-                let janitor = janitor(&server, &home.keep());
-                return Self {
-                    port,
-                    server,
-                    janitor,
+            site.port = free_port();
+            if let Some(server) = run_server(&site) {
+                let mut postgres = Self {
+                    site,
+                    server: None,
+                    janitor: janitor(&home.keep()),
                     databases: AtomicU64::new(0),
                 };
+                postgres.took_up(server);
+                return postgres;
             }
         }
-        panic!("Postgres did not start; its log:\n{}", log(&data));
+        panic!("Postgres did not start; its log:\n{}", log(&site.data));
     }
 
     /// A durable server that all tests of this process share; each makes a database of its own.
@@ -106,7 +134,7 @@ impl Postgres {
 
     /// The address of a database of this server.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{SUPERUSER}@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://{SUPERUSER}@127.0.0.1:{}/{database}", self.site.port)
     }
 
     /// Makes an empty database nobody else uses: its name and address.
@@ -125,30 +153,161 @@ impl Postgres {
     /// # Panics
     /// Where the statement fails; the message has the server's words.
     pub fn query(&self, database: &str, sql: &str) -> Vec<Vec<Option<String>>> {
-        wire::query(self.port, SUPERUSER, database, sql).unwrap_or_else(|e| panic!("{sql}: {e}"))
+        wire::query(self.site.port, SUPERUSER, database, sql).unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
 
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
-        self.port
+        self.site.port
     }
 
     /// The process id of the server.
+    ///
+    /// # Panics
+    /// Where it is stopped.
     pub fn pid(&self) -> u32 {
-        self.server.id()
+        self.server.as_ref().expect("the server runs").id()
+    }
+
+    /// A handle for statements in one database that lives as long as it likes; it fails once we are gone.
+    pub fn sql(&self, database: &str) -> Sql {
+        Sql {
+            port: self.site.port,
+            database: database.to_owned(),
+        }
+    }
+
+    /// Stops the server and waits until it is gone. Stopping a stopped one is fine.
+    ///
+    /// # Panics
+    /// Where it does not end within a minute.
+    pub fn stop(&mut self, mode: StopMode) {
+        let Some(mut server) = self.server.take() else {
+            return;
+        };
+        wake(server.id());
+        let signal = match mode {
+            StopMode::Fast => Signal::SIGINT,
+            StopMode::Immediate => Signal::SIGQUIT,
+        };
+        process::signal(server.id(), signal);
+        if process::wait_at_most(&mut server, START_LIMIT).is_none() {
+            process::signal(server.id(), Signal::SIGKILL);
+            let _ = server.wait();
+            panic!(
+                "Postgres has not ended within {START_LIMIT:?}; its log:\n{}",
+                self.log()
+            );
+        }
+    }
+
+    /// Starts a stopped server again: the same folder, the same port. Returns when it takes connections.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn start_again(&mut self) {
+        assert!(self.server.is_none(), "Postgres runs already");
+        let server = run_server(&self.site)
+            .unwrap_or_else(|| panic!("Postgres did not start again; its log:\n{}", self.log()));
+        self.took_up(server);
+    }
+
+    /// As `pg_ctl restart -m immediate`.
+    ///
+    /// # Panics
+    /// As [`Postgres::stop`] and [`Postgres::start_again`].
+    pub fn restart_immediate(&mut self) {
+        self.stop(StopMode::Immediate);
+        self.start_again();
+    }
+
+    /// Freezes the server and all its processes: connections stay open and nobody answers.
+    pub fn pause(&self) {
+        // The server first, so that no process is born behind our back.
+        process::signal(self.pid(), Signal::SIGSTOP);
+        for child in process::children(self.pid()) {
+            process::signal(child, Signal::SIGSTOP);
+        }
+    }
+
+    /// Lets a frozen server go on.
+    pub fn resume(&self) {
+        wake(self.pid());
+    }
+
+    /// What the server has written to its log so far.
+    pub fn log(&self) -> String {
+        log(&self.site.data)
+    }
+
+    fn took_up(&mut self, server: Child) {
+        let told = self.janitor.stdin.as_mut().expect("the cleaner listens");
+        writeln!(told, "{}", server.id()).expect("the cleaner lives as long as we do");
+        self.server = Some(server);
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        process::signal(self.server.id(), Signal::SIGQUIT);
-        if process::wait_at_most(&mut self.server, Duration::from_secs(10)).is_none() {
-            process::signal(self.server.id(), Signal::SIGKILL);
-            let _ = self.server.wait();
+        if let Some(mut server) = self.server.take() {
+            wake(server.id());
+            process::signal(server.id(), Signal::SIGQUIT);
+            if process::wait_at_most(&mut server, Duration::from_secs(10)).is_none() {
+                process::signal(server.id(), Signal::SIGKILL);
+                let _ = server.wait();
+            }
         }
         drop(self.janitor.stdin.take());
         let _ = self.janitor.wait();
     }
+}
+
+/// Statements in one database, from any task, also while somebody else stops and starts the server.
+#[derive(Debug, Clone)]
+pub struct Sql {
+    port: u16,
+    database: String,
+}
+
+impl Sql {
+    /// Runs one statement, on a connection of its own, and returns its rows as text.
+    ///
+    /// # Errors
+    /// Where the server is away or refuses; the text has its words.
+    pub async fn try_query(&self, sql: &str) -> Result<wire::Rows, String> {
+        let (to, statement) = (self.clone(), sql.to_owned());
+        let run = move || wire::query(to.port, SUPERUSER, &to.database, &statement);
+        let done = tokio::task::spawn_blocking(run)
+            .await
+            .expect("a query does not panic");
+        done.map_err(|e| format!("{sql}: {e}"))
+    }
+
+    /// As [`Sql::try_query`], for a server that must be there.
+    ///
+    /// # Panics
+    /// Where the statement fails.
+    pub async fn query(&self, sql: &str) -> wire::Rows {
+        self.try_query(sql).await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// The one number that a statement returns.
+    ///
+    /// # Panics
+    /// Where the statement fails or returns something else.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let rows = self.query(sql).await;
+        let value = rows.first().and_then(|row| row.first()?.as_deref()?.parse().ok());
+        value.unwrap_or_else(|| panic!("{sql}: no number in {rows:?}"))
+    }
+}
+
+/// Continues a server that may be frozen, and its processes.
+fn wake(pid: u32) {
+    for child in process::children(pid) {
+        process::signal(child, Signal::SIGCONT);
+    }
+    process::signal(pid, Signal::SIGCONT);
 }
 
 /// The folder with `initdb` and `postgres`: the first of PATH, else the newest that is installed.
@@ -216,19 +375,16 @@ fn run_initdb(programs: &Path, data: &Path, account: Option<&User>) {
 }
 
 /// Starts the server and waits until it takes connections; none when it ended instead.
-fn run_server(
-    programs: &Path,
-    data: &Path,
-    port: u16,
-    options: &Options,
-    account: Option<&User>,
-) -> Option<Child> {
+fn run_server(site: &Site) -> Option<Child> {
+    let Site {
+        data, port, options, ..
+    } = site;
     let log = fs::File::options()
         .create(true)
         .append(true)
         .open(log_path(data))
         .expect("the log can be written");
-    let mut server = command(programs.join("postgres"), account);
+    let mut server = command(site.programs.join("postgres"), site.account.as_ref());
     server
         .arg("-D")
         .arg(data)
@@ -252,7 +408,7 @@ fn run_server(
         if child.try_wait().expect("it is our child").is_some() {
             return None;
         }
-        if is_ready(data) && wire::query(port, SUPERUSER, "postgres", "SELECT 1").is_ok() {
+        if is_ready(data) && wire::query(*port, SUPERUSER, "postgres", "SELECT 1").is_ok() {
             return Some(child);
         }
         thread::sleep(Duration::from_millis(10));
@@ -268,14 +424,14 @@ fn is_ready(data: &Path) -> bool {
     pid_file.lines().nth(7).is_some_and(|line| line.trim() == "ready")
 }
 
-/// A shell that waits until this process is gone (end of file), then stops the server and cleans up.
-fn janitor(server: &Child, home: &Path) -> Child {
-    let script = r#"trap "" INT TERM HUP; cat > /dev/null; kill -QUIT "$1" 2> /dev/null
-        n=0; while kill -0 "$1" 2> /dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done; rm -rf "$2""#;
+/// A shell that waits until this process is gone (end of file), then stops the server it was told of last
+/// and cleans up.
+fn janitor(home: &Path) -> Child {
+    let script = r#"trap "" INT TERM HUP; while read -r pid; do server=$pid; done
+        kill -CONT "$server" 2> /dev/null; kill -QUIT "$server" 2> /dev/null
+        n=0; while kill -0 "$server" 2> /dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n + 1)); done; rm -rf "$1""#;
     let mut shell = Command::new("sh");
-    shell
-        .args(["-c", script, "janitor", &server.id().to_string()])
-        .arg(home);
+    shell.args(["-c", script, "janitor"]).arg(home);
     shell
         .current_dir("/")
         .stdin(Stdio::piped())
@@ -283,14 +439,6 @@ fn janitor(server: &Child, home: &Path) -> Child {
         .stderr(Stdio::null());
     // A session of its own: what kills the test's process group must not kill the cleaner.
     shell.process_group(0).spawn().expect("a shell can be started")
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("127.0.0.1 has a free port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
 }
 
 fn log_path(data: &Path) -> PathBuf {
@@ -333,6 +481,38 @@ mod tests {
         drop(postgres);
         assert!(!process::alive(pid));
         assert!(!Path::new(&folder).exists());
+    }
+
+    #[tokio::test]
+    async fn a_server_comes_back_with_what_was_committed_and_can_be_frozen() {
+        let mut postgres = Postgres::start();
+        let (database, _) = postgres.create_database();
+        let sql = postgres.sql(&database);
+        sql.query("CREATE TABLE t AS SELECT 1 AS n").await;
+        let (port, pid) = (postgres.port(), postgres.pid());
+        postgres.restart_immediate();
+        assert_eq!(postgres.port(), port);
+        assert_ne!(postgres.pid(), pid);
+        assert_eq!(sql.number("SELECT n FROM t").await, 1);
+        postgres.stop(StopMode::Fast);
+        assert!(sql.try_query("SELECT 1").await.is_err());
+        postgres.start_again();
+        assert_eq!(sql.number("SELECT n FROM t").await, 1);
+        postgres.pause();
+        let limit = Duration::from_millis(300);
+        assert!(
+            tokio::time::timeout(limit, sql.try_query("SELECT 1"))
+                .await
+                .is_err(),
+            "it is frozen"
+        );
+        postgres.resume();
+        assert_eq!(sql.number("SELECT n FROM t").await, 1);
+        // Dropping a frozen server must not hang.
+        postgres.pause();
+        let pid = postgres.pid();
+        drop(postgres);
+        assert!(!process::alive(pid));
     }
 
     #[test]
