@@ -226,6 +226,7 @@ fn new_job(owner: UserId, spec: &ModelSpec, input: &Value, priority: Priority) -
         run_timeout: Duration::ZERO,
         retry_of: None,
         idempotency: None,
+        trace: None,
     }
 }
 

@@ -130,6 +130,7 @@ fn job(owner: &User) -> NewJob {
         run_timeout: Duration::from_secs(60),
         retry_of: None,
         idempotency: None,
+        trace: None,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     error::ErrorCode,
     event::EventId,
     id::{JobId, UserId},
+    trace::Trace,
 };
 
 /// Where a job stands. The last four are terminal and never change.
@@ -253,4 +254,6 @@ pub struct Job {
     pub retry_of: Option<JobId>,
     /// Whether input and output were removed.
     pub data_removed: bool,
+    /// The request it comes from, for the logs; its owner does not see it.
+    pub trace: Option<Trace>,
 }

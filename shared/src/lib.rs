@@ -21,4 +21,5 @@ pub mod db;
 pub mod queue;
 pub mod events;
 pub mod lifecycle;
+pub mod trace;
 pub mod telemetry;

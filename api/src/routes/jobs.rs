@@ -8,6 +8,7 @@ use lamplighter_shared::{
     event::JobEvent,
     id::JobId,
     job::JobState,
+    trace::Trace,
 };
 use poem::{Request, http::StatusCode};
 use poem_openapi::{
@@ -86,6 +87,7 @@ impl JobRoutes {
         let mut job = submit::validate(app, principal.user, &body.value)?;
         let key = idempotency_key(request.headers())?;
         job.idempotency = submit::idempotency(key, "createJob", &body.value);
+        job.trace = request.data::<Trace>().cloned();
         let asked = Asked {
             form,
             prefer: Prefer::of(request.headers()),
@@ -223,6 +225,7 @@ impl JobRoutes {
         let mut job = submit::repeat(app, principal.user, id).await?;
         let key = idempotency_key(request.headers())?;
         job.idempotency = submit::idempotency(key, "retryJob", &Value::from(id.to_string()));
+        job.trace = request.data::<Trace>().cloned();
         let asked = Asked {
             form,
             prefer: Prefer::of(request.headers()),

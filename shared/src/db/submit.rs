@@ -19,6 +19,7 @@ use crate::{
     id::{JobId, UserId},
     job::{Job, Lane, Priority},
     lifecycle::Lifecycle,
+    trace::Trace,
 };
 
 /// A job to be stored.
@@ -54,6 +55,8 @@ pub struct NewJob {
     pub retry_of: Option<JobId>,
     /// The client's key, where it sent one.
     pub idempotency: Option<Idempotency>,
+    /// The request it comes from.
+    pub trace: Option<Trace>,
 }
 
 /// What makes a repeated request the same request.
@@ -393,7 +396,7 @@ async fn insert(db: &Db, txn: &Txn, jobs: &[&NewJob], ranks: &[i64]) -> Result<H
         let n = values.len();
         let p = |i: usize| format!("${}", n + i);
         rows.push(format!(
-            "({}, {}, {}, {}, {}, {}, 'queued', {}, {{now}}, {{now}}, {{now}} + {}, {}, {}, {})",
+            "({}, {}, {}, {}, {}, {}, 'queued', {}, {{now}}, {{now}}, {{now}} + {}, {}, {}, {}, {}, {})",
             p(1),
             p(2),
             p(3),
@@ -404,7 +407,9 @@ async fn insert(db: &Db, txn: &Txn, jobs: &[&NewJob], ranks: &[i64]) -> Result<H
             p(8),
             p(9),
             p(10),
-            p(11)
+            p(11),
+            p(12),
+            p(13)
         ));
         values.extend([
             job.id.0.into(),
@@ -418,11 +423,13 @@ async fn insert(db: &Db, txn: &Txn, jobs: &[&NewJob], ranks: &[i64]) -> Result<H
             millis(job.run_timeout).into(),
             job.metadata.as_ref().map(ToString::to_string).into(),
             job.retry_of.map(|id| id.0).into(),
+            job.trace.as_ref().map(ToString::to_string).into(),
+            job.trace.as_ref().and_then(Trace::state).into(),
         ]);
     }
     let sql = format!(
         "INSERT INTO jobs (id, owner_id, model, task, share_key, priority, state, rank, created_at, run_at,
-           start_deadline, run_timeout_ms, metadata, retry_of)
+           start_deadline, run_timeout_ms, metadata, retry_of, trace_parent, trace_state)
          VALUES {} RETURNING *",
         rows.join(", ")
     );

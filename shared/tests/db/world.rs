@@ -327,6 +327,7 @@ pub fn job(owner: UserId) -> NewJob {
         run_timeout: Duration::from_secs(60),
         retry_of: None,
         idempotency: None,
+        trace: None,
     }
 }
 

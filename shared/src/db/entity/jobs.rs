@@ -10,6 +10,7 @@ use crate::{
     event::EventId,
     id::{JobId, UserId},
     job::{Job, Metrics},
+    trace::Trace,
 };
 
 /// A job, without input and output.
@@ -53,6 +54,8 @@ pub struct Model {
     pub metadata: Option<String>,
     pub retry_of: Option<Uuid>,
     pub data_removed: bool,
+    pub trace_parent: Option<String>,
+    pub trace_state: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -102,6 +105,11 @@ impl TryFrom<Model> for Job {
             metadata: json(row.metadata.as_deref())?,
             retry_of: row.retry_of.map(JobId),
             data_removed: row.data_removed,
+            // What can't be read is no reason to refuse a row.
+            trace: row
+                .trace_parent
+                .and_then(|parent| parent.parse::<Trace>().ok())
+                .map(|trace| trace.with_state(row.trace_state.as_deref())),
         })
     }
 }
