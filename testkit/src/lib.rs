@@ -8,6 +8,7 @@
 //! Not here: anything that knows the inside of Lamplighter; this crate depends on none of its crates.
 
 pub mod server;
+pub mod fleet;
 pub mod api;
 pub mod sse;
 pub mod postgres;

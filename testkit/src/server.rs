@@ -351,9 +351,18 @@ async fn is_ready(http: &reqwest::Client, address: &str) -> bool {
     answer.is_ok_and(|answer| answer.status().as_u16() == 200)
 }
 
-/// The program with a clean environment of ours: what the machine has set does not reach the test.
+/// The program as these options want it.
 fn program(options: &Options) -> Command {
-    let mut command = Command::new(&options.program);
+    let mut command = clean(&options.program);
+    let ids: Vec<String> = options.models.iter().map(|id| format!("{id:?}")).collect();
+    command.env("LAMPLIGHTER_MODELS__ENABLED", format!("[{}]", ids.join(",")));
+    command.envs(options.env.iter().map(|(key, value)| (key, value)));
+    command
+}
+
+/// A program with a clean environment of ours: what the machine has set does not reach the test.
+pub(crate) fn clean(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for (key, _) in std::env::vars_os() {
         if key.to_string_lossy().starts_with("LAMPLIGHTER_") {
             command.env_remove(key);
@@ -361,9 +370,6 @@ fn program(options: &Options) -> Command {
     }
     let models = std::env::var_os("LAMPLIGHTER_MODELS_DIR").map_or_else(workspace_models, PathBuf::from);
     command.env("LAMPLIGHTER_MODELS_DIR", models);
-    let ids: Vec<String> = options.models.iter().map(|id| format!("{id:?}")).collect();
-    command.env("LAMPLIGHTER_MODELS__ENABLED", format!("[{}]", ids.join(",")));
-    command.envs(options.env.iter().map(|(key, value)| (key, value)));
     command
 }
 
