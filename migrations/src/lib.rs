@@ -9,7 +9,7 @@ mod m20261123_000005_trace;
 
 use sea_orm_migration::{
     prelude::*,
-    sea_orm::{ConnectionTrait, DbBackend},
+    sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement},
 };
 
 /// All changes, oldest first.
@@ -27,6 +27,28 @@ impl MigratorTrait for Migrator {
 }
 
 pub use sea_orm_migration::MigratorTrait;
+
+/// How many changes the database lacks. Changes that only a newer program knows are no matter here.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn pending(db: &DatabaseConnection) -> Result<usize, DbErr> {
+    let mut names: Vec<String> = Migrator::migrations()
+        .iter()
+        .map(|change| change.name().to_owned())
+        .collect();
+    if SchemaManager::new(db).has_table("seaql_migrations").await? {
+        let sql = "SELECT version FROM seaql_migrations";
+        for row in db
+            .query_all_raw(Statement::from_string(db.get_database_backend(), sql))
+            .await?
+        {
+            let applied: String = row.try_get("", "version")?;
+            names.retain(|name| *name != applied);
+        }
+    }
+    Ok(names.len())
+}
 
 /// Runs statements written for both dialects: `{uuid}` and `{bytes}` stand for the column types.
 async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {

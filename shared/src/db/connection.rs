@@ -1,16 +1,18 @@
-//! Connections: one pool for reads, one for writes, and the few words in which the dialects differ.
+//! The database: reads, transactions, and the few words in which the dialects differ.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use lamplighter_migrations::{Migrator, MigratorTrait};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    ConnectOptions, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Value,
     sqlx::Connection,
 };
 use tokio::time::sleep;
 
-use super::DbError;
+use super::{
+    DbError,
+    failure::Failure,
+    pool::{DbOptions, Pool},
+};
 use crate::clock::{Clock, UnixMillis};
 
 /// The two databases there are.
@@ -23,15 +25,25 @@ pub enum Dialect {
 }
 
 /// The database. Clones share the pools.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Db {
     /// For statements that change nothing.
-    pub(super) read: DatabaseConnection,
+    pub(super) read: Pool,
     /// For transactions. On SQLite a single connection: writers queue here, fairly and without
     /// sleeping, rather than at the file's lock.
-    write: DatabaseConnection,
+    pub(super) write: Pool,
+    url: Arc<str>,
     dialect: Dialect,
     clock: Clock,
+}
+
+impl std::fmt::Debug for Db {
+    /// Without the address: it holds a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Db")
+            .field("dialect", &self.dialect)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A transaction in hand.
@@ -39,42 +51,50 @@ pub(super) type Txn = DatabaseTransaction;
 /// What a transaction's closure returns.
 pub(super) type TxnFuture<'a, T> = futures_core::future::BoxFuture<'a, Result<T, DbErr>>;
 
+/// A transaction that did not come to its end.
+struct Unfinished {
+    error: DbErr,
+    /// It may be committed all the same.
+    committing: bool,
+}
+
 impl Db {
     /// Opens `sqlite://PATH` (made when missing) or `postgres://…`. Does not migrate.
     ///
     /// # Errors
     /// Where the database can't be reached or opened.
     pub async fn connect(url: &str) -> Result<Self, DbError> {
-        if url.starts_with("sqlite:") {
+        Self::connect_with(url, &DbOptions::default()).await
+    }
+
+    /// The same, with these limits where it is Postgres.
+    ///
+    /// # Errors
+    /// Where the database can't be reached or opened.
+    pub async fn connect_with(url: &str, options: &DbOptions) -> Result<Self, DbError> {
+        let (read, write, dialect) = if url.starts_with("sqlite:") {
             let url = if url.contains('?') {
                 url.to_owned()
             } else {
                 format!("{url}?mode=rwc")
             };
-            let write = Database::connect(sqlite_options(&url, 1)).await?;
-            let read = Database::connect(sqlite_options(&url, 4)).await?;
-            Ok(Self {
-                read,
+            let write = Pool::sqlite(sqlite_options(&url, 1)).await?;
+            (
+                Pool::sqlite(sqlite_options(&url, 4)).await?,
                 write,
-                dialect: Dialect::Sqlite,
-                clock: Clock::Database,
-            })
+                Dialect::Sqlite,
+            )
         } else {
-            let mut options = ConnectOptions::new(url);
-            options
-                .max_connections(16)
-                .acquire_timeout(Duration::from_secs(1))
-                .connect_timeout(Duration::from_secs(5))
-                .statement_timeout(Duration::from_secs(5))
-                .sqlx_logging(false);
-            let pool = Database::connect(options).await?;
-            Ok(Self {
-                read: pool.clone(),
-                write: pool,
-                dialect: Dialect::Postgres,
-                clock: Clock::Database,
-            })
-        }
+            let pool = Pool::postgres(url, options).await?;
+            (pool.clone(), pool, Dialect::Postgres)
+        };
+        Ok(Self {
+            read,
+            write,
+            url: url.into(),
+            dialect,
+            clock: Clock::Database,
+        })
     }
 
     /// The same database with another clock; for tests.
@@ -89,28 +109,9 @@ impl Db {
         self.dialect
     }
 
-    /// Brings the schema up to date.
-    ///
-    /// # Errors
-    /// Where a change can't be applied; nothing of that change stays.
-    pub async fn migrate(&self) -> Result<(), DbError> {
-        Ok(Migrator::up(&self.write, None).await?)
-    }
-
-    /// How many changes of the schema this program knows and the database lacks.
-    ///
-    /// # Errors
-    /// Where the database does not answer.
-    pub async fn pending_migrations(&self) -> Result<usize, DbError> {
-        Ok(Migrator::get_pending_migrations(&self.write).await?.len())
-    }
-
-    /// Takes all changes back, newest first; for tests of the changes.
-    ///
-    /// # Errors
-    /// Where a change can't be taken back.
-    pub async fn migrate_down(&self) -> Result<(), DbError> {
-        Ok(Migrator::down(&self.write, None).await?)
+    /// The address it was opened by; it may hold a password.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Whether the database answers.
@@ -190,41 +191,52 @@ impl Db {
     }
 
     /// Runs `body` in a write transaction and commits; again from the start where the database gave
-    /// this one up to break a deadlock (40P01) or a conflict (40001).
+    /// this one up to break a deadlock or a conflict, or its connection was lost before the commit.
+    /// All tries together take no longer than one may.
     pub(super) async fn transaction<T, F>(&self, body: F) -> Result<T, DbError>
     where
-        F: for<'a> Fn(&'a Txn) -> TxnFuture<'a, T> + Send,
+        F: for<'a> Fn(&'a Txn) -> TxnFuture<'a, T> + Send + Sync,
         T: Send,
     {
         const TRIES: u32 = 5;
-        for attempt in 1.. {
-            match self.try_transaction(&body).await {
-                Err(e) if attempt < TRIES && is_conflict(&e) => {
-                    sleep(Duration::from_millis(5 << attempt)).await
+        let work = async {
+            for attempt in 1.. {
+                let unfinished = match self.try_transaction(&body).await {
+                    Ok(value) => return Ok(value),
+                    Err(unfinished) => unfinished,
+                };
+                match Failure::of(&unfinished.error) {
+                    Failure::Conflict if attempt < TRIES => sleep(Duration::from_millis(5 << attempt)).await,
+                    Failure::Broken if attempt < TRIES && !unfinished.committing => {}
+                    _ => return Err(unfinished.error),
                 }
-                result => return Ok(result?),
             }
-        }
-        unreachable!("the loop ends by returning")
+            unreachable!("the loop ends by returning")
+        };
+        Ok(self.write.within(work).await?)
     }
 
-    async fn try_transaction<T, F>(&self, body: &F) -> Result<T, DbErr>
+    async fn try_transaction<T, F>(&self, body: &F) -> Result<T, Unfinished>
     where
-        F: for<'a> Fn(&'a Txn) -> TxnFuture<'a, T> + Send,
+        F: for<'a> Fn(&'a Txn) -> TxnFuture<'a, T> + Send + Sync,
     {
-        let options = TransactionOptions {
-            // The CLI of another process may write too: take the file's lock at once, so that it is
-            // never upgraded in the middle.
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
+        let open = |error| Unfinished {
+            error,
+            committing: false,
         };
-        let txn = self.write.begin_with_options(options).await?;
+        let txn = self.write.begin().await.map_err(open)?;
         match body(&txn).await {
-            Ok(value) => txn.commit().await.map(|()| value),
+            Ok(value) => match txn.commit().await {
+                Ok(()) => Ok(value),
+                Err(error) => Err(Unfinished {
+                    error,
+                    committing: true,
+                }),
+            },
             Err(e) => {
                 // The first error tells more than a failed rollback, which the pool repairs.
                 let _ = txn.rollback().await;
-                Err(e)
+                Err(open(e))
             }
         }
     }
@@ -256,47 +268,6 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
             o.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         });
     options
-}
-
-fn is_conflict(error: &DbErr) -> bool {
-    let text = error.to_string();
-    text.contains("40P01")
-        || text.contains("40001")
-        || text.contains("deadlock detected")
-        || text.contains("could not serialize")
-}
-
-impl From<DbErr> for DbError {
-    fn from(error: DbErr) -> Self {
-        let gone = match &error {
-            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => true,
-            DbErr::Exec(RuntimeErr::SqlxError(e)) | DbErr::Query(RuntimeErr::SqlxError(e)) => {
-                let text = e.to_string();
-                // Classes 08 (connection), 53 (resources), 57P (shutdown), locks and statements that took too
-                // long, and SQLite's busy, full and I/O errors.
-                [
-                    "lock timeout",
-                    "statement timeout",
-                    "pool timed out",
-                    "error communicating",
-                    "Connection",
-                    "terminating connection",
-                    "shutting down",
-                    "database is locked",
-                    "disk is full",
-                    "disk I/O",
-                ]
-                .iter()
-                .any(|part| text.contains(part))
-            }
-            _ => false,
-        };
-        if gone {
-            Self::Unavailable(error.to_string())
-        } else {
-            Self::Statement(error.to_string())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 //! takes the owner; a foreign row is as absent as a missing one.
 
 mod connection;
+mod pool;
+mod failure;
+mod migrate;
 mod entity;
 pub mod users;
 pub mod api_tokens;
@@ -18,6 +21,7 @@ pub mod position;
 pub mod workers;
 
 pub use connection::{Db, Dialect};
+pub use pool::DbOptions;
 
 /// A statement could not be carried out.
 #[derive(Debug, Clone, thiserror::Error)]
