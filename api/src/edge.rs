@@ -1,10 +1,10 @@
 //! The outermost layer: request ids, headers that every answer has, and the one place where failures,
 //! ours and the framework's, become problem documents and log lines. A panic ends here too.
 
-use std::panic::AssertUnwindSafe;
+use std::{net::IpAddr, panic::AssertUnwindSafe};
 
 use futures::FutureExt;
-use lamplighter_shared::error::ErrorCode;
+use lamplighter_shared::{error::ErrorCode, network::Network};
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response, Result,
     error::{MethodNotAllowedError, NotFoundError, ParsePathError},
@@ -12,7 +12,7 @@ use poem::{
 };
 use poem_openapi::error::{ContentTypeError, ParseParamError};
 
-use crate::error::ApiError;
+use crate::{client_address::client_address, error::ApiError};
 
 /// The header that names a request, in both directions.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,12 +24,15 @@ const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 pub struct Edge {
     /// Path templates (`/v1/jobs/{id}`) with their methods.
     pub methods: Vec<(String, Vec<Method>)>,
+    /// The proxies in front, whose word about a client's address counts.
+    pub trusted: Vec<Network>,
 }
 
 /// An endpoint within the layer.
 pub struct EdgeEndpoint<E> {
     inner: E,
     methods: Vec<(String, Vec<Method>)>,
+    trusted: Vec<Network>,
 }
 
 impl<E: Endpoint> Middleware<E> for Edge {
@@ -39,6 +42,7 @@ impl<E: Endpoint> Middleware<E> for Edge {
         EdgeEndpoint {
             inner,
             methods: self.methods.clone(),
+            trusted: self.trusted.clone(),
         }
     }
 }
@@ -50,20 +54,21 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         let id = request_id(request.headers());
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
+        let client = self.client(&request);
         let outcome = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
         let mut response = match outcome {
             Ok(Ok(response)) => response.into_response(),
             Ok(Err(e)) if e.is_from_response() => e.into_response(),
             Ok(Err(e)) => {
                 let error = self.understand(e, &path);
-                log(&error, &id, &method, &path);
+                log(&error, &id, client, (&method, &path));
                 problem(error, &path, &id)
             }
             Err(panic) => {
                 let words = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
                 let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
                 let error = ApiError::internal(format!("a panic: {}", words.unwrap_or_default()));
-                log(&error, &id, &method, &path);
+                log(&error, &id, client, (&method, &path));
                 problem(error, &path, &id)
             }
         };
@@ -76,6 +81,12 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
 }
 
 impl<E> EdgeEndpoint<E> {
+    /// Where a request comes from, for the log; none where it did not come through a socket.
+    fn client(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.remote_addr().as_socket_addr()?.ip();
+        Some(client_address(peer, request.headers(), &self.trusted))
+    }
+
     /// What an error of a handler or of the framework means to a client.
     fn understand(&self, error: poem::Error, path: &str) -> ApiError {
         let error = match error.downcast::<ApiError>() {
@@ -146,14 +157,17 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 /// A fault of ours is logged once, here; a refusal is the client's business.
-fn log(error: &ApiError, id: &str, method: &Method, path: &str) {
+fn log(error: &ApiError, id: &str, client: Option<IpAddr>, (method, path): (&Method, &str)) {
     let cause = error.cause.as_deref().unwrap_or_default();
+    let client = client.map(tracing::field::display);
     match error.code {
-        ErrorCode::Internal => tracing::error!(request_id = id, %method, path, cause, "a request failed"),
-        ErrorCode::Unavailable => {
-            tracing::warn!(request_id = id, %method, path, cause, "the database does not answer")
+        ErrorCode::Internal => {
+            tracing::error!(request_id = id, client, %method, path, cause, "a request failed")
         }
-        code => tracing::debug!(request_id = id, %method, path, %code, "a request was refused"),
+        ErrorCode::Unavailable => {
+            tracing::warn!(request_id = id, client, %method, path, cause, "the database does not answer")
+        }
+        code => tracing::debug!(request_id = id, client, %method, path, %code, "a request was refused"),
     }
 }
 
@@ -213,7 +227,10 @@ mod tests {
 
     #[tokio::test]
     async fn faults_and_panics_answer_500_and_keep_their_reasons() {
-        let edge = || Edge { methods: Vec::new() };
+        let edge = || Edge {
+            methods: Vec::new(),
+            trusted: Vec::new(),
+        };
         let fault = poem::endpoint::make(|_| async {
             Err::<(), poem::Error>(ApiError::internal("table secret is gone").into())
         });

@@ -10,6 +10,7 @@ mod state;
 mod edge;
 mod serve;
 mod read_limit;
+mod client_address;
 mod routes;
 pub mod auth;
 mod preferences;

@@ -11,7 +11,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::password_file;
+use crate::{network::Network, password_file};
 
 /// All settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub struct Server {
     /// The key that tokens are sealed with; empty: `DATA_DIR/secret.key`.
     pub secret_key_file: PathBuf,
     /// Addresses or networks (`10.0.0.0/8`) of the proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<String>,
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// The truth.

@@ -14,6 +14,7 @@ pub mod task;
 pub mod model_spec;
 pub mod config;
 pub mod password_file;
+pub mod network;
 pub mod catalog;
 pub mod key;
 pub mod clock;

@@ -51,11 +51,12 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
 pub(crate) fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> + 'static {
     let document = openapi::document();
     let methods = openapi::methods(&document);
+    let trusted = app.config.server.trusted_proxies.clone();
     Route::new()
         .at("/openapi.json", docs::openapi())
         .at("/docs", docs::reference())
         .at("/docs/errors", docs::errors())
         .nest("/", service(Some(app.clone())))
         .data(app)
-        .with(Edge { methods })
+        .with(Edge { methods, trusted })
 }
