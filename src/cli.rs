@@ -53,6 +53,14 @@ pub enum Command {
     #[cfg(feature = "worker")]
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Ask a running API or worker whether it is ready; for health checks of containers.
+    ///
+    /// Exit codes: 0 it is; 1 it is not, or does not answer within 2 s.
+    #[command(verbatim_doc_comment)]
+    Health {
+        /// Its address, as in http://127.0.0.1:8080; without a path /readyz is asked for
+        url: String,
+    },
     /// The process that owns a model; started by the supervisor.
     #[cfg(feature = "worker")]
     #[command(hide = true)]

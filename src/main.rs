@@ -13,6 +13,7 @@ mod api;
 mod worker;
 mod migrate;
 mod secret;
+mod health;
 #[cfg(feature = "api")]
 mod token;
 #[cfg(feature = "worker")]
@@ -56,6 +57,7 @@ async fn run(command: cli::Command) -> Result<(), installation::Failure> {
         #[cfg(feature = "worker")]
         cli::Command::Worker(args) => worker::worker(args).await,
         cli::Command::Secret(command) => secret::run(command),
+        cli::Command::Health { url } => health::health(&url).await,
         cli::Command::Migrate(args) => migrate::migrate(&args).await,
         #[cfg(feature = "api")]
         cli::Command::Openapi => {
