@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
-use super::{Events, Subscription};
+use super::{Events, REPLAY, Subscription};
 use crate::{
     event::{EventId, JobEvent},
     id::JobId,
@@ -53,8 +53,8 @@ struct Channel {
     live: Option<broadcast::Sender<JobEvent>>,
     kept: VecDeque<Arc<JobEvent>>,
     kept_bytes: usize,
-    /// Where the ring begins: everything up to here, in its epoch, is gone.
-    dropped_to: EventId,
+    /// The last that was kept.
+    last: EventId,
     touched: Instant,
     ended: bool,
 }
@@ -100,7 +100,7 @@ impl Inner {
             live: None,
             kept: VecDeque::new(),
             kept_bytes: 0,
-            dropped_to: EventId::default(),
+            last: EventId::default(),
             touched: Instant::now(),
             ended: false,
         });
@@ -140,22 +140,12 @@ impl Channel {
 
     fn keep(&mut self, event: &JobEvent, limits: &MemoryLimits) {
         let Some(id) = event.id() else { return };
-        if self
-            .kept
-            .back()
-            .and_then(|e| e.id())
-            .is_some_and(|last| last.epoch < id.epoch)
-        {
+        if self.last.epoch < id.epoch {
             // A new run voids what an earlier one told.
             self.kept.clear();
             self.kept_bytes = 0;
         }
-        if self.dropped_to.epoch < id.epoch {
-            self.dropped_to = EventId {
-                epoch: id.epoch,
-                seq: 0,
-            };
-        }
+        self.last = id;
         self.kept_bytes += weight(event);
         self.kept.push_back(Arc::new(event.clone()));
         while self.kept.len() > limits.events_per_job
@@ -165,7 +155,6 @@ impl Channel {
                 break;
             };
             self.kept_bytes -= weight(&oldest);
-            self.dropped_to = oldest.id().unwrap_or(self.dropped_to);
         }
     }
 }
@@ -190,8 +179,9 @@ impl Events for MemoryEvents {
         }
         let channel = inner.channel(job);
         for event in events {
-            if event.id().is_some_and(|id| id.epoch < channel.dropped_to.epoch) {
-                // A zombie still talks: kept, it would pass for the newest run and void the real one.
+            if event.id().is_some_and(|id| id <= channel.last) {
+                // Told before, or a zombie still talks: kept, it would pass for the newest run and void the
+                // real one.
                 continue;
             }
             channel.keep(&event, &self.limits);
@@ -216,22 +206,20 @@ impl Events for MemoryEvents {
         let mut inner = self.lock();
         inner.sweep(self.limits.linger);
         let channel = inner.channel(job);
-        let replay: Vec<JobEvent> = channel
+        let mut later = channel
             .kept
             .iter()
-            .filter(|e| e.id().is_some_and(|id| id > after))
-            .map(|e| (**e).clone())
-            .collect();
-        let gap = after.max(EventId {
-            epoch: channel.dropped_to.epoch,
-            seq: 0,
-        }) < channel.dropped_to;
+            .filter(|e| e.id().is_some_and(|id| id > after));
+        let replay: Vec<JobEvent> = later.by_ref().take(REPLAY).map(|e| (**e).clone()).collect();
+        let more = later.next().is_some();
         let live = channel
             .live
             .get_or_insert_with(|| broadcast::channel(LIVE_CAPACITY).0);
         Subscription {
+            gap: super::gap(after, &replay),
             replay,
-            gap,
+            more,
+            connected: true,
             live: live.subscribe(),
         }
     }

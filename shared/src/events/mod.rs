@@ -2,11 +2,13 @@
 //! watcher that misses events still learns the end of its job.
 
 mod memory;
+mod redis;
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 pub use memory::{MemoryEvents, MemoryLimits};
+pub use redis::RedisEvents;
 
 use crate::{
     event::{EventId, JobEvent},
@@ -16,7 +18,8 @@ use crate::{
 /// Carries events from the worker that runs a job to the watchers of the job.
 #[async_trait]
 pub trait Events: Send + Sync + 'static {
-    /// Publishes events of a job, in order. Numbered ones are kept for replay.
+    /// Publishes events of a job, in order. Numbered ones are kept for replay; a number that is not above
+    /// the last one is passed over. Never waits for a carrier that does not take them.
     async fn publish(&self, job: JobId, events: Vec<JobEvent>);
 
     /// Says that the job has ended: its events are kept for a while for late readers, then dropped.
@@ -26,12 +29,31 @@ pub trait Events: Send + Sync + 'static {
     async fn subscribe(&self, job: JobId, after: EventId) -> Subscription;
 }
 
+/// The most events that one [`Subscription`] replays.
+pub const REPLAY: usize = 256;
+
 /// What a watcher sees of a job.
 pub struct Subscription {
     /// Kept events later than the place asked for, oldest first; only the newest epoch is kept.
     pub replay: Vec<JobEvent>,
-    /// Whether events between the place asked for and the replay were dropped already.
+    /// Whether more is kept than [`REPLAY`]: subscribe again after the last of these before you go on with
+    /// `live`, which would leave those out.
+    pub more: bool,
+    /// Whether events between the place asked for and the replay are gone.
     pub gap: bool,
-    /// Events published after the replay.
+    /// Whether all that is published from now on comes. Where not, subscribe again in a while, and meanwhile
+    /// look at the row.
+    pub connected: bool,
+    /// Events published after the replay. May begin with some of the replay's, to be told by their numbers.
+    /// Ends where some may have been missed: subscribe again, after the last that was seen.
     pub live: broadcast::Receiver<JobEvent>,
+}
+
+/// Whether the kept events do not start right after the place asked for.
+fn gap(after: EventId, replay: &[JobEvent]) -> bool {
+    let Some(first) = replay.first().and_then(JobEvent::id) else {
+        return false;
+    };
+    let before = if after.epoch == first.epoch { after.seq } else { 0 };
+    first.seq > before.saturating_add(1)
 }

@@ -2,11 +2,13 @@
 //! doorbell that is lost, late or rung twice is harmless; listeners also look by themselves.
 
 mod memory;
+mod redis;
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 pub use memory::MemoryDoorbell;
+pub use redis::RedisDoorbell;
 
 use crate::id::JobId;
 

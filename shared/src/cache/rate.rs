@@ -1,0 +1,60 @@
+//! The arithmetic of a rate (GCRA): one moment a key says all. It is the moment at which the key would be
+//! back at its full burst; each unit let through moves it on by one interval.
+
+use std::time::Duration;
+
+/// How much is let through.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Units a second; more than 0.
+    pub per_second: f64,
+    /// Units at once after a rest; at least 1.
+    pub burst: u32,
+}
+
+/// Whether something was let through, and what is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// Whether it was let through.
+    pub allowed: bool,
+    /// Units that would be let through now.
+    pub remaining: u32,
+    /// Until the whole burst is there again.
+    pub reset: Duration,
+    /// Until the same would be let through; zero where it was.
+    pub retry_after: Duration,
+}
+
+impl Rate {
+    /// Microseconds a unit takes.
+    pub(super) fn interval(self) -> f64 {
+        1_000_000.0 / self.per_second.max(1e-6)
+    }
+
+    /// Decides at `now` for a key that is full again at `full_at` (microseconds of one clock): what was
+    /// decided, and when the key is full again from now on.
+    pub(super) fn decide(self, now: f64, full_at: f64, cost: u32) -> (Admission, f64) {
+        let interval = self.interval();
+        let tolerance = interval * f64::from(self.burst);
+        // A clock that was set back must not lock a key for longer than an empty one is.
+        let from = full_at.clamp(now, now + tolerance);
+        let to = from + interval * f64::from(cost);
+        let allowed = to <= now + tolerance;
+        let full_at = if allowed { to } else { from };
+        (self.report(allowed, now, full_at, cost), full_at)
+    }
+
+    /// Tells what was decided at `now` for a key that is full again at `full_at`.
+    pub(super) fn report(self, allowed: bool, now: f64, full_at: f64, cost: u32) -> Admission {
+        let interval = self.interval();
+        let tolerance = interval * f64::from(self.burst);
+        let micros = |us: f64| Duration::from_micros(us.max(0.0).ceil() as u64);
+        let missing = full_at + interval * f64::from(cost) - tolerance - now;
+        Admission {
+            allowed,
+            remaining: ((now + tolerance - full_at) / interval + 1e-9).floor() as u32,
+            reset: micros(full_at - now),
+            retry_after: if allowed { Duration::ZERO } else { micros(missing) },
+        }
+    }
+}
