@@ -9,6 +9,10 @@
 
 pub mod server;
 pub mod fleet;
+pub mod scenario;
+pub mod load;
+pub mod history;
+pub mod checker;
 pub mod api;
 pub mod sse;
 pub mod postgres;

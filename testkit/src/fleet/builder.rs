@@ -41,7 +41,8 @@ impl Builder {
             redis: Some(redis::Options::default()),
             proxies: false,
             seed: 0,
-            env: Vec::new(),
+            // Fault tests make the model misbehave.
+            env: vec![("LAMPLIGHTER_WORKER__ECHO_FAULTS".into(), "true".into())],
             node_env: Vec::new(),
         }
     }
