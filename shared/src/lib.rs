@@ -2,7 +2,7 @@
 //!
 //! Start with [`job`]: the states of a job and what a client sees of it. Then, in reading order:
 //! [`event`] (what a running job tells), [`error`] (every code there is), [`task`] and [`model_spec`]
-//! (what a model takes and gives), [`db`] (the truth), [`queue`] and [`events`] (hints).
+//! (what a model takes and gives), [`db`] (the truth), [`queue`], [`events`] and [`cache`] (hints).
 //!
 //! Not here: HTTP (`lamplighter-api`), leases, batches and models (`lamplighter-worker`).
 
@@ -21,6 +21,7 @@ pub mod clock;
 pub mod db;
 pub mod queue;
 pub mod events;
+pub mod cache;
 pub mod lifecycle;
 pub mod trace;
 pub mod telemetry;
