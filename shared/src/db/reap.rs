@@ -34,17 +34,28 @@ pub struct Reaped {
     pub state: JobState,
 }
 
-const SUSPECT: &str = "UPDATE jobs SET suspect_at = {now}
-    WHERE state = 'processing' AND lease_until < {now} AND suspect_at IS NULL";
+/// Rows are taken only where nobody else is writing them: who does has just ended the run, or renews its
+/// lease. Waiting for them, in whatever order the rows lie, would be a deadlock with whoever ends several.
+const SUSPECT: &str = "
+    WITH silent AS MATERIALIZED (
+        SELECT j.id FROM jobs j WHERE j.state = 'processing' AND j.lease_until < {now} AND j.suspect_at IS NULL
+        {skip_locked}
+    )
+    UPDATE jobs SET suspect_at = {now}
+    WHERE id IN (SELECT id FROM silent) AND state = 'processing' AND lease_until < {now} AND suspect_at IS NULL";
 
 const TAKE: &str = "
+    WITH lost AS MATERIALIZED (
+        SELECT j.id FROM jobs j WHERE j.state = 'processing' AND j.lease_until < {now} AND j.suspect_at <= {now} - $3
+        {skip_locked}
+    )
     UPDATE jobs SET
         state = CASE WHEN cancel_requested_at IS NOT NULL THEN 'canceled'
             WHEN lease_losses + 1 >= $1 THEN 'failed' ELSE 'queued' END,
         error = CASE WHEN cancel_requested_at IS NULL AND lease_losses + 1 >= $1 THEN $2 END,
         completed_at = CASE WHEN cancel_requested_at IS NOT NULL OR lease_losses + 1 >= $1 THEN {now} END,
         lease_losses = lease_losses + 1, boot = NULL, lease_until = NULL, suspect_at = NULL
-    WHERE state = 'processing' AND lease_until < {now} AND suspect_at <= {now} - $3
+    WHERE id IN (SELECT id FROM lost) AND state = 'processing' AND lease_until < {now} AND suspect_at <= {now} - $3
     RETURNING id, state, model, share_key, priority";
 
 const EXPIRE: &str = "

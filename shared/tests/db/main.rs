@@ -2,7 +2,7 @@
 //!
 //! One program, so that all tests share one Postgres server. `world` makes a fresh database a test;
 //! the other modules are in the order of a job's life, then the properties that no single statement
-//! has: `fairness`, `model` (the states, against a model in plain Rust) and `storm` (all at once).
+//! has: `fairness`, `model` (the states, against a model in plain Rust), `storm` (all at once) and `races`.
 
 mod world;
 mod submit;
@@ -18,3 +18,4 @@ mod accounts;
 mod fairness;
 mod model;
 mod storm;
+mod races;
