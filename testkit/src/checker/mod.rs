@@ -36,6 +36,8 @@ pub struct Verdict {
     pub improper: Vec<String>,
     /// Keys whose job was never acknowledged.
     pub given_up: Vec<String>,
+    /// Listeners who were never told `done`.
+    pub unfinished: Vec<String>,
     /// Jobs by the state they are in.
     pub states: BTreeMap<String, usize>,
     /// Runs of acknowledged jobs, handed back ones not counted.
@@ -119,6 +121,7 @@ impl Verdict {
             ("wrong", &self.wrong),
             ("improper answers", &self.improper),
             ("given up", &self.given_up),
+            ("streams without an end", &self.unfinished),
         ];
         let found: Vec<String> = kinds
             .into_iter()
@@ -198,7 +201,7 @@ impl fmt::Display for Verdict {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         write!(
             f,
-            "acknowledged={} lost={} doubly_visible={} wrong={} improper={} given_up={} executions={} extra={} claims={} \
+            "acknowledged={} lost={} doubly_visible={} wrong={} improper={} given_up={} unfinished={} executions={} extra={} claims={} \
              states={:?} submit_p50_ms={:.1} submit_p99_ms={:.1} tries={} unavailable={} unanswered={} slowest_503_ms={:.0}",
             self.acknowledged,
             self.lost.len(),
@@ -206,6 +209,7 @@ impl fmt::Display for Verdict {
             self.wrong.len(),
             self.improper.len(),
             self.given_up.len(),
+            self.unfinished.len(),
             self.executions,
             self.extra(),
             self.claims,

@@ -29,10 +29,20 @@ struct Listener {
 
 pub(super) fn judge(verdict: &mut Verdict, entries: &[Entry], bodies: &HashMap<String, Value>) {
     let mut listeners: HashMap<u64, Listener> = HashMap::new();
+    let mut waiting: HashMap<u64, &str> = HashMap::new();
     for entry in entries {
+        if let Seen::Opened { job, listener } | Seen::Closed { job, listener, .. } = &entry.what {
+            let done = listeners.get(listener).is_some_and(|listener| listener.done);
+            if !done {
+                waiting.insert(*listener, job);
+            }
+        }
         let Seen::Event { job, listener, event } = &entry.what else {
             continue;
         };
+        if event.name == "done" {
+            waiting.remove(listener);
+        }
         let chunks = bodies.get(job).and_then(|body| body["input"]["chunks"].as_u64());
         let state = listeners.entry(*listener).or_default();
         if let Err(complaint) = state.take(event, chunks) {
@@ -42,6 +52,10 @@ pub(super) fn judge(verdict: &mut Verdict, entries: &[Entry], bodies: &HashMap<S
             ));
         }
     }
+    let unfinished = waiting
+        .iter()
+        .map(|(listener, job)| format!("{job}, listener {listener}"));
+    verdict.unfinished.extend(unfinished);
 }
 
 impl Listener {

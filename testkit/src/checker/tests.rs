@@ -100,6 +100,7 @@ fn found(story: &Story, list: fn(&Verdict) -> &Vec<String>) -> String {
         &verdict.wrong,
         &verdict.improper,
         &verdict.given_up,
+        &verdict.unfinished,
     ];
     let all: usize = kinds.iter().map(|list| list.len()).sum();
     assert_eq!((all, list(&verdict).len()), (1, 1), "{verdict:?}");
@@ -289,6 +290,22 @@ fn streams_that_skip_repeat_or_go_back_are_found() {
         let complaint = found(&story, doubly);
         assert!(complaint.contains(words), "{complaint} does not say {words}");
     }
+}
+
+#[test]
+fn a_stream_that_never_ends_is_found() {
+    let opened = || Seen::Opened {
+        job: "job_1".to_owned(),
+        listener: 7,
+    };
+    let story = Story::default().taken().add(opened()).chunk("1-1", 0);
+    assert!(found(&story, |verdict| &verdict.unfinished).contains("job_1"));
+    story
+        .add(opened())
+        .chunk("1-2", 1)
+        .done("1-2")
+        .verdict()
+        .assert_clean();
 }
 
 #[test]

@@ -1,0 +1,121 @@
+//! The end of a scenario, and what clients may be told while something behind the APIs is away: yes, or "not
+//! now, come again", soon; never a refusal for another reason, a fault of ours, or nothing.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use lamplighter_testkit::{
+    checker::{self, Verdict},
+    fleet::Fleet,
+    history::{Answer, Entry, History, Seen},
+    load,
+};
+use tokio::time::{Instant, sleep};
+
+/// Waits until no job is open, at most so long, reads each once more, and judges everything.
+pub async fn settle(fleet: &Fleet, history: &Arc<History>, limit: Duration) -> Verdict {
+    let end = Instant::now() + limit;
+    let open = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'processing')";
+    while Instant::now() < end && fleet.sql().number(open).await > 0 {
+        sleep(Duration::from_millis(50)).await;
+    }
+    load::read_all(&fleet.all_apis(), history, &history.acknowledged()).await;
+    Verdict::of(&history.entries(), &checker::rows(&fleet.sql()).await)
+}
+
+/// Now, as the database of this machine writes it.
+pub fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ms = since.expect("it is after 1970").as_millis();
+    i64::try_from(ms).expect("it is before the year 292278994")
+}
+
+/// The answers of a part of a history.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// 2xx.
+    pub good: usize,
+    /// 503 (or 409 of a key that is being stored) with `Retry-After`.
+    pub later: usize,
+    /// Anything else, and no answer at all; how many of each.
+    pub wrong: BTreeMap<String, usize>,
+    /// The longest that an answer took.
+    pub slowest: Duration,
+    /// Those that took longer than two seconds.
+    pub slow: usize,
+    /// When the last that was not good was given.
+    pub last_not_good: Option<Duration>,
+}
+
+impl Answers {
+    /// Of those requests of which `wanted(api, entry)` says so.
+    pub fn of(entries: &[Entry], wanted: impl Fn(usize, &Entry) -> bool) -> Self {
+        let mut answers = Self::default();
+        for entry in entries {
+            let (Seen::Submit { api, answer, .. } | Seen::Read { api, answer, .. }) = &entry.what else {
+                continue;
+            };
+            if wanted(*api, entry) {
+                answers.take(entry, answer);
+            }
+        }
+        answers
+    }
+
+    fn take(&mut self, entry: &Entry, answer: &Answer) {
+        let took = entry.ended.saturating_sub(entry.began);
+        self.slowest = self.slowest.max(took);
+        self.slow += usize::from(took > Duration::from_secs(2));
+        if answer.success().is_some() {
+            self.good += 1;
+            return;
+        }
+        self.last_not_good = self.last_not_good.max(Some(entry.ended));
+        match answer {
+            Answer::Got {
+                status: 503 | 409,
+                retry_after: Some(_),
+                ..
+            } => self.later += 1,
+            Answer::Got { status, body, .. } => {
+                *self
+                    .wrong
+                    .entry(format!("{status} {}", body["code"]))
+                    .or_default() += 1;
+            }
+            Answer::None(how) => *self.wrong.entry(how.clone()).or_default() += 1,
+        }
+    }
+}
+
+impl fmt::Display for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            good,
+            later,
+            wrong,
+            slowest,
+            slow,
+            ..
+        } = self;
+        write!(
+            f,
+            "answers 2xx={good} 503={later} wrong={wrong:?} slowest={slowest:.1?} over_2s={slow}"
+        )
+    }
+}
+
+/// How often a stream that was open ended before `done`.
+pub fn broken_streams(entries: &[Entry]) -> Vec<String> {
+    let broken = |entry: &Entry| match &entry.what {
+        Seen::Closed { how, .. } if how.starts_with("broke") || how.starts_with("the server") => {
+            Some(format!("{:.1?} {how}", entry.ended))
+        }
+        _ => None,
+    };
+    entries.iter().filter_map(broken).collect()
+}

@@ -1,0 +1,10 @@
+//! What a fleet of processes promises when processes, Redis, Postgres and the network fail. One scenario
+//! a file; each prints its seed and figures, and `LAMPLIGHTER_TEST_SEED` repeats its choices.
+
+mod basic;
+mod kill_storm;
+mod redis_faults;
+mod support;
+mod judge;
+mod partition;
+mod postgres_restart;
