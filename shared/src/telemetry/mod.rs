@@ -1,12 +1,25 @@
-//! Logs: one line an event on standard error, JSON when asked.
+//! What a process tells of itself: logs (one line an event on standard error, JSON when asked),
+//! [`metrics`], and what [`probes`] find.
+//!
+//! Not here: routes that show them (`api`, and `worker` for a worker's own).
+
+pub mod metrics;
+pub mod probes;
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+/// Starts counting, and logging as [`init_logs`] says. For processes with a runtime.
+pub fn init() {
+    init_logs();
+    metrics::install();
+    tokio::spawn(metrics::keep_up());
+}
+
 /// Starts logging. `LAMPLIGHTER_LOG` filters (`info`, `lamplighter_worker=debug`);
 /// `LAMPLIGHTER_LOG_FORMAT=json` writes one JSON object a line.
-pub fn init() {
+pub fn init_logs() {
     let filter = EnvFilter::try_from_env("LAMPLIGHTER_LOG").unwrap_or_else(|_| {
         EnvFilter::new("info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,poem=warn,apalis_core=warn")
     });
