@@ -299,8 +299,8 @@ impl Reader {
     }
 
     async fn hear(&mut self, answer: Value, streams: &[(String, Option<&str>)]) {
-        // Not everybody at the same moment; what comes meanwhile rings in the same go.
-        let jitter = rand::random_range(0..4u64).saturating_sub(1);
+        // Not everybody at the same moment. Most of the time nobody waits, so that an idle fleet is quick.
+        let jitter = rand::random_range(0..6u64).saturating_sub(3);
         if jitter > 0 {
             sleep(Duration::from_millis(jitter)).await;
         }

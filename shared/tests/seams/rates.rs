@@ -1,0 +1,109 @@
+//! Rates: never more than the burst and what time adds, whoever asks and how often.
+
+use std::time::{Duration, Instant};
+
+use lamplighter_shared::cache::Rate;
+
+use crate::world::caches;
+
+fn rate(per_second: f64, burst: u32) -> Rate {
+    Rate { per_second, burst }
+}
+
+#[tokio::test]
+async fn the_burst_is_let_through_at_once_and_then_it_is_told_when() {
+    for pair in caches().await {
+        let name = pair.name;
+        let slow = rate(0.5, 3);
+        for left in [2, 1, 0] {
+            let admission = pair.here.admit("k", slow, 1).await.expect(name);
+            assert!(admission.allowed && admission.retry_after.is_zero(), "{name}");
+            assert_eq!(admission.remaining, left, "{name}");
+        }
+        let refused = pair.there.admit("k", slow, 1).await.expect(name);
+        assert!(!refused.allowed && refused.remaining == 0, "{name}");
+        let (retry, reset) = (refused.retry_after.as_secs_f64(), refused.reset.as_secs_f64());
+        assert!((1.0..=2.0).contains(&retry), "{name}: again in {retry} s");
+        assert!((5.0..=6.0).contains(&reset), "{name}: full in {reset} s");
+        assert!(
+            pair.here.admit("other", slow, 3).await.expect(name).allowed,
+            "{name}"
+        );
+        let larger = pair.here.admit("third", slow, 4).await.expect(name);
+        assert!(!larger.allowed && larger.remaining == 3, "{name}: {larger:?}");
+        assert!(
+            pair.here.admit("third", slow, 3).await.expect(name).allowed,
+            "{name}: nothing was taken"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_is_true() {
+    for pair in caches().await {
+        let (name, quick) = (pair.name, rate(20.0, 2));
+        for _ in 0..5 {
+            let refused = loop {
+                let admission = pair.here.admit("k", quick, 2).await.expect(name);
+                if !admission.allowed {
+                    break admission;
+                }
+            };
+            tokio::time::sleep(refused.retry_after + Duration::from_millis(1)).await;
+            let again = pair.there.admit("k", quick, 2).await.expect(name);
+            assert!(again.allowed, "{name}: {refused:?} then {again:?}");
+        }
+    }
+}
+
+/// Two processes, eight askers, two seconds: in every stretch of time no more than burst + rate × t.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn in_no_stretch_of_time_more_is_let_through_than_the_rate_says() {
+    for (pair, per_second) in caches().await.into_iter().zip([200.0, 200.0]) {
+        let (name, burst, start) = (pair.name, 10, Instant::now());
+        let mut askers = Vec::new();
+        for n in 0..8u32 {
+            let cache = if n % 2 == 0 { &pair.here } else { &pair.there }.clone();
+            askers.push(tokio::spawn(async move {
+                let mut passed = Vec::new();
+                let mut asked = 0u32;
+                while start.elapsed() < Duration::from_secs(2) {
+                    let cost = 1 + asked % 3;
+                    asked += 1;
+                    let before = start.elapsed();
+                    let answer = cache.admit("k", rate(per_second, burst), cost).await;
+                    if answer.is_ok_and(|a| a.allowed) {
+                        passed.push((before, start.elapsed(), cost));
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                (passed, asked)
+            }));
+        }
+        let (mut passed, mut asked) = (Vec::new(), 0);
+        for asker in askers {
+            let (mut some, n) = asker.await.expect("no panic");
+            passed.append(&mut some);
+            asked += n;
+        }
+        // Decided somewhere between the question and the answer: the widest stretch is what counts.
+        passed.sort_unstable();
+        let mut worst = f64::MIN;
+        for (at, (from, _, _)) in passed.iter().enumerate() {
+            let (mut sum, mut to) = (0u32, Duration::ZERO);
+            for (_, answered, cost) in &passed[at..] {
+                sum += cost;
+                to = to.max(*answered);
+                let allowed = f64::from(burst) + per_second * (to - *from).as_secs_f64();
+                worst = worst.max(f64::from(sum) - allowed);
+            }
+        }
+        let total: u32 = passed.iter().map(|(_, _, cost)| cost).sum();
+        println!(
+            "{name}: {asked} asked, {total} units let through in 2 s at 200/s + 10; most above: {worst:.2}"
+        );
+        assert!(worst <= 1.0, "{name}: {worst}");
+        // Nor much less than it says.
+        assert!(total >= 200, "{name}: {total}");
+    }
+}
