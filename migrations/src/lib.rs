@@ -5,6 +5,7 @@
 
 mod m20261123_000001_accounts;
 mod m20261123_000002_jobs;
+mod m20261123_000003_fleet;
 mod m20261123_000005_trace;
 
 use sea_orm_migration::{
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261123_000001_accounts::Migration),
             Box::new(m20261123_000002_jobs::Migration),
+            Box::new(m20261123_000003_fleet::Migration),
             Box::new(m20261123_000005_trace::Migration),
         ]
     }

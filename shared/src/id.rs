@@ -75,6 +75,11 @@ prefixed_id!(
     TokenId,
     "tok_"
 );
+prefixed_id!(
+    /// One start of a worker, `worker_…`.
+    WorkerId,
+    "worker_"
+);
 
 #[cfg(test)]
 mod tests {

@@ -148,6 +148,8 @@ pub struct Limits {
     pub max_batch_tokens: usize,
     /// Tokens of one item; longer texts are truncated. None: what the model's files say.
     pub max_item_tokens: Option<usize>,
+    /// Memory it takes while it is loaded, its batches included, bytes; none: guessed from its weights.
+    pub memory_bytes: Option<u64>,
 }
 
 impl Default for Limits {
@@ -158,6 +160,7 @@ impl Default for Limits {
             max_batch_items: 256,
             max_batch_tokens: 16_384,
             max_item_tokens: None,
+            memory_bytes: None,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod lease;
 pub mod finish;
 pub mod reap;
 pub mod position;
+pub mod queues;
 pub mod workers;
 
 pub use connection::{Db, Dialect};

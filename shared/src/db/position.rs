@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     Db, DbError,
+    queues::service_rate,
     workers::{ModelState, model_states},
 };
 use crate::{id::JobId, job::Job};
@@ -17,8 +18,6 @@ use crate::{id::JobId, job::Job};
 const FRESH: Duration = Duration::from_secs(1);
 /// Positions are counted up to here.
 const COUNTED: usize = 1000;
-/// The service rate is measured over so many jobs, of at most the last minute.
-const RATE_SAMPLE: i64 = 500;
 
 /// What a waiting job's owner is told.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -112,24 +111,7 @@ impl Positions {
             .iter()
             .map(|row| Ok((row.try_get("", "rank")?, JobId(row.try_get("", "id")?))))
             .collect::<Result<_, DbError>>()?;
-        let sql = format!(
-            "SELECT count(*) AS done, min(completed_at) AS since, {{now}} AS now FROM (
-                SELECT completed_at FROM jobs WHERE model = $1 AND state IN ('succeeded', 'failed')
-                  AND completed_at > {{now}} - 60000 ORDER BY completed_at DESC LIMIT {RATE_SAMPLE}) AS recent"
-        );
-        let row = self.db.query_one(&sql, vec![model.into()]).await?;
-        let rate = match row {
-            Some(row) => {
-                let done: i64 = row.try_get("", "done")?;
-                let since: Option<i64> = row.try_get("", "since")?;
-                let now: i64 = row.try_get("", "now")?;
-                // Two ends at least: one tells nothing of a rate.
-                since
-                    .filter(|_| done >= 2)
-                    .map(|since| done as f64 * 1000.0 / ((now - since).max(100) as f64))
-            }
-            None => None,
-        };
+        let rate = service_rate(&self.db, model).await?;
         Ok(Snapshot {
             heads,
             rate,
@@ -155,6 +137,12 @@ fn possibility(model: Option<&ModelState>) -> (bool, Option<String>) {
             detail,
             ..
         }) => (true, Some(with("the model's files are being fetched", detail))),
+        Some(ModelState {
+            status: "unloaded", ..
+        }) => (
+            true,
+            Some("the model is not in memory; it is loaded when there is room for it".to_owned()),
+        ),
         Some(ModelState {
             status: "loading",
             detail,

@@ -6,7 +6,7 @@ use lamplighter_shared::{
     db::{
         jobs,
         position::{Positions, QueueInfo},
-        workers::{self, ModelStatus, Report, WorkerModel},
+        workers::{self, ModelStatus, Phase, Report, WorkerModel},
     },
     job::Job,
 };
@@ -30,6 +30,11 @@ fn report(boot: Uuid, status: ModelStatus, detail: Option<&str>) -> Report {
         name: "a".to_owned(),
         host: "h".to_owned(),
         version: "1".to_owned(),
+        device: "cpu".to_owned(),
+        memory_bytes: 0,
+        memory_used_bytes: 0,
+        in_flight: 0,
+        phase: Phase::Active,
         models: HashMap::from([(MODEL.to_owned(), model)]),
     }
 }
@@ -135,6 +140,14 @@ async fn a_job_can_run_when_a_live_worker_has_its_model() {
             told().await,
             because(true, "the model's files are being fetched: 42 %"),
             "the best worker counts"
+        );
+        say(1, ModelStatus::Unloaded, None).await;
+        assert_eq!(
+            told().await,
+            because(
+                true,
+                "the model is not in memory; it is loaded when there is room for it"
+            )
         );
         say(1, ModelStatus::Loading, None).await;
         assert_eq!(told().await, because(true, "the model is being loaded"));

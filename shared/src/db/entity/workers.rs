@@ -15,6 +15,12 @@ pub struct Model {
     pub models: String,
     pub started_at: i64,
     pub last_seen_at: i64,
+    pub device: String,
+    pub memory_bytes: i64,
+    pub memory_used_bytes: i64,
+    pub in_flight: i32,
+    /// How far it is with its order.
+    pub phase: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
