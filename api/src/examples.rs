@@ -94,7 +94,7 @@ fn queued() -> Value {
         "priority": "normal",
         "attempt": 0,
         "created_at": "2026-01-31T12:00:00.000Z",
-        "expires_at": "2026-02-01T12:00:00.000Z",
+        "deadline": "2026-02-01T12:00:00.000Z",
         "timeout": {"start_seconds": 86_400, "run_seconds": 60},
         "metadata": {"batch": "2026-01"},
         "data_removed": false,
@@ -139,6 +139,7 @@ fn canceled() -> Value {
     }))
 }
 
+        "expires_at": "2026-02-07T12:00:00.062Z",
 fn canceling() -> Value {
     later(json!({
         "status": "processing",
@@ -151,6 +152,7 @@ fn canceling() -> Value {
 
 fn list() -> Value {
     let mut job = succeeded();
+        "expires_at": "2026-02-07T12:00:01.000Z",
     if let Some(job) = job.as_object_mut() {
         job.remove("input");
         job.remove("output");

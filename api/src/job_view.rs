@@ -1,5 +1,7 @@
 //! A job as a client sees it. A view, never the row: what is not here does not leave the process.
 
+use std::time::Duration;
+
 use lamplighter_shared::{
     db::{jobs::Payload, position::QueueInfo},
     event::Progress,
@@ -60,7 +62,10 @@ pub struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
     /// Until when it may wait to start.
-    pub expires_at: Timestamp,
+    pub deadline: Timestamp,
+    /// When input and output are removed; once it has ended, unless they are kept for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// When you asked to cancel it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_requested_at: Option<Timestamp>,
@@ -194,6 +199,8 @@ pub struct Extras {
     pub queue: Option<QueueInfo>,
     /// How far it has come.
     pub progress: Option<Progress>,
+    /// How long input and output are kept after the end; none: for ever.
+    pub kept: Option<Duration>,
 }
 
 impl JobView {
@@ -232,7 +239,10 @@ impl JobView {
             created_at: Timestamp(job.created_at),
             started_at: job.started_at.map(Timestamp),
             completed_at: job.completed_at.map(Timestamp),
-            expires_at: Timestamp(job.start_deadline),
+            deadline: Timestamp(job.start_deadline),
+            expires_at: job.completed_at.zip(extras.kept).map(|(at, kept)| {
+                Timestamp(at.saturating_add(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)))
+            }),
             cancel_requested_at: job.cancel_requested_at.map(Timestamp),
             timeout: JobTimeout {
                 start_seconds: u64::try_from((job.start_deadline - job.created_at + 999) / 1000).ok(),

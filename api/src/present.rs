@@ -74,6 +74,7 @@ async fn waiting(app: &App, job: &Job) -> Result<Extras, ApiError> {
     };
     Ok(Extras {
         queue,
+        kept: app.config.retention.data(),
         ..Extras::default()
     })
 }

@@ -9,6 +9,7 @@ use lamplighter_shared::{
         submit::{Idempotency, NewJob, Submitted},
     },
     error::ErrorCode,
+    fault,
     id::{JobId, UserId},
     job::{Job, Priority},
     model_spec::ModelSpec,
@@ -125,7 +126,9 @@ pub async fn submit(app: &Arc<App>, job: NewJob) -> Result<Submission, ApiError>
             // Off the request path: the row is stored, and idle workers look by themselves.
             tokio::spawn(async move {
                 let _ = tokio::time::timeout(Duration::from_millis(50), doorbell.ring(&model, id)).await;
+                fault::point("submit.after_push").await;
             });
+            fault::point("submit.before_response").await;
             Ok(Submission {
                 job,
                 input: Some(input),

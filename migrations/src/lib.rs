@@ -6,6 +6,7 @@
 mod m20261123_000001_accounts;
 mod m20261123_000002_jobs;
 mod m20261123_000003_fleet;
+mod m20261123_000004_retention;
 mod m20261123_000005_trace;
 
 use sea_orm_migration::{
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000001_accounts::Migration),
             Box::new(m20261123_000002_jobs::Migration),
             Box::new(m20261123_000003_fleet::Migration),
+            Box::new(m20261123_000004_retention::Migration),
             Box::new(m20261123_000005_trace::Migration),
         ]
     }

@@ -29,6 +29,8 @@ pub struct Config {
     pub redis: Redis,
     /// The fleet side.
     pub worker: Worker,
+    /// How long what has ended is kept.
+    pub retention: Retention,
 }
 
 /// The HTTP side and the process.
@@ -65,6 +67,18 @@ pub struct Database {
     pub connect_seconds: u64,
     /// Seconds one statement or transaction may take before it is given up.
     pub timeout_seconds: f64,
+    /// Whether submits that come together share a transaction. Off only to measure what that is worth.
+    pub group_commit: bool,
+}
+
+/// How long what has ended is kept; 0: for ever.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Days until the input and output of a job that has ended are removed.
+    pub results_days: f64,
+    /// Days until the job itself is forgotten.
+    pub rows_days: f64,
 }
 
 /// Hints between processes.
@@ -229,6 +243,16 @@ impl Config {
                 "jobs.heartbeat_seconds ({}) must be at most half of jobs.lease_seconds ({})",
                 jobs.heartbeat_seconds, jobs.lease_seconds
             )));
+        let retention = [
+            ("retention.results_days", self.retention.results_days),
+            ("retention.rows_days", self.retention.rows_days),
+        ];
+        for (key, value) in retention {
+            // Ten thousand years would be past the last date that can be written.
+            if !(0.0..=1_000_000.0).contains(&value) {
+                return Err(ConfigError(format!("{key} must be from 0 to 1000000, not {value}")));
+            }
+        }
         }
         if jobs.run_seconds > jobs.max_run_seconds || jobs.start_seconds > jobs.max_start_seconds {
             return Err(ConfigError(
@@ -256,6 +280,31 @@ impl Jobs {
     pub fn heartbeat(&self) -> Duration {
         Duration::from_secs_f64(self.heartbeat_seconds)
     }
+impl Retention {
+    /// How long input and output are kept after the end; none: for ever.
+    pub fn results(&self) -> Option<Duration> {
+        days(self.results_days)
+    }
+
+    /// How long a client finds input and output after the end: they go with the job at the latest.
+    pub fn data(&self) -> Option<Duration> {
+        [self.results(), self.rows()].into_iter().flatten().min()
+    }
+
+    /// How long the job is kept after its end; none: for ever.
+    pub fn rows(&self) -> Option<Duration> {
+        days(self.rows_days)
+    }
+}
+
+fn days(days: f64) -> Option<Duration> {
+    const DAY: f64 = 86_400.0;
+    // More than a `Duration` holds is for ever, too.
+    Duration::try_from_secs_f64(days * DAY)
+        .ok()
+        .filter(|d| !d.is_zero())
+}
+
 }
 
 /// Puts the password of `SECTION.password_file` into `SECTION.url`.

@@ -23,5 +23,6 @@ pub mod queue;
 pub mod events;
 pub mod cache;
 pub mod lifecycle;
+pub mod fault;
 pub mod trace;
 pub mod telemetry;

@@ -9,6 +9,7 @@ use lamplighter_shared::{
     },
     error::ErrorCode,
     event::JobEvent,
+    fault,
     job::{JobError, JobState},
 };
 use tokio::{sync::mpsc, time::sleep};
@@ -26,6 +27,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(2);
 pub async fn write_all(context: Writer, mut endings: mpsc::UnboundedReceiver<Ending>) {
     let mut group = Vec::new();
     while endings.recv_many(&mut group, GROUP).await > 0 {
+        fault::point("run.before_finish").await;
         let mut group = std::mem::take(&mut group);
         let finished = context.write(&mut group).await;
         context.tell(group, &finished).await;

@@ -10,7 +10,7 @@ use super::{
     connection::Txn,
     jobs::{LaneChange, custom, from_row, lane_of, leave_lanes},
 };
-use crate::job::Job;
+use crate::{fault, job::Job};
 
 /// Who claims, and for how long.
 #[derive(Debug, Clone)]
@@ -59,11 +59,16 @@ const CLAIM: &str = "
 /// # Errors
 /// Where the database fails; then nothing is claimed, or a lost answer leaves leases that run out.
 pub async fn claim(db: &Db, model: &str, limit: usize, claimer: &Claimer) -> Result<Vec<Claimed>, DbError> {
-    db.transaction(|txn| {
-        let (db, model, claimer) = (db.clone(), model.to_owned(), claimer.clone());
-        Box::pin(async move { claim_in(&db, txn, &model, limit, &claimer).await })
-    })
-    .await
+    let claimed = db
+        .transaction(|txn| {
+            let (db, model, claimer) = (db.clone(), model.to_owned(), claimer.clone());
+            Box::pin(async move { claim_in(&db, txn, &model, limit, &claimer).await })
+        })
+        .await?;
+    if !claimed.is_empty() {
+        fault::point("claim.after_update").await;
+    }
+    Ok(claimed)
 }
 
 async fn claim_in(

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     error::ErrorCode,
+    fault,
     id::JobId,
     job::{JobError, JobState, Metrics},
 };
@@ -117,11 +118,14 @@ pub async fn finish(
     if ends.is_empty() {
         return Ok(Vec::new());
     }
-    db.transaction(|txn| {
-        let (db, ends) = (db.clone(), ends.to_vec());
-        Box::pin(async move { finish_in(&db, txn, boot, max_crashes, &ends).await })
-    })
-    .await
+    let finished = db
+        .transaction(|txn| {
+            let (db, ends) = (db.clone(), ends.to_vec());
+            Box::pin(async move { finish_in(&db, txn, boot, max_crashes, &ends).await })
+        })
+        .await?;
+    fault::point("finish.after_commit").await;
+    Ok(finished)
 }
 
 async fn finish_in(

@@ -17,8 +17,8 @@ pub mod claim;
 pub mod lease;
 pub mod finish;
 pub mod reap;
+pub mod retention;
 pub mod position;
-pub mod queues;
 pub mod workers;
 
 pub use connection::{Db, Dialect};

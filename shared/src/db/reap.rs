@@ -11,7 +11,7 @@ use super::{
     finish::lease_lost_error,
     jobs::{LaneChange, custom, lane_of, leave_lanes},
 };
-use crate::{id::JobId, job::JobState};
+use crate::{fault, id::JobId, job::JobState};
 
 /// When a lease may be taken.
 #[derive(Debug, Clone, Copy)]
@@ -59,9 +59,17 @@ const TAKE: &str = "
     RETURNING id, state, model, share_key, priority";
 
 const EXPIRE: &str = "
+    WITH late AS MATERIALIZED (
+        SELECT j.id FROM jobs j WHERE j.state = 'queued' AND j.start_deadline <= {now}
+        ORDER BY j.start_deadline LIMIT $1 {skip_locked}
+    )
     UPDATE jobs SET state = 'expired', completed_at = {now}
-    WHERE state = 'queued' AND start_deadline <= {now}
+    WHERE id IN (SELECT id FROM late) AND state = 'queued' AND start_deadline <= {now}
     RETURNING id, state, model, share_key, priority";
+
+/// Most jobs that expire in one tick: a million that were all to start by midnight must not make one
+/// transaction of it.
+const EXPIRED_AT_ONCE: i64 = 5000;
 
 const REQUEUE_ALL: &str = "
     UPDATE jobs SET
@@ -90,6 +98,7 @@ pub async fn tick(db: &Db, rules: ReapRules) -> Result<Vec<Reaped>, DbError> {
     }
     let confirm = i64::try_from(rules.confirm.as_millis()).unwrap_or(i64::MAX);
     let error = serde_json::to_string(&lease_lost_error()).map_err(|e| DbError::Statement(e.to_string()))?;
+    fault::point("reap.after_pick").await;
     db.transaction(move |txn| {
         let (db, error) = (db.clone(), error.clone());
         Box::pin(async move {
@@ -111,7 +120,7 @@ pub async fn tick(db: &Db, rules: ReapRules) -> Result<Vec<Reaped>, DbError> {
                     &db,
                     txn,
                     EXPIRE,
-                    vec![],
+                    vec![EXPIRED_AT_ONCE.into()],
                     LaneChange {
                         waiting: -1,
                         running: 0,

@@ -3,12 +3,20 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use sea_orm::{ConnectionTrait, DbErr, Value};
 use serde_json::Value as Json;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Db, DbError, Dialect,
@@ -16,6 +24,7 @@ use super::{
     jobs::{custom, from_row},
 };
 use crate::{
+    fault,
     id::{JobId, UserId},
     job::{Job, Lane, Priority},
     lifecycle::Lifecycle,
@@ -83,35 +92,67 @@ pub enum Submitted {
 
 /// Stores jobs, many in one commit. Clones share the queue.
 #[derive(Debug, Clone)]
-pub struct Submitter(mpsc::Sender<Waiting>);
+pub struct Submitter {
+    queue: mpsc::Sender<Waiting>,
+    /// How long a submit waits while no transaction begins.
+    patience: Option<Duration>,
+    /// Transactions that began.
+    begun: Arc<AtomicU64>,
+}
 
-type Waiting = (NewJob, oneshot::Sender<Result<Submitted, DbError>>);
+/// A submit in the queue.
+#[derive(Debug)]
+struct Waiting {
+    job: NewJob,
+    reply: oneshot::Sender<Result<Submitted, DbError>>,
+    /// Set once, by whoever is first: the transaction that takes it, or the client that gave up.
+    settled: Arc<AtomicBool>,
+}
+
+impl Waiting {
+    /// Whether it is ours to store.
+    fn take(&self) -> bool {
+        !self.settled.swap(true, Ordering::AcqRel)
+    }
+}
 
 /// Most jobs in one transaction: as many as commit in about the time of one fsync.
 const GROUP: usize = 64;
+/// Transactions at once where each job has one of its own.
+const ALONE: usize = 8;
 /// Most submits waiting for a transaction; more have to wait outside.
 const QUEUE: usize = 1024;
+/// How long a submit waits on a database that others share while no transaction begins: then it is told to
+/// come again, and nothing is stored of it. A queue that moves is waited in.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 impl Submitter {
     /// Starts the task that commits; it ends once every clone is gone.
     pub fn start(db: Db, lifecycle: &Lifecycle, idempotency_ttl: Duration) -> Self {
-        let (sender, mut receiver) = mpsc::channel::<Waiting>(QUEUE);
-        let ttl = i64::try_from(idempotency_ttl.as_millis()).unwrap_or(i64::MAX);
-        let hard = lifecycle.hard.clone();
-        lifecycle.spawn(async move {
-            let mut group = Vec::with_capacity(GROUP);
-            loop {
-                let count = tokio::select! {
-                    count = receiver.recv_many(&mut group, GROUP) => count,
-                    () = hard.cancelled() => 0,
-                };
-                if count == 0 {
-                    return;
-                }
-                commit_group(&db, ttl, std::mem::take(&mut group)).await;
-            }
-        });
-        Self(sender)
+        Self::start_with(db, lifecycle, idempotency_ttl, true)
+    }
+
+    /// The same; without `group_commit` each job has a transaction of its own, several at a time.
+    pub fn start_with(db: Db, lifecycle: &Lifecycle, idempotency_ttl: Duration, group_commit: bool) -> Self {
+        let (queue, receiver) = mpsc::channel::<Waiting>(QUEUE);
+        let patience = (db.dialect() == Dialect::Postgres).then_some(PATIENCE);
+        let begun = Arc::<AtomicU64>::default();
+        let committer = Committer {
+            db,
+            begun: Arc::clone(&begun),
+            ttl: i64::try_from(idempotency_ttl.as_millis()).unwrap_or(i64::MAX),
+            group: if group_commit { GROUP } else { 1 },
+            queue: Arc::new(Mutex::new(receiver)),
+        };
+        for _ in 0..if group_commit { 1 } else { ALONE } {
+            let (committer, hard) = (committer.clone(), lifecycle.hard.clone());
+            lifecycle.spawn(async move { committer.commit_all(&hard).await });
+        }
+        Self {
+            queue,
+            patience,
+            begun,
+        }
     }
 
     /// Stores the job; returns once it is committed.
@@ -120,21 +161,107 @@ impl Submitter {
     /// Where the database fails; then nothing is stored, or, if the connection was lost during the
     /// commit, it is unknown: the same idempotency key tells.
     pub async fn submit(&self, job: NewJob) -> Result<Submitted, DbError> {
-        let (reply, answer) = oneshot::channel();
-        let stopping = || DbError::Unavailable("the server is stopping".to_owned());
-        self.0.send((job, reply)).await.map_err(|_| stopping())?;
-        answer.await.map_err(|_| stopping())?
+        let (reply, mut answer) = oneshot::channel();
+        let settled = Arc::new(AtomicBool::new(false));
+        let waiting = Waiting {
+            job,
+            reply,
+            settled: Arc::clone(&settled),
+        };
+        let Some(patience) = self.patience else {
+            self.queue.send(waiting).await.map_err(stopping)?;
+            return answer.await.map_err(stopping)?;
+        };
+        let queued = async {
+            self.queue.send(waiting).await.map_err(stopping)?;
+            (&mut answer).await.map_err(stopping)?
+        };
+        tokio::select! {
+            result = queued => return result,
+            () = self.stalled(patience) => {}
+        }
+        if settled.swap(true, Ordering::AcqRel) {
+            // A transaction has it, and has a limit of its own.
+            return answer.await.map_err(stopping)?;
+        }
+        Err(DbError::Unavailable(
+            "no transaction could begin in time; nothing was stored".to_owned(),
+        ))
+    }
+
+    /// Resolves when no transaction has begun for so long.
+    async fn stalled(&self, patience: Duration) {
+        let mut seen = self.begun.load(Ordering::Relaxed);
+        loop {
+            sleep(patience).await;
+            let now = self.begun.load(Ordering::Relaxed);
+            if std::mem::replace(&mut seen, now) == now {
+                return;
+            }
+        }
     }
 }
 
-async fn commit_group(db: &Db, ttl: i64, group: Vec<Waiting>) {
-    let (jobs, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+fn stopping<E>(_: E) -> DbError {
+    DbError::Unavailable("the server is stopping".to_owned())
+}
+
+/// What commits.
+#[derive(Clone)]
+struct Committer {
+    db: Db,
+    ttl: i64,
+    group: usize,
+    begun: Arc<AtomicU64>,
+    queue: Arc<Mutex<mpsc::Receiver<Waiting>>>,
+}
+
+impl Committer {
+    /// Commits until nobody can submit any more, or until it is told to give up; never in the middle.
+    async fn commit_all(&self, hard: &CancellationToken) {
+        let mut group = Vec::with_capacity(self.group);
+        loop {
+            let next = async { self.queue.lock().await.recv_many(&mut group, self.group).await };
+            let count = tokio::select! {
+                count = next => count,
+                () = hard.cancelled() => 0,
+            };
+            if count == 0 {
+                return;
+            }
+            let group: Vec<_> = group.drain(..).filter(Waiting::take).collect();
+            if group.is_empty() {
+                continue;
+            }
+            self.begun.fetch_add(1, Ordering::Relaxed);
+            if let Err(e) = commit_group(&self.db, self.ttl, group).await {
+                self.refuse(&e).await;
+            }
+        }
+    }
+
+    /// The database does not answer: what waits behind is told so now, and not one group after the other.
+    async fn refuse(&self, error: &DbError) {
+        let mut queue = self.queue.lock().await;
+        while let Ok(waiting) = queue.try_recv() {
+            if waiting.take() {
+                let _ = waiting.reply.send(Err(error.clone()));
+            }
+        }
+    }
+}
+
+/// Stores the jobs and tells who submitted them; an error where the database does not answer.
+async fn commit_group(db: &Db, ttl: i64, group: Vec<Waiting>) -> Result<(), DbError> {
+    let (jobs, replies): (Vec<_>, Vec<_>) = group.into_iter().map(|w| (w.job, w.reply)).unzip();
     match store(db, ttl, &jobs).await {
         Ok(results) => {
+            fault::point("submit.after_commit").await;
             for (reply, result) in replies.into_iter().zip(results) {
                 // A client that left has its job all the same.
                 let _ = reply.send(Ok(result));
             }
+            Ok(())
         }
         Err(e) if jobs.len() > 1 && (matches!(e, DbError::Statement(_)) || is_lock_timeout(&e)) => {
             // One bad member must not fail its neighbours.
@@ -142,11 +269,14 @@ async fn commit_group(db: &Db, ttl: i64, group: Vec<Waiting>) {
                 let result = store(db, ttl, std::slice::from_ref(&job)).await;
                 let _ = reply.send(result.map_or_else(|e| in_flight_or(&job, e), only));
             }
+            Ok(())
         }
         Err(e) => {
+            let gone = matches!(e, DbError::Unavailable(_)) && !is_lock_timeout(&e);
             for (job, reply) in jobs.iter().zip(replies) {
                 let _ = reply.send(in_flight_or(job, e.clone()));
             }
+            if gone { Err(e) } else { Ok(()) }
         }
     }
 }
@@ -223,8 +353,9 @@ async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Submitted>, DbE
 /// # Errors
 /// Where the database fails.
 pub async fn forget_keys(db: &Db) -> Result<u64, DbError> {
-    let sql = "DELETE FROM idempotency_keys WHERE (owner_id, key) IN
-        (SELECT owner_id, key FROM idempotency_keys WHERE expires_at <= {now} LIMIT 5000)";
+    let sql = "WITH gone AS MATERIALIZED (
+            SELECT j.owner_id, j.key FROM idempotency_keys j WHERE j.expires_at <= {now} LIMIT 500 {skip_locked}
+        ) DELETE FROM idempotency_keys WHERE (owner_id, key) IN (SELECT owner_id, key FROM gone)";
     db.execute(sql, vec![]).await
 }
 
@@ -345,7 +476,7 @@ async fn take_ranks(db: &Db, txn: &Txn, jobs: &[&NewJob]) -> Result<Vec<i64>, Db
         ranks.push(rank);
     }
     for (lane, (last_rank, added)) in &lanes {
-        let sql = "UPDATE lanes SET last_rank = $4, waiting = waiting + $5
+        let sql = "UPDATE lanes SET last_rank = $4, waiting = waiting + $5, used_at = {now}
             WHERE model = $1 AND share_key = $2 AND priority = $3";
         txn.execute_raw(db.statement(
             sql,

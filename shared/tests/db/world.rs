@@ -71,6 +71,12 @@ fn postgres() -> &'static Postgres {
     })
 }
 
+/// An empty database of the shared server: the server, the name and the address.
+pub fn empty_postgres() -> (&'static Postgres, String, String) {
+    let (name, url) = postgres().create_database();
+    (postgres(), name, url)
+}
+
 /// A connection that is not one of ours: it looks at the tables, and holds locks as another program would.
 pub async fn raw(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
