@@ -13,7 +13,7 @@ use lamplighter_worker::{
     batcher::{Budget, Candidate, plan},
     runner::{
         process::{Runner, RunnerOptions},
-        protocol::{FromRunner, Ticket, ToRunner},
+        protocol::{About, FromRunner, Ticket, ToRunner},
     },
     weights,
 };
@@ -66,6 +66,7 @@ impl Direct {
             program: program.to_owned(),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             load_timeout: Duration::from_secs(60),
+            faults: false,
         };
         let (runner, _) = Runner::start(&spec, &dir, &options)
             .await
@@ -106,6 +107,7 @@ impl Direct {
                 self.tell(ToRunner::Prepare {
                     ticket: self.last,
                     input,
+                    about: About::default(),
                 })
                 .await?;
             }

@@ -99,6 +99,12 @@ pub struct Worker {
     pub name: String,
     /// Address of its health and metrics, `HOST:PORT`; empty: none.
     pub health_bind: String,
+    /// Memory that its models may take together, bytes; 0: most of what the machine gives us.
+    pub memory_bytes: u64,
+    /// Seconds a busy model stays in memory before it makes room for another.
+    pub min_residency_seconds: f64,
+    /// Whether `echo` misbehaves when it is asked to, also where the database is shared.
+    pub echo_faults: bool,
 }
 
 /// Which models, and where their files are.
@@ -232,6 +238,10 @@ impl Config {
             ("jobs.reap_seconds", jobs.reap_seconds),
             ("jobs.poll_seconds", jobs.poll_seconds),
             ("database.timeout_seconds", self.database.timeout_seconds),
+            (
+                "worker.min_residency_seconds",
+                self.worker.min_residency_seconds,
+            ),
         ];
         for (key, value) in positive {
             if !(value.is_finite() && value > 0.0) {

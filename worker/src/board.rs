@@ -1,18 +1,24 @@
 //! How far each model of this worker is, and the report of it that the fleet and the queue read.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use lamplighter_shared::db::{
-    Db,
-    workers::{self, ModelStatus, Report, WorkerModel},
+use lamplighter_shared::db::workers::{self, ModelStatus, Phase, Report, WorkerModel};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep, timeout_at},
 };
-use tokio::{sync::Notify, time::timeout};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::{context::Context, duty::Duty, tally};
+
+/// How often a worker that was asked to stop claiming looks how far it is.
+const LOOK: Duration = Duration::from_millis(250);
+/// Pause after a report that failed while the worker does not know its duty.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// The state of every model of this worker.
 pub struct Board {
@@ -20,6 +26,7 @@ pub struct Board {
     changed: Notify,
     boot: Uuid,
     name: String,
+    device: Mutex<String>,
 }
 
 impl Board {
@@ -30,7 +37,15 @@ impl Board {
             changed: Notify::new(),
             boot,
             name,
+            device: Mutex::new("cpu".to_owned()),
         }
+    }
+
+    /// Notes what the models compute on, as a runner has told.
+    pub fn set_device(&self, device: &str) {
+        // Runners use the first one there is.
+        let device = if device == "cuda" { "cuda:0" } else { device };
+        device.clone_into(&mut self.device.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Notes how far a model is.
@@ -46,12 +61,26 @@ impl Board {
         }
     }
 
+    /// How far each model is, by name.
+    pub fn statuses(&self) -> BTreeMap<String, &'static str> {
+        let models = self.lock();
+        models
+            .iter()
+            .map(|(id, model)| (id.clone(), model.status.as_str()))
+            .collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, WorkerModel>> {
         self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn report(&self) -> Report {
+    fn report(&self, context: &Context) -> Report {
         Report {
+            device: self.device.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            memory_bytes: context.residency.budget(),
+            memory_used_bytes: context.residency.used(),
+            in_flight: u32::try_from(context.leases.len()).unwrap_or(u32::MAX),
+            phase: phase(context),
             boot: self.boot,
             name: self.name.clone(),
             host: host_name(),
@@ -61,21 +90,68 @@ impl Board {
     }
 }
 
-/// Reports at once when something changed and at every heartbeat, until `stop`; then signs off.
-pub async fn keep_reported(board: &Board, db: &Db, heartbeat: Duration, stop: CancellationToken) {
+/// Reports at once when something changed and at every heartbeat, and passes on what is asked of the
+/// worker, until it stops; then signs off.
+pub async fn keep_reported(context: Context, duty: watch::Sender<Duty>) {
+    let stop = context.lifecycle.soft.clone();
+    let heartbeat = context.config.jobs.heartbeat();
     while !stop.is_cancelled() {
-        if let Err(error) = workers::report(db, &board.report()).await {
-            tracing::warn!(%error, "this worker could not report itself; it goes on");
+        let report = context.board.report(&context);
+        tally::memory(report.memory_bytes, report.memory_used_bytes);
+        let mut pause = heartbeat;
+        match workers::report(&context.db, &report).await {
+            Ok(order) => {
+                context.liveness.database_answered();
+                hear(&duty, Duty::of(order));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "this worker could not report itself; it goes on");
+                if *duty.borrow() == Duty::Unknown {
+                    pause = AGAIN;
+                }
+            }
         }
         tokio::select! {
-            // A change or the next heartbeat, whichever comes first.
-            _ = timeout(heartbeat, board.changed.notified()) => {}
+            () = news(&context, report.phase, pause) => {}
             () = stop.cancelled() => {}
         }
     }
-    if let Err(error) = workers::remove(db, board.boot).await {
+    if let Err(error) = workers::remove(&context.db, context.claimer.boot).await {
         tracing::warn!(%error, "this worker could not sign off; it is forgotten in a while");
     }
+}
+
+fn hear(duty: &watch::Sender<Duty>, now: Duty) {
+    let before = *duty.borrow();
+    if before != now {
+        if before != Duty::Unknown || now != Duty::Serve {
+            tracing::info!(?before, ?now, "another duty");
+        }
+        duty.send_replace(now);
+    }
+}
+
+/// Waits for a change worth a report, at most so long.
+async fn news(context: &Context, reported: Phase, at_most: Duration) {
+    let until = Instant::now() + at_most;
+    let progress = async {
+        // How far an order is is a matter of many parts; they are asked rather than made to tell.
+        while phase(context) == reported {
+            sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        // A change or the next heartbeat, whichever comes first.
+        _ = timeout_at(until, context.board.changed.notified()) => {}
+        () = progress => {}
+    }
+}
+
+fn phase(context: &Context) -> Phase {
+    context
+        .duty
+        .borrow()
+        .phase(context.leases.len(), context.residency.is_empty())
 }
 
 /// The machine's name, for people.

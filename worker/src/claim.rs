@@ -11,8 +11,10 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{context::Context, held::Held, lease::Control};
+use crate::{context::Context, held::Held, lease::Control, liveness::Beat, tally};
 
+/// How often a feeder that waits shows that it is there.
+const BEAT: Duration = Duration::from_secs(1);
 /// Longest pause after a failed claim.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
@@ -21,7 +23,7 @@ pub struct Feeder {
     /// What all parts share.
     pub context: Context,
     /// The model.
-    pub model: String,
+    pub model: Arc<str>,
     /// A permit for each job that may wait for a batch.
     pub slots: Arc<Semaphore>,
     /// Whether the dispatcher can use jobs now.
@@ -40,13 +42,15 @@ impl Feeder {
     pub async fn run(mut self) {
         let soft = self.context.lifecycle.soft.clone();
         let mut bell = self.context.doorbell.listen(&self.model);
+        let beat = self.context.liveness.claim_loop(&self.model);
         let mut pause = Duration::from_millis(100);
         loop {
             let slots = tokio::select! {
-                slots = self.may_claim() => slots,
+                slots = self.may_claim(&beat) => slots,
                 () = soft.cancelled() => None,
             };
             let Some(slots) = slots else { return };
+            beat.tick();
             let idle = match claim(
                 &self.context.db,
                 &self.model,
@@ -55,8 +59,12 @@ impl Feeder {
             )
             .await
             {
-                Ok(claimed) if claimed.is_empty() => self.look_again_in(),
+                Ok(claimed) if claimed.is_empty() => {
+                    self.context.liveness.database_answered();
+                    look_again_in(self.context.config.jobs.poll_seconds)
+                }
                 Ok(claimed) => {
+                    self.context.liveness.database_answered();
                     pause = Duration::from_millis(100);
                     if !self.deliver(claimed, slots).await {
                         return;
@@ -64,32 +72,41 @@ impl Feeder {
                     continue;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, model = self.model, "a claim failed; trying again");
+                    tracing::warn!(%error, model = &*self.model, "a claim failed; trying again");
                     let this = pause;
                     pause = (pause * 2).min(MAX_PAUSE);
                     this
                 }
             };
             drop(slots);
+            beat.tick();
             // A doorbell, or the next look: a lost doorbell costs no more than that.
             tokio::select! {
                 () = bell.rung() => {}
                 () = sleep(idle) => {}
+                () = beating(&beat) => {}
                 () = soft.cancelled() => return,
             }
         }
     }
 
     /// Waits until the dispatcher can use jobs and there is room; then all slots that are free.
-    async fn may_claim(&mut self) -> Option<OwnedSemaphorePermit> {
+    async fn may_claim(&mut self, beat: &Beat) -> Option<OwnedSemaphorePermit> {
         loop {
-            self.gate.wait_for(|open| *open).await.ok()?;
-            let slots = self.free_slots().await?;
+            let slots = tokio::select! {
+                slots = self.open_slots() => slots?,
+                () = beating(beat) => continue,
+            };
             // Room often comes with the very start of a batch, which closes the gate.
             if *self.gate.borrow() {
                 return Some(slots);
             }
         }
+    }
+
+    async fn open_slots(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.gate.wait_for(|open| *open).await.ok()?;
+        self.free_slots().await
     }
 
     /// All slots that are free, at least one.
@@ -111,9 +128,13 @@ impl Feeder {
         let held: Vec<Held> = claimed
             .into_iter()
             .map(|claimed| {
-                self.context
-                    .leases
-                    .add(claimed.job.id, claimed.job.epoch, self.control.clone());
+                self.context.leases.add(
+                    claimed.job.id,
+                    claimed.job.epoch,
+                    &self.model,
+                    self.control.clone(),
+                );
+                tally::claimed(&claimed.job);
                 Held::new(claimed, self.context.endings.clone(), slots.split(1))
             })
             .collect();
@@ -129,10 +150,17 @@ impl Feeder {
         }
         true
     }
+}
 
-    /// About a second; not all workers at the same moment.
-    fn look_again_in(&self) -> Duration {
-        let jitter = rand::rng().random_range(0.8..1.2);
-        Duration::from_secs_f64(self.context.config.jobs.poll_seconds * jitter)
+/// Shows signs of life; never returns.
+async fn beating(beat: &Beat) {
+    loop {
+        sleep(BEAT).await;
+        beat.tick();
     }
+}
+
+/// About this long; not all workers at the same moment.
+pub(crate) fn look_again_in(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds * rand::rng().random_range(0.8..1.2))
 }

@@ -4,14 +4,14 @@ use std::{path::PathBuf, sync::Arc};
 
 use lamplighter_shared::{
     config::Config,
-    db::{Db, claim::Claimer},
+    db::{Db, Dialect, claim::Claimer},
     events::Events,
     lifecycle::Lifecycle,
     queue::Doorbell,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use crate::{board::Board, held::Ending, lease::Leases, liveness::Liveness};
+use crate::{board::Board, duty::Duty, held::Ending, lease::Leases, liveness::Liveness, seat::Residency};
 
 /// What every part of a worker shares. Clones are cheap.
 #[derive(Clone)]
@@ -34,8 +34,20 @@ pub struct Context {
     pub leases: Arc<Leases>,
     /// How far the models are.
     pub board: Arc<Board>,
+    /// What it is to do.
+    pub duty: watch::Receiver<Duty>,
+    /// Who of the models is in memory.
+    pub residency: Arc<Residency>,
     /// Its signs of life.
     pub liveness: Arc<Liveness>,
     /// Where ends of runs go.
     pub endings: mpsc::UnboundedSender<Ending>,
+}
+
+impl Context {
+    /// Whether `echo` may misbehave when a job asks it to: where somebody has allowed it, and in an
+    /// installation of one process, whose jobs are its owner's.
+    pub fn allows_faults(&self) -> bool {
+        self.config.worker.echo_faults || self.db.dialect() == Dialect::Sqlite
+    }
 }

@@ -4,6 +4,7 @@
 mod drive;
 mod ends;
 mod pace;
+mod standing;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -16,24 +17,31 @@ use lamplighter_shared::{
 use serde_json::value::RawValue;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep},
 };
 
 use self::{drive::End, pace::Pace};
 use crate::{
     batcher::Budget,
     context::Context,
+    duty::Duty,
     held::Held,
     lease::{Control, Standing},
+    liveness::Beat,
     member::{Members, Phase},
     runner::{
         process::{Runner, RunnerOptions, RunnerSender, StartError},
         protocol::{ModelInfo, Ticket, ToRunner},
     },
+    seat::{Door, Seat},
+    tally,
 };
 
 /// First and longest pause after a start that failed.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// How often a dispatcher shows that it is there.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// The dispatcher of one model.
 pub struct Dispatcher {
@@ -57,6 +65,21 @@ pub struct Dispatcher {
     inbox_open: bool,
     /// Why the runner was killed, from then on until it is gone.
     killed: Option<Kill>,
+    /// What the worker is to do.
+    duty: watch::Receiver<Duty>,
+    /// The model's place in memory, and what is said of it.
+    seat: Seat,
+    door: watch::Receiver<Door>,
+    /// Whether a job waits while the model is not in memory.
+    waiting: watch::Receiver<bool>,
+    /// Whether the model is loaded before a job waits for it.
+    eager: bool,
+    /// The same, from now on: a model that had to make room comes back when it is needed.
+    wish: bool,
+    /// Whether the seat knows that there are jobs in hand.
+    busy: bool,
+    beat: Beat,
+    beats: Interval,
 }
 
 /// A run that nobody waits for any more.
@@ -85,13 +108,37 @@ pub struct Inputs {
     pub control: mpsc::UnboundedReceiver<Control>,
     /// Told whether jobs can be used now.
     pub gate: watch::Sender<bool>,
+    /// The model's place in memory.
+    pub seat: Seat,
+    /// Whether a job waits while the model is not in memory.
+    pub waiting: watch::Receiver<bool>,
+    /// Whether the model is loaded before a job waits for it.
+    pub eager: bool,
 }
 
 impl Dispatcher {
     /// A dispatcher for a model whose files are in `dir`.
     pub fn new(context: Context, spec: ModelSpec, dir: PathBuf, inputs: Inputs) -> Self {
-        let Inputs { inbox, control, gate } = inputs;
+        let Inputs {
+            inbox,
+            control,
+            gate,
+            seat,
+            waiting,
+            eager,
+        } = inputs;
+        let mut beats = interval(BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
+            duty: context.duty.clone(),
+            door: seat.door(),
+            beat: context.liveness.claim_loop(&spec.id),
+            seat,
+            waiting,
+            eager,
+            wish: eager,
+            busy: false,
+            beats,
             context,
             spec,
             dir,
@@ -114,15 +161,17 @@ impl Dispatcher {
     /// pause grows only for those that die while they load, or soon after and of no job.
     pub async fn run(mut self) {
         let mut pause = PAUSES.0;
-        while !self.context.lifecycle.soft.is_cancelled() {
+        while self.seated().await {
             match self.start().await {
                 Some(Ok(mut runner)) => {
+                    self.measure(&runner);
                     let started = Instant::now();
                     let end = self.drive(&mut runner).await;
                     self.runner = None;
                     self.gate.send_replace(false);
                     let explained = match end {
-                        End::Stopped => {
+                        End::Stopped | End::Left => {
+                            self.let_go();
                             runner.shutdown().await;
                             true
                         }
@@ -142,16 +191,18 @@ impl Dispatcher {
                     self.rest(pause).await;
                     pause = (pause * 2).min(PAUSES.1);
                 }
-                None => break,
+                // The worker stops, or has something else to do.
+                None => {}
             }
         }
         // Whoever is left is handed back by its guard; so are those still on their way here.
         self.inbox.close();
         drop(self.members);
         while self.inbox.recv().await.is_some() {}
+        self.seat.left();
     }
 
-    /// Starts the runner, while jobs come and go; `None` when the worker stops first.
+    /// Starts the runner, while jobs come and go; `None` when the model is not to be in memory any more.
     async fn start(&mut self) -> Option<Result<Runner, StartError>> {
         let load_timeout = Duration::from_secs(self.context.config.models.load_timeout_seconds);
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -159,6 +210,7 @@ impl Dispatcher {
             program: self.context.program.clone(),
             threads,
             load_timeout,
+            faults: self.context.allows_faults(),
         };
         let (spec, dir) = (self.spec.clone(), self.dir.clone());
         self.set_status(ModelStatus::Loading, None);
@@ -170,6 +222,8 @@ impl Dispatcher {
                 started = &mut start => {
                     return Some(started.map(|(runner, info)| {
                         tracing::info!(model = self.spec.id, load_ms = info.load_ms, device = info.device, "ready");
+                        tally::loaded(&self.spec.id, info.load_ms);
+                        self.context.board.set_device(&info.device);
                         self.runner = Some((runner.sender(), info));
                         self.set_status(ModelStatus::Ready, None);
                         for ticket in self.members.tickets(|_| true) {
@@ -182,15 +236,22 @@ impl Dispatcher {
                 }
                 held = self.inbox.recv(), if self.inbox_open => self.admit(held),
                 Some(control) = self.control.recv() => self.obey(control),
+                _ = self.beats.tick() => self.beat.tick(),
+                Ok(()) = self.duty.changed() => {}
+                Ok(()) = self.door.changed() => {}
                 () = soft.cancelled() => return None,
+            }
+            if !self.may_stay() {
+                return None;
             }
         }
     }
 
-    /// Waits before the next start; jobs in hand, and those still on their way here, go back to the
-    /// queue meanwhile.
+    /// Waits before the next start, and lets others have the memory; jobs in hand, and those still on
+    /// their way here, go back to the queue meanwhile.
     async fn rest(&mut self, pause: Duration) {
-        self.members = Members::default();
+        self.hand_back_all();
+        self.seat.left();
         let soft = self.context.lifecycle.soft.clone();
         let rested = sleep(pause);
         tokio::pin!(rested);
@@ -200,6 +261,7 @@ impl Dispatcher {
                 held = self.inbox.recv(), if self.inbox_open => self.inbox_open = held.is_some(),
                 // What it is about was just handed back.
                 Some(_) = self.control.recv() => {}
+                _ = self.beats.tick() => self.beat.tick(),
                 () = soft.cancelled() => return,
             }
         }
@@ -242,7 +304,10 @@ impl Dispatcher {
         };
         member.phase = Phase::Preparing;
         match RawValue::from_string(member.held.claimed.input.clone()) {
-            Ok(input) => self.tell_runner(ToRunner::Prepare { ticket, input }),
+            Ok(input) => {
+                let about = member.held.about();
+                self.tell_runner(ToRunner::Prepare { ticket, input, about });
+            }
             Err(error) => self.refuse(ticket, &error),
         }
     }

@@ -10,6 +10,7 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
+use apalis::layers::tracing::TraceLayer;
 use apalis::prelude::{
     Backend, Data, Monitor, RandomId, Task, TaskBuilder, TaskId, WorkerBuilder, WorkerBuilderExt,
     WorkerContext,
@@ -102,7 +103,7 @@ pub async fn work(
             .data(dispatcher.clone())
             .concurrency(concurrency)
             .catch_panic()
-            .enable_tracing()
+            .layer(TraceLayer::new().make_span_with(|task: &Task<Held>| task.args.span.clone()))
             .build(run_job)
     });
     if let Err(error) = monitor.run().await {

@@ -14,7 +14,7 @@ use lamplighter_shared::{
 };
 use tokio::{sync::mpsc, time::sleep};
 
-use crate::{context::Context, held::Ending};
+use crate::{context::Context, held::Ending, tally};
 
 /// Most ends in one statement.
 const GROUP: usize = 256;
@@ -128,8 +128,10 @@ impl Writer {
         for ending in group {
             let (job, epoch) = (ending.finish.job, ending.finish.epoch);
             self.leases.remove(job, epoch);
-            match finished.iter().find(|f| f.job == job && f.epoch == epoch) {
-                None => tracing::warn!(%job, epoch, "a stale end of a run was refused"),
+            let done = finished.iter().find(|f| f.job == job && f.epoch == epoch);
+            ending.span.in_scope(|| count(&ending, done));
+            match done {
+                None => {}
                 Some(done) if done.state == JobState::Queued => {
                     self.events.publish(job, vec![JobEvent::Changed]).await;
                     self.doorbell.ring(&ending.model, job).await;
@@ -143,6 +145,20 @@ impl Writer {
                 // The handler may be gone with its worker.
                 let _ = written.send(());
             }
+        }
+    }
+}
+
+/// Counts and tells what became of the end of a run.
+fn count(ending: &Ending, done: Option<&Finished>) {
+    match done {
+        None => {
+            tally::stale();
+            tracing::warn!("a stale end of a run was refused");
+        }
+        Some(done) => {
+            tally::ended(&ending.model, done.state, ending.finish.metrics.compute_ms);
+            tracing::debug!(state = %done.state, "the end of a run is written");
         }
     }
 }

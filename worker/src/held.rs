@@ -7,14 +7,23 @@ use lamplighter_shared::{
     },
     id::JobId,
     job::Metrics,
+    trace::Trace,
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    time::Instant,
+};
+use tracing::Span;
+
+use crate::runner::protocol::About;
 
 /// The end of a run, on its way to the database.
 #[derive(Debug)]
 pub struct Ending {
     /// What is written.
     pub finish: Finish,
+    /// The run, for the log.
+    pub span: Span,
     /// The job's model.
     pub model: String,
     /// Told once it is written, or known to be stale.
@@ -26,6 +35,12 @@ pub struct Ending {
 pub struct Held {
     /// What was claimed.
     pub claimed: Claimed,
+    /// The run, in the log: every line about it stands in this span.
+    pub span: Span,
+    /// When it came into our hands.
+    pub since: Instant,
+    /// Its place in the trace of its request.
+    pub trace: Option<Trace>,
     endings: mpsc::UnboundedSender<Ending>,
     slot: Option<OwnedSemaphorePermit>,
     written: Option<oneshot::Sender<()>>,
@@ -39,8 +54,17 @@ impl Held {
         endings: mpsc::UnboundedSender<Ending>,
         slot: Option<OwnedSemaphorePermit>,
     ) -> Self {
+        let job = &claimed.job;
+        let trace = job.trace.as_ref().map(Trace::child);
+        let span = tracing::info_span!(
+            "run", job = %job.id, epoch = job.epoch, model = job.model, worker = job.worker,
+            trace_id = trace.as_ref().map(Trace::trace_id), span_id = trace.as_ref().map(Trace::span_id)
+        );
         Self {
             claimed,
+            span,
+            trace,
+            since: Instant::now(),
             endings,
             slot,
             written: None,
@@ -56,6 +80,15 @@ impl Held {
     /// The run.
     pub fn epoch(&self) -> i64 {
         self.claimed.job.epoch
+    }
+
+    /// The run, for the log of its runner.
+    pub fn about(&self) -> About {
+        About {
+            job: self.job().to_string(),
+            epoch: self.epoch(),
+            trace: self.trace.clone(),
+        }
     }
 
     /// Asks to be told once the end is written.
@@ -93,6 +126,7 @@ impl Held {
         // Nobody listens only when the process is ending; the lease then runs out by itself.
         let _ = self.endings.send(Ending {
             finish,
+            span: self.span.clone(),
             model: job.model.clone(),
             written: self.written.take(),
         });

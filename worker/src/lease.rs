@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::context::Context;
+use crate::{context::Context, tally};
 
 /// What the holder of a job has to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub struct Leases {
 
 struct Lease {
     epoch: i64,
+    model: Arc<str>,
     holder: mpsc::UnboundedSender<Control>,
     cancel_told: bool,
 }
@@ -52,13 +53,15 @@ struct Lease {
 impl Leases {
     /// Renews this run's lease from now on; `holder` hears of its loss or cancellation. An earlier run of
     /// the job that is still in hand is lost: the job could not have been claimed again otherwise.
-    pub fn add(&self, job: JobId, epoch: i64, holder: mpsc::UnboundedSender<Control>) {
+    pub fn add(&self, job: JobId, epoch: i64, model: &Arc<str>, holder: mpsc::UnboundedSender<Control>) {
         let lease = Lease {
             epoch,
+            model: Arc::clone(model),
             holder,
             cancel_told: false,
         };
         if let Some(earlier) = self.lock().insert(job, lease) {
+            tally::lease_lost();
             // A holder that is gone has handed the job back already.
             let _ = earlier.holder.send(Control::Lost(job, earlier.epoch));
         }
@@ -94,9 +97,11 @@ impl Leases {
         self.len() == 0
     }
 
-    fn runs(&self) -> Vec<(JobId, i64)> {
+    /// The runs of models that are not in this list.
+    fn runs(&self, but: &[String]) -> Vec<(JobId, i64)> {
         self.lock()
             .iter()
+            .filter(|(_, lease)| !but.iter().any(|model| **model == *lease.model))
             .map(|(job, lease)| (*job, lease.epoch))
             .collect()
     }
@@ -116,6 +121,7 @@ impl Leases {
         if leases.get(&job).is_some_and(|l| l.epoch == epoch)
             && let Some(lease) = leases.remove(&job)
         {
+            tally::lease_lost();
             let _ = lease.holder.send(Control::Lost(job, epoch));
         }
         if leases.is_empty() {
@@ -128,6 +134,9 @@ impl Leases {
     }
 }
 
+/// After leases were not renewed since a claim loop was silent, it is looked at again so soon: a process
+/// that was stopped for a while wakes up in no particular order.
+const SECOND_LOOK: Duration = Duration::from_millis(500);
 /// How often the database is asked for cancellations: with the doorbell silent, one works within 2 s.
 const CANCEL_POLL: Duration = Duration::from_secs(1);
 
@@ -144,7 +153,9 @@ pub async fn keep(context: Context) {
     let mut stopping = false;
     loop {
         tokio::select! {
-            _ = heartbeat.tick() => renew(&context).await,
+            _ = heartbeat.tick() => if !renew(&context).await {
+                heartbeat.reset_after(SECOND_LOOK);
+            },
             _ = poll.tick() => ask_for_cancels(&context).await,
             rung = cancels.recv() => match rung {
                 Ok(job) => context.leases.cancel(job),
@@ -162,10 +173,20 @@ pub async fn keep(context: Context) {
     }
 }
 
-async fn renew(context: &Context) {
-    let runs = context.leases.runs();
+/// Renews what is alive; whether that was everything. The jobs of a model whose loops do not go round are
+/// not in good hands: their leases run out, and somebody else takes them.
+async fn renew(context: &Context) -> bool {
+    let stuck = context.liveness.stuck_loops();
+    let runs = context.leases.runs(&stuck);
+    let all = runs.len() == context.leases.len();
+    if !all {
+        tracing::error!(models = ?stuck, "the loops of these models are stuck; their leases are not renewed");
+    }
     match lease::heartbeat(&context.db, context.claimer.boot, &runs, context.claimer.lease).await {
         Ok(held) => {
+            if !runs.is_empty() {
+                context.liveness.database_answered();
+            }
             let alive: HashSet<(JobId, i64)> = held.iter().map(|h| (h.job, h.epoch)).collect();
             for (job, epoch) in runs.iter().filter(|run| !alive.contains(run)) {
                 context.leases.lost(*job, *epoch);
@@ -177,10 +198,11 @@ async fn renew(context: &Context) {
         // Nothing is known: the leases run on, and the next heartbeat comes.
         Err(error) => tracing::warn!(%error, "a heartbeat failed"),
     }
+    all
 }
 
 async fn ask_for_cancels(context: &Context) {
-    match lease::cancel_requested(&context.db, &context.leases.runs()).await {
+    match lease::cancel_requested(&context.db, &context.leases.runs(&[])).await {
         Ok(jobs) => jobs.into_iter().for_each(|job| context.leases.cancel(job)),
         Err(error) => tracing::warn!(%error, "cancellations could not be read"),
     }
@@ -194,12 +216,24 @@ mod tests {
     fn an_earlier_run_hears_that_the_job_was_claimed_again() {
         let (leases, job) = (Leases::default(), JobId::generate());
         let (holder, mut told) = mpsc::unbounded_channel();
-        leases.add(job, 1, holder.clone());
-        leases.add(job, 2, holder);
+        let model: Arc<str> = "m".into();
+        leases.add(job, 1, &model, holder.clone());
+        leases.add(job, 2, &model, holder);
         assert_eq!(told.try_recv(), Ok(Control::Lost(job, 1)));
         assert!(told.try_recv().is_err(), "the new run is held");
         assert_eq!(leases.standing(job, 1), Standing::Lost);
         leases.remove(job, 1);
         assert_eq!(leases.standing(job, 2), Standing::Held);
+    }
+
+    #[test]
+    fn what_a_stuck_loop_holds_is_left_out() {
+        let leases = Leases::default();
+        let (holder, _told) = mpsc::unbounded_channel();
+        let (one, two) = (JobId::generate(), JobId::generate());
+        leases.add(one, 1, &"a".into(), holder.clone());
+        leases.add(two, 1, &"b".into(), holder);
+        assert_eq!(leases.runs(&["a".to_owned()]), [(two, 1)]);
+        assert_eq!(leases.runs(&[]).len(), 2);
     }
 }

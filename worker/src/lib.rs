@@ -9,7 +9,9 @@
 
 pub mod supervisor;
 pub mod context;
+pub mod duty;
 pub mod claim;
+pub mod scout;
 pub mod held;
 pub mod feed;
 pub mod dispatch;
@@ -19,7 +21,12 @@ pub mod finish;
 pub mod lease;
 pub mod reap;
 pub mod board;
+pub mod residency;
+pub mod seat;
+pub mod memory;
 pub mod liveness;
+pub mod health;
+pub mod tally;
 pub mod fetch;
 pub mod catalog;
 pub mod weights;

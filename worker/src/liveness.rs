@@ -14,8 +14,9 @@ use std::{
 
 /// A claim loop that has not gone round for so long is stuck: its jobs must not be kept alive.
 pub const CLAIM_SILENCE: Duration = Duration::from_secs(5);
-/// A database or a Redis that has not answered for so long is not there.
-pub const STORE_SILENCE: Duration = Duration::from_secs(10);
+/// A database or a Redis that has not answered for so long is not there; short enough that `/readyz`
+/// tells within 10 s, whoever asks it how seldom.
+pub const STORE_SILENCE: Duration = Duration::from_secs(6);
 
 /// When each part of a worker was last seen to work. Starts as if everything had just worked.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use lamplighter_shared::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::context::Context;
+use crate::{context::Context, tally};
 
 /// How often lost workers and idempotency keys that ran out are forgotten.
 const FORGET: Duration = Duration::from_secs(600);
@@ -53,6 +53,7 @@ async fn forget(context: &Context) {
 async fn tell(context: &Context, reaped: &[Reaped]) {
     for Reaped { job, model, state } in reaped {
         tracing::info!(%job, %state, model, "a job was reaped");
+        tally::reaped(model, *state);
         context.events.publish(*job, vec![JobEvent::Changed]).await;
         if *state == JobState::Queued {
             context.doorbell.ring(model, *job).await;

@@ -1,7 +1,7 @@
 //! The supervisor: for each model a feeder, an apalis worker and a dispatcher; for all of them the
 //! leases, the writer of ends, the reaper and the report. Never touches a device.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use lamplighter_shared::{
     config::Config,
@@ -19,10 +19,15 @@ use crate::{
     claim::Feeder,
     context::Context,
     dispatch::{Dispatcher, Inputs},
+    duty::Duty,
     feed, fetch,
     finish::{self, Writer},
+    health::Signs,
     lease::{self, Leases},
-    reap,
+    memory, reap, residency,
+    scout::Scout,
+    seat::{Residency, Seat},
+    weights,
 };
 
 /// What a supervisor is made of.
@@ -45,11 +50,14 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Starts everything; it ends with `lifecycle`. Jobs in hand when it stops are finished, or handed
-    /// back once the hard token says so.
-    pub fn start(self, lifecycle: &Lifecycle) {
+    /// back once the hard token says so. Returns where its health is read.
+    pub fn start(self, lifecycle: &Lifecycle) -> Signs {
         let boot = Uuid::now_v7();
         let board = Arc::new(Board::new(boot, self.name.clone()));
         let (endings, written) = mpsc::unbounded_channel();
+        let (duty, told) = watch::channel(Duty::default());
+        let min_stay = Duration::from_secs_f64(self.config.worker.min_residency_seconds);
+        let residency = Residency::new(memory::budget(self.config.worker.memory_bytes), min_stay);
         let context = Context {
             db: self.db,
             events: self.events,
@@ -64,6 +72,8 @@ impl Supervisor {
             program: self.program,
             leases: Arc::new(Leases::default()),
             board,
+            duty: told,
+            residency,
             liveness: Arc::default(),
             endings,
         };
@@ -71,33 +81,46 @@ impl Supervisor {
         lifecycle.spawn(finish::write_all(Writer::new(&context), written));
         lifecycle.spawn(lease::keep(context.clone()));
         lifecycle.spawn(reap::keep_reaping(context.clone()));
-        let (board, db, heartbeat) = (
-            context.board.clone(),
-            context.db.clone(),
-            context.config.jobs.heartbeat(),
-        );
-        let stop = lifecycle.soft.clone();
-        lifecycle.spawn(async move { board::keep_reported(&board, &db, heartbeat, stop).await });
-        for spec in self.models {
+        lifecycle.spawn(board::keep_reported(context.clone(), duty));
+        let models_dir = context.config.models_dir();
+        let need = |spec: &ModelSpec| memory::need(spec, weights::find(spec, &models_dir).as_deref());
+        let needs: Vec<u64> = self.models.iter().map(need).collect();
+        let eager = residency::eager(&needs, context.residency.budget());
+        for (spec, (need, eager)) in self.models.into_iter().zip(needs.into_iter().zip(eager)) {
             context.board.set(&spec.id, ModelStatus::Fetching, None, None);
-            lifecycle.spawn(serve_model(context.clone(), spec));
+            let seat = context.residency.seat(need);
+            lifecycle.spawn(serve_model(context.clone(), spec, seat, eager));
+        }
+        Signs {
+            liveness: context.liveness,
+            board: context.board,
         }
     }
 }
 
-/// Serves one model: its files first, then its jobs.
-async fn serve_model(context: Context, spec: ModelSpec) {
+/// Serves one model: its files first, then its jobs. Where it is `eager` it is loaded before there are any.
+async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool) {
     let Some(dir) = fetch::files(&context, &spec).await else {
         return;
     };
+    // Of a model without a list of files it is known only now.
+    seat.measured(memory::need(&spec, Some(&dir)));
+    let model: Arc<str> = spec.id.as_str().into();
     let slots = spec.limits.max_batch_jobs.max(1);
     let (gate, opened) = watch::channel(false);
     let (control, controls) = mpsc::unbounded_channel();
     let (claimed, jobs) = mpsc::channel(slots);
     let (dispatcher, inbox) = mpsc::channel(slots);
+    let (waits, waiting) = watch::channel(false);
+    let scout = Scout {
+        context: context.clone(),
+        model: model.clone(),
+        door: seat.door(),
+        waiting: waits,
+    };
     let feeder = Feeder {
         context: context.clone(),
-        model: spec.id.clone(),
+        model,
         slots: Arc::new(Semaphore::new(slots)),
         gate: opened,
         jobs: claimed,
@@ -119,7 +142,10 @@ async fn serve_model(context: Context, spec: ModelSpec) {
             inbox,
             control: controls,
             gate,
+            seat,
+            waiting,
+            eager,
         },
     );
-    tokio::join!(feeder.run(), worker, dispatcher.run());
+    tokio::join!(feeder.run(), scout.run(), worker, dispatcher.run());
 }

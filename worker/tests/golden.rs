@@ -18,7 +18,7 @@ use lamplighter_worker::{
     models::{self, Loaded, Preparer},
     runner::{
         Cancel, Member, Report, Runner, RunnerOptions, StartError,
-        protocol::{FromRunner, ToRunner},
+        protocol::{About, FromRunner, ToRunner},
     },
     weights,
 };
@@ -420,6 +420,7 @@ async fn a_runner_process_computes_the_same() {
             .send(ToRunner::Prepare {
                 ticket: ticket as u64,
                 input,
+                about: About::default(),
             })
             .await
             .expect("a living runner");
@@ -476,5 +477,6 @@ fn options() -> RunnerOptions {
         program,
         threads: 2,
         load_timeout: Duration::from_secs(60),
+        faults: true,
     }
 }

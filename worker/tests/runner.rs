@@ -13,7 +13,7 @@ use lamplighter_shared::{
 };
 use lamplighter_worker::runner::{
     Exit, Runner, RunnerOptions, StartError,
-    protocol::{Cost, FromRunner, ModelInfo, Ticket, ToRunner},
+    protocol::{About, Cost, FromRunner, ModelInfo, Ticket, ToRunner},
 };
 use serde_json::{Value, json, value::to_raw_value};
 use tokio::time::timeout;
@@ -27,6 +27,7 @@ fn options() -> RunnerOptions {
         program,
         threads: 2,
         load_timeout: PATIENCE,
+        faults: true,
     }
 }
 
@@ -66,6 +67,7 @@ async fn prepare(runner: &mut Runner, ticket: Ticket, input: Value) {
         ToRunner::Prepare {
             ticket,
             input: to_raw_value(&input).expect("JSON"),
+            about: About::default(),
         },
     )
     .await;
@@ -195,6 +197,7 @@ async fn bad_inputs_fail_alone() {
             ToRunner::Prepare {
                 ticket: 9,
                 input: to_raw_value(&input).expect("JSON"),
+            about: About::default(),
             },
         )
         .await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lamplighter_shared::{db::finish::Outcome, event::JobEvent};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use super::{Dispatcher, Kill, pace::Batch};
+use super::{Dispatcher, Kill, pace::Batch, standing::Course};
 use crate::{
     batcher::{Candidate, plan},
     member::{Phase, Run},
@@ -13,6 +13,7 @@ use crate::{
         process::{Exit, Runner},
         protocol::{FromRunner, Ticket, ToRunner},
     },
+    tally::{self, Effort},
 };
 
 /// Chunks and progress are gathered so long before they are published.
@@ -26,6 +27,8 @@ const UNANSWERED: u64 = 10;
 pub(super) enum End {
     /// The worker stops.
     Stopped,
+    /// The model is to leave the memory.
+    Left,
     /// The runner is gone.
     Exited(Exit),
 }
@@ -48,14 +51,25 @@ impl Dispatcher {
         };
         // A process that slept must not blame its runner for questions it did not ask.
         pings.ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut draining = false;
+        let mut effort = Effort::new(&self.spec.id);
         loop {
-            if draining && self.members.running().next().is_none() {
-                return End::Stopped;
-            }
-            if !draining {
+            let course = self.course();
+            let draining = course != Course::Serve;
+            if draining {
+                // Also jobs that were claimed just before.
+                self.hand_back_waiting();
+                if self.members.running().next().is_none() {
+                    match course {
+                        Course::Stop => return End::Stopped,
+                        Course::Leave => return End::Left,
+                        Course::Pause | Course::Serve => {}
+                    }
+                }
+            } else {
                 self.start_ready();
             }
+            self.note_work();
+            effort.note(Instant::now(), self.members.running().next().is_some());
             self.gate
                 .send_if_modified(|open| std::mem::replace(open, self.wants_jobs(draining)) != *open);
             let timer = self.next_timer(draining);
@@ -69,6 +83,7 @@ impl Dispatcher {
                 Some(control) = self.control.recv() => self.obey(control),
                 () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => self.on_timer(runner).await,
                 _ = pings.ticks.tick() => {
+                    effort.tell(Instant::now());
                     if pings.asked - pings.answered >= UNANSWERED {
                         tracing::error!(model = self.spec.id, "the runner does not answer; it is killed");
                         self.kill(runner, Kill::Silent);
@@ -76,19 +91,15 @@ impl Dispatcher {
                     pings.asked += 1;
                     self.tell_runner(ToRunner::Ping { n: pings.asked });
                 }
-                () = lifecycle.soft.cancelled(), if !draining => {
-                    draining = true;
-                    self.hand_back_waiting();
-                }
+                _ = self.beats.tick() => self.beat.tick(),
+                Ok(()) = self.duty.changed() => {}
+                Ok(()) = self.door.changed() => {}
+                () = lifecycle.soft.cancelled(), if course != Course::Stop => {}
                 () = lifecycle.hard.cancelled() => {
                     // Its jobs are about to be handed back: it must not go on with them.
                     runner.kill();
                     return End::Stopped;
                 }
-            }
-            if draining {
-                // Jobs that were claimed just before the stop.
-                self.hand_back_waiting();
             }
         }
     }
@@ -186,8 +197,10 @@ impl Dispatcher {
         }
         let beside = if joint { 0 } else { self.members.running().count() };
         let batch_size = u32::try_from(tickets.len() + beside).unwrap_or(u32::MAX);
+        tally::batch(&self.spec.id, batch_size, tokens);
         for ticket in &tickets {
             if let Some(member) = self.members.get(*ticket) {
+                tally::waited(&self.spec.id, member.held.since.elapsed());
                 let deadline = since + member.run_timeout();
                 member.phase = Phase::Running(Run {
                     since,

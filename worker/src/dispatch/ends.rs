@@ -107,9 +107,10 @@ impl Dispatcher {
                 let Some(ticket) = self.members.find(job, epoch) else {
                     return;
                 };
-                tracing::warn!(%job, epoch, "a lease was lost; the job is stopped");
                 self.tell_runner(ToRunner::Forget { ticket });
                 if let Some(member) = self.members.remove(ticket) {
+                    let span = member.held.span.clone();
+                    span.in_scope(|| tracing::warn!("a lease was lost; the job is stopped"));
                     let idle = Instant::now() + CANCEL_GRACE;
                     self.abandon_run(ticket, member.run().map(|run| run.deadline), idle);
                     member.held.abandon();

@@ -11,7 +11,7 @@ use lamplighter_shared::{error::ErrorCode, job::JobError, model_spec::ModelSpec}
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Loaded, Model, Payload, Preparer, object};
+use super::{Loaded, Model, Payload, Preparer, invalid, object};
 use crate::runner::{Member, protocol::Cost};
 
 /// Progress is told this often at most.
@@ -58,6 +58,21 @@ impl Preparer for Echo {
                 longest: 1,
             },
         ))
+    }
+}
+
+/// Refuses jobs that would harm the runner: where strangers share it, anybody could.
+pub(super) struct Tame;
+
+impl Preparer for Tame {
+    fn prepare(&self, input: &RawValue) -> Result<(Payload, Cost), JobError> {
+        let behaviour = object::<Behaviour>(input)?;
+        if behaviour.crash || behaviour.hang || behaviour.allocate_mb > 0 {
+            return Err(invalid(
+                "crash, hang and allocate_mb are for tests, and not allowed here (worker.echo_faults)",
+            ));
+        }
+        Echo.prepare(input)
     }
 }
 
@@ -130,4 +145,31 @@ fn sleep(member: &Member, behaviour: &Behaviour) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_harms_is_refused_and_the_rest_is_not() {
+        let refused = |text: &str| {
+            let input = RawValue::from_string(text.to_owned()).expect("JSON");
+            Echo.prepare(&input).expect("what it is here for");
+            Tame.prepare(&input).err().map(|error| error.kind)
+        };
+        for harm in [
+            r#"{"crash": true}"#,
+            r#"{"hang": true}"#,
+            r#"{"allocate_mb": 1, "sleep_ms": 5}"#,
+        ] {
+            assert_eq!(refused(harm), Some(ErrorCode::InvalidInput), "{harm}");
+        }
+        for harmless in [
+            r#"{"sleep_ms": 5, "chunks": 2, "fail": "x"}"#,
+            r#"{"crash": false, "allocate_mb": 0}"#,
+        ] {
+            assert_eq!(refused(harmless), None, "{harmless}");
+        }
+    }
 }

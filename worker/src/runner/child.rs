@@ -17,13 +17,16 @@ use std::{
     time::Instant,
 };
 
-use lamplighter_shared::{error::ErrorCode, job::JobError, model_spec::ModelSpec};
+use lamplighter_shared::{
+    error::ErrorCode, job::JobError, model_spec::ModelSpec, telemetry::init_logs, trace::Trace,
+};
 use serde_json::value::RawValue;
+use tracing::Span;
 
 use super::{
     alloc,
     member::{Cancel, Member, Report},
-    protocol::{self, FromRunner, ModelInfo, Ticket, ToRunner},
+    protocol::{self, About, FromRunner, ModelInfo, Ticket, ToRunner},
 };
 use crate::{
     catalog,
@@ -48,11 +51,18 @@ pub fn main(fd: i32) -> ExitCode {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_name(c"lamp-runner");
     ignore_stop_signals();
+    init_logs();
     limit(libc::RLIMIT_CORE, 0);
     alloc::report_to(writer.as_raw_fd());
     let report = report_to(File::from(writer));
     let mut reader = BufReader::new(File::from(socket));
-    let Ok(Some(ToRunner::Load { spec, dir, threads })) = protocol::read(&mut reader) else {
+    let Ok(Some(ToRunner::Load {
+        spec,
+        dir,
+        threads,
+        faults,
+    })) = protocol::read(&mut reader)
+    else {
         return ExitCode::from(2);
     };
     if let Some(bytes) = spec.memory_limit {
@@ -63,7 +73,7 @@ pub fn main(fd: i32) -> ExitCode {
         jobs: Mutex::default(),
         preparer: OnceLock::new(),
     });
-    let Ok((inputs, batches)) = start_threads(&desk, spec, dir, threads) else {
+    let Ok((inputs, batches)) = start_threads(&desk, spec, dir, (threads, faults)) else {
         return ExitCode::FAILURE;
     };
     loop {
@@ -89,6 +99,8 @@ struct Desk {
 /// A job in hand. It stays here from `Prepare` until it is forgotten or answered.
 struct Entry {
     cancel: Cancel,
+    /// The run, in the log.
+    span: Span,
     /// There between `Prepared` and `Run`.
     payload: Option<Payload>,
     running: bool,
@@ -101,12 +113,17 @@ impl Desk {
     fn take(&self, message: ToRunner, inputs: &Inputs, batches: &Batches) {
         match message {
             ToRunner::Ping { n } => (self.report)(FromRunner::Pong { n }),
-            ToRunner::Prepare { ticket, input } => {
+            ToRunner::Prepare {
+                ticket,
+                input,
+                about,
+            } => {
                 let cancel = Cancel::default();
                 self.jobs().insert(
                     ticket,
                     Entry {
                         cancel: cancel.clone(),
+                        span: span(&about),
                         payload: None,
                         running: false,
                     },
@@ -178,12 +195,17 @@ impl Desk {
             | FromRunner::Failed { ticket, .. }
             | FromRunner::Canceled { ticket } = &message
             {
-                desk.jobs().remove(ticket);
+                let left = desk.jobs().remove(ticket);
+                if let Some(entry) = left {
+                    entry
+                        .span
+                        .in_scope(|| tracing::debug!(answer = name(&message), "a job leaves the model"));
+                }
             }
             (desk.report)(message);
         });
         let mut jobs = Vec::with_capacity(tickets.len());
-        let mut gone = Vec::new();
+        let (mut gone, mut spans) = (Vec::new(), Vec::new());
         {
             let mut known = self.jobs();
             for ticket in tickets {
@@ -193,6 +215,7 @@ impl Desk {
                 {
                     Some((payload, entry)) => {
                         entry.running = true;
+                        spans.push(entry.span.clone());
                         jobs.push((ticket, payload, entry.cancel.clone()));
                     }
                     None => gone.push(ticket),
@@ -205,9 +228,30 @@ impl Desk {
         if jobs.is_empty() {
             return (self.report)(FromRunner::BatchDone { compute_ms: 0.0 });
         }
+        for span in spans {
+            span.in_scope(|| tracing::debug!("a job enters the model"));
+        }
         let members = Member::batch(jobs, report);
         // Members that a panic leaves behind answer for themselves.
         let _ = catch_unwind(AssertUnwindSafe(|| model.run(members)));
+    }
+}
+
+/// The span of a run; its lines carry the trace of the request.
+fn span(about: &About) -> Span {
+    let trace = about.trace.as_ref();
+    tracing::info_span!(
+        "compute", job = about.job, epoch = about.epoch,
+        trace_id = trace.map(Trace::trace_id), span_id = trace.map(Trace::span_id)
+    )
+}
+
+/// How an answer is called in the log.
+fn name(answer: &FromRunner) -> &'static str {
+    match answer {
+        FromRunner::Done { .. } => "done",
+        FromRunner::Failed { .. } => "failed",
+        _ => "canceled",
     }
 }
 
@@ -216,7 +260,7 @@ fn start_threads(
     desk: &Arc<Desk>,
     spec: Box<ModelSpec>,
     dir: PathBuf,
-    threads: usize,
+    (threads, faults): (usize, bool),
 ) -> std::io::Result<(Inputs, Batches)> {
     let (inputs, to_prepare) = mpsc::channel::<(Ticket, Cancel, Box<RawValue>)>();
     let (batches, to_run) = mpsc::channel::<Vec<Ticket>>();
@@ -228,6 +272,11 @@ fn start_threads(
                 (owner.report)(FromRunner::LoadFailed(error));
                 exit(1)
             }
+        };
+        let preparer = if faults {
+            preparer
+        } else {
+            models::without_faults(spec.family, preparer)
         };
         // Set once: there is one Load.
         let _ = owner.preparer.set(preparer);

@@ -39,6 +39,8 @@ pub struct RunnerOptions {
     pub threads: usize,
     /// Longest time from the start to the canary's result.
     pub load_timeout: Duration,
+    /// Whether a model may misbehave when a job asks it to.
+    pub faults: bool,
 }
 
 /// A running child process with its model loaded. Dropping it kills and reaps the process.
@@ -123,6 +125,7 @@ impl Runner {
             spec: Box::new(spec.clone()),
             dir: dir.to_owned(),
             threads: options.threads.max(1),
+            faults: options.faults,
         };
         // Where it has ended already, `recv` tells how.
         let _ = runner.send(load).await;

@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use lamplighter_shared::{event::Progress, job::JobError, model_spec::ModelSpec};
+use lamplighter_shared::{event::Progress, job::JobError, model_spec::ModelSpec, trace::Trace};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
@@ -30,6 +30,8 @@ pub enum ToRunner {
         dir: PathBuf,
         /// Threads it may compute with.
         threads: usize,
+        /// Whether it may misbehave when a job asks it to.
+        faults: bool,
     },
     /// Read and tokenise an input; answered by `Prepared` or `Failed`. A ticket forgotten before the
     /// answer may stay unanswered.
@@ -38,6 +40,8 @@ pub enum ToRunner {
         ticket: Ticket,
         /// Its input.
         input: Box<RawValue>,
+        /// Which run it is, for the log.
+        about: About,
     },
     /// Run prepared jobs as a batch. Each is answered by one of `Done`, `Failed` and `Canceled`, then
     /// the batch by one `BatchDone`. A ticket that is not prepared (or forgotten since) is `Canceled`.
@@ -58,6 +62,17 @@ pub enum ToRunner {
     },
     /// End now.
     Shutdown,
+}
+
+/// Which run a ticket stands for: what a runner's log lines about it carry.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct About {
+    /// The job.
+    pub job: String,
+    /// The run, counted by claims.
+    pub epoch: i64,
+    /// Its place in the trace of its request.
+    pub trace: Option<Trace>,
 }
 
 /// What a runner tells its supervisor.
@@ -209,6 +224,7 @@ mod tests {
         let message = ToRunner::Prepare {
             ticket: 7,
             input: RawValue::from_string(input.to_owned()).expect("JSON"),
+            about: About::default(),
         };
         let mut bytes = frame(&message).expect("short");
         bytes.extend(frame(&ToRunner::Shutdown).expect("short"));
@@ -217,6 +233,7 @@ mod tests {
             Some(ToRunner::Prepare {
                 ticket: 7,
                 input: raw,
+                ..
             }) => assert_eq!(raw.get(), input),
             other => panic!("{other:?}"),
         }
