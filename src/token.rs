@@ -95,8 +95,9 @@ async fn owner(db: &Db) -> Result<users::User, Failure> {
 }
 
 /// Everything that a token of this account may allow.
-fn all_scopes(_user: &User) -> Vec<String> {
-    Scope::ALL.iter().map(ToString::to_string).collect()
+fn all_scopes(user: &User) -> Vec<String> {
+    let may = |scope: &&Scope| **scope != Scope::Admin || user.role == Role::Admin;
+    Scope::ALL.iter().filter(may).map(ToString::to_string).collect()
 }
 
 /// The key that seals tokens. That of an installation that shares its database must be there: one made

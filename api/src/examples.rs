@@ -40,6 +40,11 @@ pub fn of(operation: &str) -> Examples {
         "streamJobEvents" => vec![(200, EVENTS, json!(stream()))],
         "listModels" => vec![(200, JSON, json!({"object": "list", "data": [model()]}))],
         "getModel" => vec![(200, JSON, model())],
+        "listWorkers" => vec![(200, JSON, json!({"object": "list", "data": [worker("active")]}))],
+        "getWorker" | "resumeWorker" => vec![(200, JSON, worker("active"))],
+        "drainWorker" => vec![(200, JSON, worker("draining"))],
+        "maintainWorker" => vec![(200, JSON, worker("maintenance"))],
+        "listQueues" => vec![(200, JSON, json!({"object": "list", "data": [queue()]}))],
         "getHealth" => vec![(200, JSON, json!({"status": "ok"}))],
         "getReadiness" => vec![(200, JSON, json!({"status": "ready"}))],
         _ => Vec::new(),
@@ -176,6 +181,42 @@ fn model() -> Value {
         "input_schema": task.input_schema(128),
         "output_schema": task.output_schema(),
         "example": task.example(),
+    })
+}
+
+fn worker(state: &str) -> Value {
+    let in_memory = state != "maintenance";
+    json!({
+        "id": "worker_01ke1c2v7h8q9r0s1t2v3w4x5y",
+        "object": "worker",
+        "name": "lamp-1",
+        "host": "lamp-1.example",
+        "version": env!("CARGO_PKG_VERSION"),
+        "state": state,
+        "device": "cuda:0",
+        "memory": {"budget_bytes": 17_179_869_184_u64, "used_bytes": if in_memory { 147_139_902 } else { 0 }},
+        "in_flight": if in_memory { 3 } else { 0 },
+        "models": [{
+            "id": "minilm",
+            "status": if in_memory { "ready" } else { "unloaded" },
+            "version": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        }],
+        "started_at": "2026-01-31T08:00:00.000Z",
+        "last_seen_at": "2026-01-31T12:00:00.000Z",
+    })
+}
+
+fn queue() -> Value {
+    json!({
+        "model": "minilm",
+        "object": "queue",
+        "depth": 42,
+        "depth_by_priority": {"low": 30, "normal": 12, "high": 0},
+        "oldest_seconds": 3.2,
+        "in_flight": 8,
+        "service_rate": 55.4,
+        "workers": 1,
+        "eta_seconds": 0.2,
     })
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
             TooManyStreams,
         ],
         "listJobs" => &[MalformedRequest],
-        "getJob" | "getModel" => &[NotFound],
+        "getJob" | "getModel" | "getWorker" | "drainWorker" | "maintainWorker" | "resumeWorker" => &[NotFound],
         "cancelJob" => &[NotFound, JobFinished],
         "retryJob" => &[
             MalformedRequest,

@@ -1,4 +1,4 @@
-//! Lamplighter as a client: `run` and `jobs`.
+//! Lamplighter as a client: `run` and `jobs`, and for administrators `workers` and `queues`.
 //!
 //! It speaks only the public HTTP API, like any other client, and knows nothing of the server's inside.
 //! Start with [`run`]; [`stream`] holds what survives lost connections, [`http`] what is sent, [`input`]
@@ -11,6 +11,7 @@ pub mod stream;
 pub mod render;
 pub mod run;
 pub mod jobs;
+pub mod fleet;
 #[cfg(test)]
 mod double;
 
@@ -71,6 +72,16 @@ pub enum ClientCommand {
     /// 3 the server can't be reached.
     #[command(verbatim_doc_comment)]
     Jobs(jobs::JobsArgs),
+    /// List workers, drain them, put them into maintenance and resume them (for administrators).
+    ///
+    /// Exit codes: 0 done; 1 refused; 2 the command line is wrong; 3 the server can't be reached.
+    #[command(verbatim_doc_comment)]
+    Workers(fleet::WorkersArgs),
+    /// Show what waits for each model and how fast it is worked off (for administrators).
+    ///
+    /// Exit codes: 0 done; 1 refused; 2 the command line is wrong; 3 the server can't be reached.
+    #[command(verbatim_doc_comment)]
+    Queues(fleet::QueuesArgs),
 }
 
 /// Why a client command did not succeed; decides the exit code.
@@ -131,6 +142,8 @@ pub fn main(command: ClientCommand) -> ExitCode {
         match command {
             ClientCommand::Run(args) => run::run(args).await,
             ClientCommand::Jobs(args) => jobs::run(args).await,
+            ClientCommand::Workers(args) => fleet::workers(args).await,
+            ClientCommand::Queues(args) => fleet::queues(args).await,
         }
     });
     // A read of a terminal can't be interrupted; do not wait for it.

@@ -131,16 +131,21 @@ pub fn table(out: &mut impl Write, jobs: &[Job]) -> io::Result<()> {
             took,
         ]);
     }
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths = [0, 1, 2, 3].map(width);
-    for [id, model, status, created, took] in &rows {
-        let [a, b, c, d] = widths;
-        writeln!(out, "{id:a$}  {model:b$}  {status:c$}  {created:d$}  {took}")?;
+    aligned(out, &rows)
+}
+
+/// Writes rows as columns, each as wide as it has to be.
+///
+/// # Errors
+/// Where they can't be written.
+pub fn aligned<const N: usize>(out: &mut impl Write, rows: &[[String; N]]) -> io::Result<()> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    for row in rows {
+        for (cell, width) in row[..N - 1].iter().zip(widths) {
+            write!(out, "{cell:width$}  ")?;
+        }
+        writeln!(out, "{}", row[N - 1])?;
     }
     Ok(())
 }

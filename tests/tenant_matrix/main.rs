@@ -75,14 +75,16 @@ async fn every_operation_gives_everybody_what_is_theirs() {
 /// Asks as the row says, and compares.
 async fn check(world: &World, row: &Row, who: Who) {
     let job = match row.target {
-        Target::None => None,
+        Target::None | Target::Worker => None,
         Target::Finished => Some(world.finished_job().await),
         Target::Running => Some(world.running_job().await),
     };
-    let id = job.as_ref().map_or("", |job| job["id"].as_str().expect("an id"));
-    let path = row
-        .path
-        .replace("{id}", if row.path.contains("models") { "echo" } else { id });
+    let id = match (&job, row.target) {
+        (Some(job), _) => job["id"].as_str().expect("an id").to_owned(),
+        (None, Target::Worker) => world.worker().await,
+        (None, _) => "echo".to_owned(),
+    };
+    let path = row.path.replace("{id}", &id);
     let method: Method = row.method.parse().expect("a method");
     let before = world.stored().await;
     let answer = world.ask(who, method.clone(), &path, row.body().as_ref()).await;
@@ -107,6 +109,13 @@ async fn check(world: &World, row: &Row, who: Who) {
             }
         }
         _ => {}
+    }
+    if who == Who::Administrator && row.target == Target::Worker {
+        for other in ["worker_01ke1c2v7h8q9r0s1t2v3w4x5y", "worker_x", "1", "%00"] {
+            let path = row.path.replace("{id}", other);
+            let missing = world.ask(who, method.clone(), &path, None).await;
+            assert_eq!(missing.status, StatusCode::NOT_FOUND, "{name}: {other}");
+        }
     }
     world.assert_nothing_shows(&name, &answer);
     if who == Who::Owner && row.method == "GET" && row.target == Target::Finished {

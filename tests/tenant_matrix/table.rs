@@ -11,6 +11,8 @@ pub enum Needs {
     Nothing,
     /// A token with this scope.
     Scope(&'static str),
+    /// A token with the scope `admin`, of a user who is one.
+    Admin,
 }
 
 /// What the `{id}` of the path is.
@@ -22,6 +24,8 @@ pub enum Target {
     Finished,
     /// A job of the owner that runs.
     Running,
+    /// The worker.
+    Worker,
 }
 
 /// One operation.
@@ -36,7 +40,7 @@ pub struct Row {
     pub needs: Needs,
     /// What it is tried on.
     pub target: Target,
-    /// What the owner gets.
+    /// What the owner gets; for an administrator's operation, the administrator.
     pub owner: &'static [u16],
 }
 
@@ -58,6 +62,13 @@ pub const ROWS: &[Row] = &[
     row("retryJob", "POST", "/v1/jobs/{id}/retry", WRITE, Target::Finished, &[202]),
     row("deleteJob", "DELETE", "/v1/jobs/{id}", WRITE, Target::Finished, &[204]),
     row("streamJobEvents", "GET", "/v1/jobs/{id}/events", READ, Target::Finished, &[200]),
+    row("listQueues", "GET", "/v1/queues", Needs::Admin, Target::None, &[200]),
+    row("listWorkers", "GET", "/v1/workers", Needs::Admin, Target::None, &[200]),
+    row("getWorker", "GET", "/v1/workers/{id}", Needs::Admin, Target::Worker, &[200]),
+    // The last one of these lets the worker go on.
+    row("drainWorker", "POST", "/v1/workers/{id}/drain", Needs::Admin, Target::Worker, &[200]),
+    row("maintainWorker", "POST", "/v1/workers/{id}/maintenance", Needs::Admin, Target::Worker, &[200]),
+    row("resumeWorker", "POST", "/v1/workers/{id}/resume", Needs::Admin, Target::Worker, &[200]),
 ];
 
 const fn row(
@@ -82,8 +93,11 @@ impl Row {
     /// The statuses that a caller may get.
     pub fn allowed(&self, who: Who) -> &'static [u16] {
         match (self.needs, who) {
-            (Needs::Nothing, _) | (_, Who::Owner) => self.owner,
+            (Needs::Nothing, _) => self.owner,
             (_, Who::Anonymous | Who::Forger | Who::Revoked) => &[401],
+            (Needs::Admin, Who::Administrator) => self.owner,
+            (Needs::Admin, _) => &[403],
+            (_, Who::Owner) => self.owner,
             (Needs::Scope(scope), Who::Narrow(own)) if scope != own => &[403],
             // The scope is right, and the jobs are the owner's: a second token of theirs.
             (_, Who::Narrow(_)) => self.owner,

@@ -190,6 +190,14 @@ impl World {
         self.api(Who::Owner).wait(&job).await
     }
 
+    /// The id of the worker.
+    pub async fn worker(&self) -> String {
+        let list = self
+            .ask(Who::Administrator, Method::GET, "/v1/workers", None)
+            .await;
+        list.body["data"][0]["id"].as_str().expect("a worker").to_owned()
+    }
+
     /// A job of the owner that does not end by itself.
     pub async fn running_job(&self) -> Value {
         self.submit(json!({"sleep_ms": 600_000})).await

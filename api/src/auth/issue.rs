@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use lamplighter_shared::{
-    db::{Db, DbError, api_tokens},
+    db::{
+        Db, DbError, api_tokens,
+        users::{self, Role},
+    },
     id::{TokenId, UserId},
     key::Key,
 };
@@ -33,8 +36,11 @@ pub enum CreateError {
     #[error(transparent)]
     Scope(#[from] UnknownScope),
     /// No scope at all.
-    #[error("a token needs at least one scope: jobs:write, jobs:read, models:read")]
+    #[error("a token needs at least one scope: jobs:write, jobs:read, models:read, admin")]
     NoScope,
+    /// The scope of admins for somebody who is none.
+    #[error("only a user whose role is admin can have a token with the scope admin")]
+    NotAdmin,
     /// A name that is empty or too long.
     #[error("the name of a token has 1 to 100 characters, none of them a control character")]
     Name,
@@ -63,6 +69,12 @@ pub async fn create(db: &Db, key: &Key, new: NewApiToken) -> Result<String, Crea
     }
     if scopes.is_empty() {
         return Err(CreateError::NoScope);
+    }
+    if scopes.contains(&Scope::Admin) {
+        let user = users::get(db, new.user).await?;
+        if user.is_none_or(|user| user.role != Role::Admin) {
+            return Err(CreateError::NotAdmin);
+        }
     }
     if new.name.is_empty() || new.name.chars().count() > 100 || new.name.chars().any(char::is_control) {
         return Err(CreateError::Name);

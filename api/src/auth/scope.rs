@@ -12,11 +12,13 @@ pub enum Scope {
     JobsRead,
     /// See the models and their schemas.
     ModelsRead,
+    /// See and steer the installation. Only for users whose role is `admin`.
+    Admin,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 3] = [Self::JobsWrite, Self::JobsRead, Self::ModelsRead];
+    pub const ALL: [Self; 4] = [Self::JobsWrite, Self::JobsRead, Self::ModelsRead, Self::Admin];
 
     /// The name in tokens and in the API.
     pub fn as_str(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Scope {
             Self::JobsWrite => "jobs:write",
             Self::JobsRead => "jobs:read",
             Self::ModelsRead => "models:read",
+            Self::Admin => "admin",
         }
     }
 }
@@ -36,7 +39,7 @@ impl fmt::Display for Scope {
 
 /// There is no such scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no scope {0:?}; the scopes are jobs:write, jobs:read and models:read")]
+#[error("there is no scope {0:?}; the scopes are jobs:write, jobs:read, models:read and admin")]
 pub struct UnknownScope(pub String);
 
 impl FromStr for Scope {
@@ -62,6 +65,8 @@ pub struct JobsWrite;
 pub struct JobsRead;
 /// Needs [`Scope::ModelsRead`].
 pub struct ModelsRead;
+/// Needs [`Scope::Admin`], and a user whose role is `admin`.
+pub struct Admin;
 
 impl Needs for JobsWrite {
     const SCOPE: Scope = Scope::JobsWrite;
@@ -75,6 +80,10 @@ impl Needs for ModelsRead {
     const SCOPE: Scope = Scope::ModelsRead;
 }
 
+impl Needs for Admin {
+    const SCOPE: Scope = Scope::Admin;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +94,7 @@ mod tests {
             assert_eq!(scope.as_str().parse(), Ok(scope));
             assert!(UnknownScope(String::new()).to_string().contains(scope.as_str()));
         }
-        for bad in ["", "jobs", "jobs:*", "JOBS:READ", "admin"] {
+        for bad in ["", "jobs", "jobs:*", "JOBS:READ", "admin:read"] {
             assert!(bad.parse::<Scope>().is_err(), "{bad}");
         }
     }

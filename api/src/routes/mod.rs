@@ -4,6 +4,8 @@ pub mod jobs;
 mod submission;
 pub mod events;
 pub mod models;
+mod workers;
+mod queues;
 pub mod health;
 pub mod docs;
 
@@ -23,6 +25,9 @@ pub enum Tag {
     /// What can be run here.
     #[oai(rename = "models")]
     Models,
+    /// The workers and the queues, for administrators.
+    #[oai(rename = "fleet")]
+    Fleet,
     /// Whether the server works.
     #[oai(rename = "health")]
     Health,
@@ -33,6 +38,8 @@ pub(crate) type Api = (
     jobs::JobRoutes,
     events::EventRoutes,
     models::ModelRoutes,
+    workers::WorkerRoutes,
+    queues::QueueRoutes,
     health::HealthRoutes,
 );
 
@@ -42,6 +49,8 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
         jobs::JobRoutes(app.clone()),
         events::EventRoutes(app.clone()),
         models::ModelRoutes(app.clone()),
+        workers::WorkerRoutes(app.clone()),
+        queues::QueueRoutes(app.clone()),
         health::HealthRoutes(app),
     );
     OpenApiService::new(api, "Lamplighter", env!("CARGO_PKG_VERSION")).description(openapi::DESCRIPTION)

@@ -118,6 +118,8 @@ enum ModelStatus {
     Offline,
     /// Its files are being fetched.
     Fetching,
+    /// It is not in memory; it is loaded when a job waits for it.
+    Unloaded,
     /// It is being loaded and tried.
     Loading,
     /// It runs jobs.
@@ -156,6 +158,7 @@ impl ModelView {
         let status = match state.map(|s| s.status) {
             Some("ready") => ModelStatus::Ready,
             Some("loading") => ModelStatus::Loading,
+            Some("unloaded") => ModelStatus::Unloaded,
             Some("fetching") => ModelStatus::Fetching,
             Some("failed") => ModelStatus::Failed,
             _ => ModelStatus::Offline,
