@@ -4,11 +4,13 @@
 use std::{sync::Arc, time::Duration};
 
 use lamplighter_shared::{
+    cache::Redis,
     config::Config,
     db::{Db, DbError},
-    events::{Events, MemoryEvents},
+    events::{Events, MemoryEvents, RedisEvents},
     lifecycle::Lifecycle,
-    queue::{Doorbell, MemoryDoorbell},
+    queue::{Doorbell, MemoryDoorbell, RedisDoorbell},
+    telemetry::probes::{Probe, Probes},
 };
 use tokio::time::{Instant, sleep};
 
@@ -23,6 +25,8 @@ pub struct Adapters {
     pub events: Arc<dyn Events>,
     /// What wakes workers.
     pub doorbell: Arc<dyn Doorbell>,
+    /// Tells whether what stands there is there.
+    pub probes: Probes,
 }
 
 impl Adapters {
@@ -30,11 +34,34 @@ impl Adapters {
     ///
     /// # Errors
     /// Where the database can't be had.
-    pub async fn connect(config: &Config, _lifecycle: &Lifecycle) -> Result<Self, Failure> {
+    pub async fn connect(config: &Config, lifecycle: &Lifecycle) -> Result<Self, Failure> {
+        let redis = match config.redis.url.as_str() {
+            "" => None,
+            url => Some(Redis::connect(url)?),
+        };
+        let db = database(config).await?;
+        let probes = Probes::new(&db);
+        let Some(redis) = redis else {
+            return Ok(Self {
+                db,
+                events: Arc::new(MemoryEvents::default()),
+                doorbell: Arc::new(MemoryDoorbell::default()),
+                probes,
+            });
+        };
+        let asked = redis.clone();
+        let probe = Probe::new(move || {
+            let redis = asked.clone();
+            async move { redis.ping().await.is_ok() }
+        });
+        if !redis.connected_within(Duration::from_secs(1)).await {
+            tracing::warn!("Redis does not answer yet; everything goes on without it until it does");
+        }
         Ok(Self {
-            db: database(config).await?,
-            events: Arc::new(MemoryEvents::default()),
-            doorbell: Arc::new(MemoryDoorbell::default()),
+            db,
+            events: Arc::new(RedisEvents::start(&redis, lifecycle)),
+            doorbell: Arc::new(RedisDoorbell::start(&redis, lifecycle)),
+            probes: probes.with_redis(probe),
         })
     }
 

@@ -60,6 +60,7 @@ pub fn state(
         )),
         config: config.clone(),
         key,
+        probes: adapters.probes.clone(),
         db: adapters.db.clone(),
     }
 }

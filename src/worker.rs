@@ -3,13 +3,17 @@
 use std::{path::PathBuf, sync::Arc};
 
 use lamplighter_shared::{catalog, config::Config, lifecycle::Lifecycle, model_spec::ModelSpec, telemetry};
-use lamplighter_worker::{board::host_name, supervisor::Supervisor};
+use lamplighter_worker::{
+    board::host_name,
+    health::{self, Health, Signs},
+    supervisor::Supervisor,
+};
 
 use crate::{
     adapters::Adapters,
     cli::WorkerArgs,
     installation::{Failure, make_data_dir},
-    role,
+    role::{self, AddressFile},
 };
 
 /// Works until a signal says stop.
@@ -39,7 +43,8 @@ pub async fn worker(args: WorkerArgs) -> Result<(), Failure> {
     adapters.require_current_schema().await?;
     let ids: Vec<&str> = models.iter().map(|model| model.id.as_str()).collect();
     tracing::info!(name, models = ids.join(","), "the worker starts");
-    start(&adapters, &config, models, name, &lifecycle)?;
+    let signs = start(&adapters, &config, models, name, &lifecycle)?;
+    let _file = serve_health(&adapters, &config, signs, &lifecycle).await?;
     role::until_stopped(&config, &lifecycle).await
 }
 
@@ -53,7 +58,7 @@ pub fn start(
     models: Vec<ModelSpec>,
     name: String,
     lifecycle: &Lifecycle,
-) -> Result<(), Failure> {
+) -> Result<Signs, Failure> {
     let supervisor = Supervisor {
         db: adapters.db.clone(),
         events: adapters.events.clone(),
@@ -63,8 +68,34 @@ pub fn start(
         name,
         program: own_program()?,
     };
-    supervisor.start(lifecycle);
-    Ok(())
+    Ok(supervisor.start(lifecycle))
+}
+
+/// Answers health checks and scrapes on a port of their own, where one is set.
+///
+/// # Errors
+/// Where the address can't be listened on.
+async fn serve_health(
+    adapters: &Adapters,
+    config: &Config,
+    signs: Signs,
+    lifecycle: &Lifecycle,
+) -> Result<Option<AddressFile>, Failure> {
+    if config.worker.health_bind.is_empty() {
+        return Ok(None);
+    }
+    let listener = role::listen(&config.worker.health_bind).await?;
+    let address = listener.local_addr()?;
+    let file = AddressFile::write(&config.server.data_dir, "health.addr", address)?;
+    let health = Health {
+        signs,
+        probes: adapters.probes.clone(),
+        stop: lifecycle.soft.clone(),
+    };
+    // Not of the lifecycle: it answers until the process ends, a stop included.
+    tokio::spawn(health::serve(listener, health));
+    tracing::info!(%address, "health checks are answered");
+    Ok(Some(file))
 }
 
 /// What runners are started from: this very binary, even after an upgrade has replaced it on the disk. A

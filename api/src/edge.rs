@@ -10,7 +10,10 @@ use poem::{
     error::{MethodNotAllowedError, NotFoundError, ParsePathError},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
-use poem_openapi::error::{ContentTypeError, ParseParamError};
+use poem_openapi::{
+    OperationId,
+    error::{ContentTypeError, ParseParamError},
+};
 
 use crate::{client_address::client_address, error::ApiError};
 
@@ -60,9 +63,15 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
             Ok(Ok(response)) => response.into_response(),
             Ok(Err(e)) if e.is_from_response() => e.into_response(),
             Ok(Err(e)) => {
+                let operation = e.data::<OperationId>().map(|operation| operation.0);
                 let error = self.understand(e, &path);
                 log(&error, &id, client, (&method, &path));
-                problem(error, &path, &id)
+                let mut response = problem(error, &path, &id);
+                if let Some(operation) = operation {
+                    // Whoever counts answers wants to know what of.
+                    response.set_data(OperationId(operation));
+                }
+                response
             }
             Err(panic) => {
                 let words = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());

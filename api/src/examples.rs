@@ -46,7 +46,17 @@ pub fn of(operation: &str) -> Examples {
         "maintainWorker" => vec![(200, JSON, worker("maintenance"))],
         "listQueues" => vec![(200, JSON, json!({"object": "list", "data": [queue()]}))],
         "getHealth" => vec![(200, JSON, json!({"status": "ok"}))],
-        "getReadiness" => vec![(200, JSON, json!({"status": "ready"}))],
+        "getReadiness" => {
+            let checks = |database| json!({"database": database, "redis": "ok"});
+            vec![
+                (200, JSON, json!({"status": "ready", "checks": checks("ok")})),
+                (
+                    503,
+                    JSON,
+                    json!({"status": "unavailable", "checks": checks("unavailable")}),
+                ),
+            ]
+        }
         _ => Vec::new(),
     };
     let request = (operation == "createJob").then(|| {
@@ -129,6 +139,7 @@ fn succeeded() -> Value {
         "attempt": 1,
         "started_at": "2026-01-31T12:00:00.040Z",
         "completed_at": "2026-01-31T12:00:00.062Z",
+        "expires_at": "2026-02-07T12:00:00.062Z",
         "worker": "lamp-1",
         "metrics": {
             "queue_ms": 40, "compute_ms": 18.4, "total_ms": 62, "batch_size": 8, "dtype": "f32", "device": "cpu",
@@ -141,10 +152,10 @@ fn canceled() -> Value {
         "status": "canceled",
         "cancel_requested_at": "2026-01-31T12:00:01.000Z",
         "completed_at": "2026-01-31T12:00:01.000Z",
+        "expires_at": "2026-02-07T12:00:01.000Z",
     }))
 }
 
-        "expires_at": "2026-02-07T12:00:00.062Z",
 fn canceling() -> Value {
     later(json!({
         "status": "processing",
@@ -157,7 +168,6 @@ fn canceling() -> Value {
 
 fn list() -> Value {
     let mut job = succeeded();
-        "expires_at": "2026-02-07T12:00:01.000Z",
     if let Some(job) = job.as_object_mut() {
         job.remove("input");
         job.remove("output");

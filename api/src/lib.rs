@@ -2,12 +2,14 @@
 //!
 //! Start with [`build`]: the whole API as one endpoint; [`serve()`] puts it on a socket. In reading order:
 //! `routes` (every operation), `auth` (who asks), `submit` (the one use-case), `wait` and `event_stream`
-//! (following a job), `edge` (failures become problem documents), `openapi` (the document).
+//! (following a job), `edge` (failures become problem documents) and
+//! `observe` (everything is counted) around it all, `openapi` (the document).
 //!
 //! Not here: SQL, leases, models. What a job is stands in `lamplighter-shared`.
 
 mod state;
 mod edge;
+mod observe;
 mod serve;
 mod read_limit;
 mod client_address;

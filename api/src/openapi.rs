@@ -57,8 +57,7 @@ pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
         ],
         "deleteJob" => &[NotFound, JobActive],
         "streamJobEvents" => &[MalformedRequest, NotFound, NotAcceptable, TooManyStreams],
-        "getReadiness" => return vec![Internal, Unavailable],
-        "getHealth" => return vec![Internal],
+        "getHealth" | "getReadiness" => return vec![Internal],
         _ => &[],
     };
     own.iter().chain(&ALWAYS).copied().collect()
@@ -98,7 +97,7 @@ pub(crate) fn methods(document: &Value) -> Vec<(String, Vec<Method>)> {
         }
         methods
     };
-    let pages = ["/openapi.json", "/docs", "/docs/errors"]
+    let pages = ["/openapi.json", "/docs", "/docs/errors", "/metrics"]
         .map(|page| (page.to_owned(), vec![Method::GET, Method::HEAD]));
     paths
         .map(|(path, operations)| (path.clone(), methods(operations)))

@@ -15,6 +15,7 @@ use lamplighter_shared::{
     key::Key,
     model_spec::{Catalog, ModelSpec},
     queue::Doorbell,
+    telemetry::probes::Probes,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,8 @@ pub struct ApiState {
     pub config: Arc<Config>,
     /// Seals and opens tokens.
     pub key: Arc<Key>,
+    /// Tells whether what this process needs is there.
+    pub probes: Probes,
 }
 
 /// The state of a built API.
@@ -50,6 +53,7 @@ pub struct App {
     pub(crate) positions: Arc<Positions>,
     pub(crate) config: Arc<Config>,
     pub(crate) key: Arc<Key>,
+    pub(crate) probes: Probes,
     pub(crate) catalog: Arc<Catalog>,
     /// Input schemas by model.
     inputs: HashMap<String, Schema>,
@@ -89,6 +93,7 @@ impl App {
             positions: state.positions,
             config: state.config,
             key: state.key,
+            probes: state.probes,
             catalog: state.catalog,
         }
     }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use lamplighter_shared::id::UserId;
+use lamplighter_shared::{id::UserId, telemetry::metrics::SSE_CLIENTS};
 
 /// Open streams by owner.
 pub struct StreamSlots {
@@ -36,6 +36,7 @@ impl StreamSlots {
             return None;
         }
         *count += 1;
+        metrics::gauge!(SSE_CLIENTS).increment(1.0);
         Some(StreamSlot {
             owner,
             slots: self.clone(),
@@ -58,6 +59,7 @@ impl Drop for StreamSlot {
         let mut open = self.slots.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.owner) {
             *count -= 1;
+            metrics::gauge!(SSE_CLIENTS).decrement(1.0);
             if *count == 0 {
                 open.remove(&self.owner);
             }

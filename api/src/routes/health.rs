@@ -1,9 +1,9 @@
 //! `/healthz` and `/readyz`: for whoever watches the process. Open to everybody, and silent on details.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use lamplighter_shared::error::ErrorCode;
-use poem::http::{HeaderValue, StatusCode, header};
+use lamplighter_shared::telemetry::probes::Standing;
+use poem::http::{StatusCode, header};
 use poem_openapi::{
     Object, OpenApi,
     registry::{MetaResponse, Registry},
@@ -20,9 +20,6 @@ use crate::{
     error::ApiError,
     state::App,
 };
-
-/// How long the database may take to say that it is there.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The operations for watchers.
 pub(crate) struct HealthRoutes(pub(super) Option<Arc<App>>);
@@ -44,26 +41,30 @@ impl HealthRoutes {
 
     /// Whether jobs are accepted
     ///
-    /// 200 when the database answers; models may still be on their way, their jobs wait. 503 when it does
-    /// not, and while the process stops.
+    /// 200 when the database answers and its schema is up to date; models may still be on their way, their
+    /// jobs wait. 503 when not, and while the process stops. Redis only carries hints: without it the answer
+    /// stays 200.
     #[oai(path = "/readyz", method = "get", operation_id = "getReadiness")]
-    async fn ready(&self) -> Result<Answer<Healthy>, ApiError> {
+    async fn ready(&self) -> Result<Answer<Ready>, ApiError> {
         let app = built(&self.0)?;
-        let unavailable = |detail| {
-            let error = ApiError::new(ErrorCode::Unavailable, detail);
-            Err(error.header(header::RETRY_AFTER, HeaderValue::from_static("2")))
+        let (database, redis) = tokio::join!(app.probes.database(), app.probes.redis());
+        let status = match (app.stop.is_cancelled(), database) {
+            (true, _) => "stopping",
+            (false, Standing::Ok) => "ready",
+            (false, _) => "unavailable",
         };
-        if app.stop.is_cancelled() {
-            return unavailable("The process is stopping.");
-        }
-        match tokio::time::timeout(PATIENCE, app.db.ping()).await {
-            Ok(Ok(())) => Answer::json(
-                StatusCode::OK,
-                &Health {
-                    status: "ready".to_owned(),
-                },
-            ),
-            _ => unavailable("The database does not answer."),
+        let readiness = Readiness {
+            status: status.to_owned(),
+            checks: ReadinessChecks {
+                database: database.as_str().to_owned(),
+                redis: redis.as_str().to_owned(),
+            },
+        };
+        if status == "ready" {
+            Answer::json(StatusCode::OK, &readiness)
+        } else {
+            let answer = Answer::json(StatusCode::SERVICE_UNAVAILABLE, &readiness)?;
+            Ok(answer.header(header::RETRY_AFTER, "2"))
         }
     }
 }
@@ -71,11 +72,38 @@ impl HealthRoutes {
 /// How the process is.
 #[derive(Debug, Serialize, Object)]
 struct Health {
-    /// `ok` or `ready`.
+    /// `ok`.
     status: String,
 }
 
+/// Whether the process can do its work.
+#[derive(Debug, Serialize, Object)]
+struct Readiness {
+    /// `ready`, `unavailable` or `stopping`.
+    status: String,
+    /// What it depends on.
+    checks: ReadinessChecks,
+}
+
+/// What a process depends on.
+#[derive(Debug, Serialize, Object)]
+struct ReadinessChecks {
+    /// `ok`, `unavailable`, or `outdated`: it lacks changes of the schema.
+    database: String,
+    /// `ok`, `unavailable` or `not_configured`.
+    redis: String,
+}
+
 documented! {
-    /// Of both.
+    /// Of the one that asks for no more than a sign of life.
     Healthy<Health> = vec![answer::json::<Health>(200, "All is well.")];
+}
+
+documented! {
+    /// Of the other.
+    Ready<Readiness> = {
+        let mut not_ready = answer::json::<Readiness>(503, "Not now; the checks say why.");
+        not_ready.headers = vec![answer::header("Retry-After", "Seconds until it is worth asking again.")];
+        vec![answer::json::<Readiness>(200, "Jobs are accepted."), not_ready]
+    };
 }

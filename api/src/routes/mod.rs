@@ -7,6 +7,7 @@ pub mod models;
 mod workers;
 mod queues;
 pub mod health;
+mod metrics;
 pub mod docs;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use poem::{Endpoint, EndpointExt, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
 
-use crate::{edge::Edge, openapi, state::App};
+use crate::{edge::Edge, observe::Observe, openapi, state::App};
 
 /// The groups of operations.
 #[derive(Tags)]
@@ -65,7 +66,9 @@ pub(crate) fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> + 'sta
         .at("/openapi.json", docs::openapi())
         .at("/docs", docs::reference())
         .at("/docs/errors", docs::errors())
+        .at("/metrics", metrics::endpoint(app.clone()))
         .nest("/", service(Some(app.clone())))
         .data(app)
         .with(Edge { methods, trusted })
+        .with(Observe)
 }
