@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         eprintln!("lamplighter: a second TLS provider is linked");
         return ExitCode::FAILURE;
     }
+    lamplighter_shared::fault::init();
     match command {
         cli::Command::Client(command) => client::main(command),
         command => installation::block_on(run(command)),
