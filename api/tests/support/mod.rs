@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use lamplighter_api::{
     ApiState,
-    auth::token::{self, Key, NewApiToken},
+    auth::token::{self, NewApiToken},
 };
 use lamplighter_shared::{
     config::Config,
@@ -21,9 +21,11 @@ use lamplighter_shared::{
     events::{Events, MemoryEvents},
     id::JobId,
     job::Metrics,
+    key::Key,
     lifecycle::Lifecycle,
     model_spec::Catalog,
     queue::MemoryDoorbell,
+    telemetry::probes::Probes,
 };
 use poem::{
     Body, Endpoint, EndpointExt, Request, Response,
@@ -86,6 +88,7 @@ impl World {
                 Duration::from_secs(config.jobs.idempotency_seconds),
             ),
             positions: Arc::new(Positions::new(db.clone())),
+            probes: Probes::new(&db),
             db,
             events: events.clone(),
             doorbell: Arc::new(MemoryDoorbell::default()),
