@@ -10,7 +10,9 @@ use tokio::{task::JoinHandle, time::sleep};
 use crate::support::Trial;
 
 /// The lease of every run is shorter than the default, so that the scenario is.
-const LEASE: f64 = 5.0;
+const LEASE: f64 = 4.0;
+/// A killed worker is started again after this.
+const AWAY: Duration = Duration::from_secs(1);
 /// A runner's exit is seen by its supervisor: 1.5 s, five times.
 const AFTER_RUNNER: Duration = Duration::from_millis(7_500);
 /// What a worker can have in hand: one batch that runs and one that is made ready.
@@ -22,7 +24,8 @@ struct Kill {
     of_supervisor: bool,
     at: Instant,
     held: usize,
-    again: JoinHandle<Duration>,
+    /// When the first of it, and when all of it ran again.
+    again: JoinHandle<[Duration; 2]>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,18 +42,28 @@ async fn r1_nothing_is_lost_when_workers_and_runners_are_killed() {
             )
     })
     .await;
-    let (jobs, rate, count) = sized((1_000, 150.0, 10), (10_000, 300.0, 50));
+    let (jobs, rate, count) = sized((1_000, 200.0, 10), (10_000, 300.0, 50));
     let load = trial.echo_load(jobs, rate);
     let mut random = trial.scenario.random();
     let mut kills = Vec::new();
-    for number in 0..count {
+    let mut away: Vec<(usize, Instant)> = Vec::new();
+    while kills.len() < count {
         sleep(Duration::from_millis(random.random_range(100..400))).await;
+        start_again(&mut trial, &mut away, AWAY).await;
         let worker = random.random_range(0..trial.fleet.workers.len());
-        kills.push(kill(&mut trial, worker, number % 2 == 0).await);
+        if trial.fleet.workers[worker].is_running() {
+            let of_supervisor = kills.len() % 2 == 0;
+            kills.push(kill(&mut trial, worker, of_supervisor).await);
+            if of_supervisor {
+                away.push((worker, Instant::now()));
+            }
+        }
     }
+    start_again(&mut trial, &mut away, Duration::ZERO).await;
     load.await.expect("the load ends well");
     let after_supervisor = Duration::from_secs_f64(lease + 6.0);
-    let mut longest = [Duration::ZERO; 2];
+    // [after a runner's end, after a supervisor's]: [the first of what was in hand, all of it].
+    let mut longest = [[Duration::ZERO; 2]; 2];
     let times: Vec<(usize, bool, Instant)> =
         kills.iter().map(|k| (k.worker, k.of_supervisor, k.at)).collect();
     let held: usize = kills.iter().map(|kill| kill.held).sum();
@@ -58,11 +71,12 @@ async fn r1_nothing_is_lost_when_workers_and_runners_are_killed() {
         let took = kill.again.await.expect("the database answers");
         // A supervisor that was killed too could not see its runner's end.
         let later = |(worker, of_supervisor, at): &(usize, bool, Instant)| {
-            *worker == kill.worker && *of_supervisor && *at > kill.at && *at < kill.at + took
+            *worker == kill.worker && *of_supervisor && *at > kill.at && *at < kill.at + took[1]
         };
         let of_supervisor = kill.of_supervisor || times.iter().any(later);
-        let longest = &mut longest[usize::from(of_supervisor)];
-        *longest = took.max(*longest);
+        for (longest, took) in longest[usize::from(of_supervisor)].iter_mut().zip(took) {
+            *longest = took.max(*longest);
+        }
     }
     let verdict = trial.settle(Duration::from_secs(60)).await;
     trial.scenario.report(&format_args!(
@@ -71,16 +85,23 @@ async fn r1_nothing_is_lost_when_workers_and_runners_are_killed() {
     ));
     verdict.assert_clean();
     assert_eq!((verdict.acknowledged, verdict.count("succeeded")), (jobs, jobs));
-    assert!(longest[0] <= AFTER_RUNNER, "{longest:?}");
-    assert!(longest[1] <= after_supervisor, "{longest:?}");
+    assert!(longest[0][1] <= AFTER_RUNNER, "{longest:?}");
+    assert!(longest[1][1] <= after_supervisor, "{longest:?}");
     assert!(
-        verdict.extra() <= count * IN_HAND,
+        verdict.extra() <= count as i64 * IN_HAND,
         "{} runs too many",
         verdict.extra()
     );
 }
 
-/// Kills a worker, which is started again after a second, or only its runner.
+/// Starts the workers again that have been away for so long.
+async fn start_again(trial: &mut Trial, away: &mut Vec<(usize, Instant)>, long: Duration) {
+    for (worker, _) in away.extract_if(.., |(_, since)| since.elapsed() >= long) {
+        trial.fleet.workers[worker].spawn().await;
+    }
+}
+
+/// Kills a worker, or only its runner.
 async fn kill(trial: &mut Trial, worker: usize, supervisor: bool) -> Kill {
     let sql = trial.fleet.sql();
     let node = &mut trial.fleet.workers[worker];
@@ -98,18 +119,15 @@ async fn kill(trial: &mut Trial, worker: usize, supervisor: bool) -> Kill {
         node.kill9();
         in_hand(&sql, &name).await
     } else {
-        node.kill_runners();
-        before
+        // One that is still starting has no runner, and nothing in hand.
+        if node.kill_runners() > 0 {
+            before
+        } else {
+            Vec::new()
+        }
     };
     let count = held.len();
-    let again = tokio::spawn(async move {
-        until_again(&sql, held).await;
-        at.elapsed()
-    });
-    if supervisor {
-        sleep(Duration::from_secs(1)).await;
-        node.spawn().await;
-    }
+    let again = tokio::spawn(async move { until_again(&sql, held, at).await });
     Kill {
         worker,
         of_supervisor: supervisor,
@@ -119,9 +137,12 @@ async fn kill(trial: &mut Trial, worker: usize, supervisor: bool) -> Kill {
     }
 }
 
-/// The jobs that a worker has, and their epochs, as SQL pairs.
+/// The jobs that the newest worker of this name has, and their epochs, as SQL pairs.
 async fn in_hand(sql: &Sql, worker: &str) -> Vec<String> {
-    let text = format!("SELECT id, epoch FROM jobs WHERE state = 'processing' AND worker = '{worker}'");
+    let text = format!(
+        "SELECT id, epoch FROM jobs WHERE state = 'processing' AND boot =
+        (SELECT boot FROM workers WHERE name = '{worker}' ORDER BY started_at DESC LIMIT 1)"
+    );
     let pair = |row: Vec<Option<String>>| {
         let text = |n: usize| row[n].clone().unwrap_or_default();
         format!("('{}'::uuid, {})", text(0), text(1))
@@ -129,17 +150,27 @@ async fn in_hand(sql: &Sql, worker: &str) -> Vec<String> {
     sql.query(&text).await.into_iter().map(pair).collect()
 }
 
-/// Waits until each of these runs again or has ended.
-async fn until_again(sql: &Sql, held: Vec<String>) {
-    if held.is_empty() {
-        return;
-    }
+/// Waits until each of these runs again or has ended: how long after `at` the first did, and the last.
+async fn until_again(sql: &Sql, held: Vec<String>, at: Instant) -> [Duration; 2] {
+    let (mut open, mut first) = (held.len(), Duration::ZERO);
     let text = format!(
         "SELECT count(*) FROM jobs JOIN (VALUES {}) AS held (id, epoch) USING (id, epoch)
         WHERE state IN ('queued', 'processing')",
         held.join(",")
     );
-    while sql.number(&text).await > 0 {
-        sleep(Duration::from_millis(50)).await;
+    while open > 0 {
+        open = usize::try_from(sql.number(&text).await).expect("a count");
+        if open < held.len() && first.is_zero() {
+            first = at.elapsed();
+        }
+        sleep(Duration::from_millis(25)).await;
     }
+    [
+        first,
+        if held.is_empty() {
+            Duration::ZERO
+        } else {
+            at.elapsed()
+        },
+    ]
 }
