@@ -1,31 +1,13 @@
-//! The end of a scenario, and what clients may be told while something behind the APIs is away: yes, or "not
-//! now, come again", soon; never a refusal for another reason, a fault of ours, or nothing.
+//! What clients may be told while something behind the APIs is away: yes, or "not now, come again", soon;
+//! never a refusal for another reason, a fault of ours, or nothing.
 
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use lamplighter_testkit::{
-    checker::{self, Verdict},
-    fleet::Fleet,
-    history::{Answer, Entry, History, Seen},
-    load,
-};
-use tokio::time::{Instant, sleep};
-
-/// Waits until no job is open, at most so long, reads each once more, and judges everything.
-pub async fn settle(fleet: &Fleet, history: &Arc<History>, limit: Duration) -> Verdict {
-    let end = Instant::now() + limit;
-    let open = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'processing')";
-    while Instant::now() < end && fleet.sql().number(open).await > 0 {
-        sleep(Duration::from_millis(50)).await;
-    }
-    load::read_all(&fleet.all_apis(), history, &history.acknowledged()).await;
-    Verdict::of(&history.entries(), &checker::rows(&fleet.sql()).await)
-}
+use lamplighter_testkit::history::{Answer, Entry, Seen};
 
 /// Now, as the database of this machine writes it.
 pub fn unix_ms() -> i64 {
@@ -64,6 +46,17 @@ impl Answers {
             }
         }
         answers
+    }
+
+    /// Nobody was refused for a wrong reason, somebody was told to come again, and nobody waited long: a
+    /// request that is under way when the database falls silent has the 5 s of one transaction.
+    ///
+    /// # Panics
+    /// Where that is not so.
+    pub fn assert_bounded(&self) {
+        assert!(self.wrong.is_empty(), "{self}");
+        assert!(self.later > 0, "nobody noticed: {self}");
+        assert!(self.slowest < Duration::from_secs(8), "{self}");
     }
 
     fn take(&mut self, entry: &Entry, answer: &Answer) {

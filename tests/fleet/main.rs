@@ -7,4 +7,5 @@ mod redis_faults;
 mod support;
 mod judge;
 mod partition;
+mod partition_redis;
 mod postgres_restart;

@@ -1,21 +1,22 @@
 //! R8: Postgres crashes and comes back, and is away for some seconds, under load.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use lamplighter_testkit::{
     fleet::Fleet,
     history::{Entry, History},
     load::Load,
     postgres::{Options, StopMode},
-    scenario::{Scenario, sized},
+    scenario::sized,
 };
 use rand::{RngExt, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::judge::{Answers, broken_streams, settle, unix_ms};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_lamplighter");
+use crate::{
+    judge::{Answers, broken_streams, unix_ms},
+    support::Trial,
+};
 
 /// Short leases: what a claim whose answer was lost holds is free soon.
 const CONFIG: &str = "[jobs]\nlease_seconds = 4\nheartbeat_seconds = 1\nreap_confirm_seconds = 2\n";
@@ -50,65 +51,63 @@ async fn outage(fleet: &mut Fleet, history: &History, length: Duration) -> Outag
     }
 }
 
+/// Some crashes, and one longer time away.
+async fn outages(trial: &mut Trial) -> Vec<Outage> {
+    let (mut random, history) = (trial.scenario.random(), trial.history.clone());
+    let long = sized(Duration::from_millis(2500), Duration::from_secs(30));
+    let mut lengths = vec![Duration::ZERO; sized(3, 10)];
+    lengths.push(long);
+    let mut outages = Vec::new();
+    for length in lengths {
+        sleep(Duration::from_millis(random.random_range(300..800))).await;
+        outages.push(outage(&mut trial.fleet, &history, length).await);
+    }
+    outages
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn restarts_of_postgres_lose_nothing() {
-    let scenario = Scenario::new("R8 postgres restarts");
-    let mut random = scenario.random();
-    let mut fleet = Fleet::builder(PROGRAM)
-        .own_postgres(Options::default())
-        .config(CONFIG)
-        .seed(scenario.seed())
-        .start()
-        .await;
-    let history = Arc::new(History::new(fleet.folder()));
-    let apis = fleet.all_apis();
+    let mut trial = Trial::begin("R8 postgres restarts", |builder| {
+        builder.own_postgres(Options::default()).config(CONFIG)
+    })
+    .await;
+    let seed = trial.scenario.seed();
+    let (history, apis) = (trial.history.clone(), trial.fleet.all_apis());
     let many = Load {
         followed: 0.2,
-        ..Load::new(apis.clone(), sized(300, 3000), sized(40.0, 50.0), scenario.seed())
+        ..Load::new(apis.clone(), sized(300, 3000), sized(40.0, 50.0), seed)
     };
     let few = Load {
         followed: 1.0,
         watched: 0.0,
-        ..Load::new(apis.clone(), sized(12, 60), sized(2.0, 1.0), scenario.seed() + 1)
+        ..Load::new(apis.clone(), sized(12, 60), sized(2.0, 1.0), seed + 1)
     };
     let loads = [
         tokio::spawn(many.run(history.clone(), Load::echo)),
         tokio::spawn(few.run(history.clone(), long)),
     ];
-    let mut outages = Vec::new();
-    for _ in 0..sized(3, 10) {
-        sleep(Duration::from_millis(random.random_range(300..800))).await;
-        outages.push(outage(&mut fleet, &history, Duration::ZERO).await);
-    }
-    sleep(Duration::from_millis(random.random_range(300..800))).await;
-    outages.push(
-        outage(
-            &mut fleet,
-            &history,
-            sized(Duration::from_millis(2500), Duration::from_secs(30)),
-        )
-        .await,
-    );
+    let outages = outages(&mut trial).await;
     for load in loads {
         load.await.expect("a load ends well");
     }
-    let verdict = settle(&fleet, &history, Duration::from_secs(30)).await;
+    let verdict = trial.settle(Duration::from_secs(30)).await;
     let entries = history.entries();
     let answers = Answers::of(&entries, |_, _| true);
     let (mut taking, mut ending) = (Duration::ZERO, Duration::ZERO);
     for (number, outage) in outages.iter().enumerate() {
         let next = outages.get(number + 1).map_or(Duration::MAX, |next| next.from);
-        let (took, ended) = back_after(&fleet, &entries, outage, next).await;
+        let (took, ended) = back_after(&trial.fleet, &entries, outage, next).await;
         (taking, ending) = (taking.max(took), ending.max(ended));
     }
     let broken = broken_streams(&entries);
-    let kept: usize = fleet
+    let kept: usize = trial
+        .fleet
         .workers
         .iter()
         .map(|w| w.log().matches("ends of runs could not be written").count())
         .sum();
     let away: Duration = outages.iter().map(|outage| outage.to - outage.from).sum();
-    scenario.report(&format!(
+    trial.scenario.report(&format!(
         "restarts={} away={away:.1?} {verdict} {answers} submits_back={taking:.1?} ends_back={ending:.1?} \
          ends_kept={kept} broken_streams={}",
         outages.len(),
