@@ -90,6 +90,13 @@ async fn queues_and_streams(fleet: &Fleet) {
         (depth == [2.0, 3.0, 0.0] && oldest > 0.0 && scrape.sum("sse_clients", &[]) == 1.0).then_some(())
     })
     .await;
+    let canceled = [("model", "echo"), ("status", "canceled")];
+    for _ in 0..2 {
+        // Twice asked is once done.
+        let (status, _) = api.post(&format!("/v1/jobs/{}/cancel", ids[4]), &json!(null)).await;
+        assert_eq!(status.as_u16(), 200);
+    }
+    assert_eq!(Scrape::of(front).await.sum("jobs_total", &canceled), 1.0);
     back.resume();
     drop(stream);
     for id in &ids {

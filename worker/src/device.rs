@@ -8,12 +8,12 @@ pub fn best() -> (Device, &'static str) {
     #[cfg(feature = "cuda")]
     match Device::new_cuda(0) {
         Ok(device) => return (device, "cuda"),
-        Err(error) => eprintln!("runner: no CUDA device ({error}); the processor is used"),
+        Err(error) => tracing::warn!(%error, "no CUDA device; the processor is used"),
     }
     #[cfg(feature = "metal")]
     match Device::new_metal(0) {
         Ok(device) => return (device, "metal"),
-        Err(error) => eprintln!("runner: no Metal device ({error}); the processor is used"),
+        Err(error) => tracing::warn!(%error, "no Metal device; the processor is used"),
     }
     (Device::Cpu, "cpu")
 }

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 use super::DbError;
+use crate::telemetry::metrics::DATABASE_UNAVAILABLE;
 
 /// What may be done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,7 @@ impl From<DbErr> for DbError {
         match Failure::of(&error) {
             Failure::Statement => Self::Statement(error.to_string()),
             Failure::Conflict | Failure::Broken | Failure::Unavailable => {
+                metrics::counter!(DATABASE_UNAVAILABLE).increment(1);
                 Self::Unavailable(error.to_string())
             }
         }

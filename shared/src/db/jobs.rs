@@ -18,6 +18,7 @@ use crate::{
     clock::UnixMillis,
     id::{JobId, UserId},
     job::{Job, JobState, Lane},
+    telemetry::metrics::JOBS,
 };
 
 /// Which jobs a list holds.
@@ -174,7 +175,11 @@ pub async fn cancel(db: &Db, owner: UserId, id: JobId) -> Result<Cancel, DbError
         })
         .await?;
     Ok(match outcome {
-        Some(job) if job.state == JobState::Canceled => Cancel::Canceled(job),
+        Some(job) if job.state == JobState::Canceled => {
+            let (model, status) = (job.model.clone(), job.state.as_str());
+            metrics::counter!(JOBS, "model" => model, "status" => status).increment(1);
+            Cancel::Canceled(job)
+        }
         Some(job) => Cancel::Requested(job),
         None => match get(db, owner, id).await? {
             None => Cancel::NotFound,

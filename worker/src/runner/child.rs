@@ -81,7 +81,7 @@ pub fn main(fd: i32) -> ExitCode {
             Ok(Some(message)) => desk.take(message, &inputs, &batches),
             Ok(None) => exit(0),
             Err(error) => {
-                eprintln!("runner: {error}");
+                tracing::error!(%error, "what the supervisor says can't be read");
                 exit(1)
             }
         }
@@ -144,7 +144,7 @@ impl Desk {
                 }
             }
             ToRunner::Load { .. } => {
-                eprintln!("runner: a second Load is ignored");
+                tracing::error!("a second Load is ignored");
             }
             ToRunner::Shutdown => exit(0),
         }
@@ -332,7 +332,7 @@ fn report_to(socket: File) -> Report {
         let bytes = match protocol::frame(&message) {
             Ok(bytes) => bytes,
             Err(error) => {
-                eprintln!("runner: a message can't be sent: {error}");
+                tracing::error!(%error, "a message can't be sent");
                 exit(1)
             }
         };
@@ -375,10 +375,8 @@ fn limit(resource: Resource, most: u64) {
     };
     // SAFETY: `limit` outlives the call. Where the system refuses (a higher limit than ours), the old one stands.
     if unsafe { libc::setrlimit(resource, &limit) } != 0 {
-        eprintln!(
-            "runner: a resource limit can't be set: {}",
-            std::io::Error::last_os_error()
-        );
+        let error = std::io::Error::last_os_error();
+        tracing::warn!(%error, "a resource limit can't be set");
     }
 }
 
