@@ -90,6 +90,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", 415, "The body's media type is not supported", false;
     /// The owner has as many event streams open as allowed.
     TooManyStreams = "too_many_streams", 429, "Too many event streams are open", true;
+    /// Requests come faster than they may; `Retry-After` says when to come again.
+    RateLimited = "rate_limited", 429, "Too many requests", true;
     /// A fault of ours; the log has it under the request id.
     Internal = "internal", 500, "Something went wrong on our side", true;
     /// The database does not answer.
