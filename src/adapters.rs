@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use lamplighter_shared::{
-    cache::Redis,
+    cache::{Cache, MemoryCache, Redis, RedisCache},
     config::Config,
     db::{Db, DbError},
     events::{Events, MemoryEvents, RedisEvents},
@@ -25,6 +25,8 @@ pub struct Adapters {
     pub events: Arc<dyn Events>,
     /// What wakes workers.
     pub doorbell: Arc<dyn Doorbell>,
+    /// What processes remember for a while.
+    pub cache: Arc<dyn Cache>,
     /// Tells whether what stands there is there.
     pub probes: Probes,
 }
@@ -46,6 +48,7 @@ impl Adapters {
                 db,
                 events: Arc::new(MemoryEvents::default()),
                 doorbell: Arc::new(MemoryDoorbell::default()),
+                cache: Arc::new(MemoryCache::default()),
                 probes,
             });
         };
@@ -61,6 +64,7 @@ impl Adapters {
             db,
             events: Arc::new(RedisEvents::start(&redis, lifecycle)),
             doorbell: Arc::new(RedisDoorbell::start(&redis, lifecycle)),
+            cache: Arc::new(RedisCache::new(&redis)),
             probes: probes.with_redis(probe),
         })
     }
@@ -77,6 +81,20 @@ impl Adapters {
             ))),
         }
     }
+}
+
+/// The cache of the settings, for commands that only say one thing to it.
+///
+/// # Errors
+/// Where the address can't be read.
+#[cfg(feature = "api")]
+pub async fn cache(config: &Config) -> Result<Arc<dyn Cache>, Failure> {
+    if config.redis.url.is_empty() {
+        return Ok(Arc::new(MemoryCache::default()));
+    }
+    let redis = Redis::connect(&config.redis.url)?;
+    redis.connected_within(Duration::from_secs(2)).await;
+    Ok(Arc::new(RedisCache::new(&redis)))
 }
 
 /// The database of the settings. That of a single process is made and brought up to date.

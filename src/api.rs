@@ -54,6 +54,7 @@ pub fn state(
         submitter: Submitter::start(adapters.db.clone(), lifecycle, idempotency),
         events: adapters.events.clone(),
         doorbell: adapters.doorbell.clone(),
+        cache: adapters.cache.clone(),
         positions: Arc::new(Positions::new(adapters.db.clone())),
         catalog: Arc::new(Catalog(
             models.iter().map(|m| (m.id.clone(), m.clone())).collect(),

@@ -4,7 +4,7 @@ use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
 use lamplighter_api::auth::{
     scope::Scope,
-    token::{NewApiToken, check, create, revoke},
+    token::{NewApiToken, Revoked, check, create, revoke},
 };
 use lamplighter_shared::{
     config::Config,
@@ -16,6 +16,7 @@ use lamplighter_shared::{
 };
 
 use crate::{
+    adapters,
     cli::TokenCommand,
     installation::{Failure, open_existing_database, write_private},
     role,
@@ -65,14 +66,20 @@ pub async fn run(command: TokenCommand) -> Result<(), Failure> {
             } else {
                 token
             };
-            if revoke(&db, text.trim()).await? {
-                eprintln!("revoked");
-                Ok(())
-            } else {
-                Err(Failure(
-                    "there is no such token, or it is revoked already".to_owned(),
-                ))
+            let cache = adapters::cache(&config).await?;
+            match revoke(&db, &*cache, text.trim()).await? {
+                Revoked::Now => eprintln!("revoked"),
+                Revoked::Soon => eprintln!(
+                    "revoked; Redis does not answer, so an API that still reaches it may take the token for \
+                     up to 30 s more"
+                ),
+                Revoked::NotFound => {
+                    return Err(Failure(
+                        "there is no such token, or it is revoked already".to_owned(),
+                    ));
+                }
             }
+            Ok(())
         }
     }
 }

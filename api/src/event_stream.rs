@@ -26,8 +26,10 @@ const MAX_HELD: usize = 256;
 const MAX_HELD_BYTES: usize = 64 * 1024;
 /// A sign of life when nothing else was sent.
 const PING_EVERY: Duration = Duration::from_secs(15);
-/// The row is read at least so often.
+/// The row is read at least so often …
 const ROW_EVERY: Duration = Duration::from_secs(2);
+/// … and each second while the carrier of events is away.
+const ROW_ALONE: Duration = Duration::from_millis(900);
 /// The token is looked at so often: a revoked one loses its streams too.
 const TOKEN_EVERY: Duration = Duration::from_secs(5);
 /// How long the last events of a job that has ended may be on their way.
@@ -58,8 +60,12 @@ pub struct EventStream {
     live: Receiver<JobEvent>,
     held: VecDeque<String>,
     held_bytes: usize,
+    /// How far kept events have been taken up, void ones included.
+    replayed: EventId,
     /// More is kept for this client than could be held: subscribe again when the held is out.
     refill: bool,
+    /// Whether the carrier brings what comes; else the row is all there is to go by.
+    connected: bool,
     progress: Option<Progress>,
     /// The snapshot last sent, without what changes by itself.
     told: Option<Snapshot>,
@@ -119,7 +125,9 @@ impl EventStream {
             live: subscription.live,
             held: VecDeque::new(),
             held_bytes: 0,
+            replayed: EventId::default(),
             refill: imagined,
+            connected: subscription.connected,
             progress: None,
             told: None,
             phase: Phase::Running,
@@ -133,7 +141,7 @@ impl EventStream {
             stream.hold_event("reset", &json!({"epoch": row.epoch}))?;
         }
         stream.take_row(row).await?;
-        stream.absorb(subscription.replay)?;
+        stream.absorb(subscription.replay, subscription.more)?;
         Ok(stream)
     }
 
@@ -194,6 +202,11 @@ impl EventStream {
             }
         }
         if now >= self.row_at {
+            if !self.connected {
+                // Perhaps the carrier is back. The row is read after that.
+                self.refill = true;
+                return Ok(());
+            }
             return self.read_row().await;
         }
         if self.job.state == JobState::Queued {
@@ -212,14 +225,18 @@ impl EventStream {
             }
             // The events go on without the row; it is read again in a while.
             Err(_) => {
-                self.row_at = Instant::now() + ROW_EVERY;
+                self.row_was_read();
                 Ok(())
             }
         }
     }
 
+    fn row_was_read(&mut self) {
+        self.row_at = Instant::now() + if self.connected { ROW_EVERY } else { ROW_ALONE };
+    }
+
     async fn take_row(&mut self, job: Job) -> Result<(), ApiError> {
-        self.row_at = Instant::now() + ROW_EVERY;
+        self.row_was_read();
         self.job = job;
         self.enter(self.job.epoch)?;
         if self.job.state.is_terminal() {
@@ -260,10 +277,12 @@ impl EventStream {
 
     /// Takes up what is kept after the client's place.
     async fn subscribe_again(&mut self) -> Result<(), ApiError> {
-        let subscription = self.app.events.subscribe(self.job.id, self.last).await;
+        let place = self.last.max(self.replayed);
+        let subscription = self.app.events.subscribe(self.job.id, place).await;
         self.live = subscription.live;
+        self.connected = subscription.connected;
         self.refill = false;
-        self.absorb(subscription.replay)?;
+        self.absorb(subscription.replay, subscription.more)?;
         // A change may have been told to the receiver that was let go.
         if self.phase == Phase::Running && !self.refill {
             self.read_row().await
@@ -272,13 +291,15 @@ impl EventStream {
         }
     }
 
-    /// Replays kept events, as many as may be held.
-    fn absorb(&mut self, replay: Vec<JobEvent>) -> Result<(), ApiError> {
+    /// Replays kept events, as many as may be held; `more`: others are kept after them.
+    fn absorb(&mut self, replay: Vec<JobEvent>, more: bool) -> Result<(), ApiError> {
+        self.refill |= more;
         for event in replay {
             if self.held.len() >= MAX_HELD || self.held_bytes >= MAX_HELD_BYTES {
                 self.refill = true;
                 break;
             }
+            self.replayed = self.replayed.max(event.id().unwrap_or_default());
             self.offer(event)?;
         }
         Ok(())
@@ -336,11 +357,10 @@ impl EventStream {
             tokio::select! {
                 event = self.live.recv() => match event {
                     Ok(event) => self.offer(event)?,
-                    Err(RecvError::Lagged(_)) => {
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => {
                         self.refill = true;
                         return Ok(());
                     }
-                    Err(RecvError::Closed) => break,
                 },
                 () = sleep_until(deadline) => break,
             }

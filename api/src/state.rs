@@ -8,6 +8,7 @@ use std::{
 };
 
 use lamplighter_shared::{
+    cache::Cache,
     config::Config,
     db::{Db, position::Positions, submit::Submitter},
     events::Events,
@@ -19,7 +20,7 @@ use lamplighter_shared::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{create_job, schema::Schema, stream_slots::StreamSlots};
+use crate::{auth::lookup::Tokens, create_job, schema::Schema, stream_slots::StreamSlots};
 
 /// What the process gives to the HTTP side.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct ApiState {
     pub events: Arc<dyn Events>,
     /// Wakes workers.
     pub doorbell: Arc<dyn Doorbell>,
+    /// What processes remember for a while: tokens, rates.
+    pub cache: Arc<dyn Cache>,
     /// Knows places in the queue.
     pub positions: Arc<Positions>,
     /// The models that are served here; a model that is not in it does not exist.
@@ -60,6 +63,7 @@ pub struct App {
     /// Schema of the body of `POST /v1/jobs`.
     pub(crate) create_job: Schema,
     pub(crate) streams: Arc<StreamSlots>,
+    pub(crate) tokens: Tokens,
     touched: Mutex<HashMap<TokenId, Instant>>,
     /// Cancelled when the process stops: streams and waits end.
     pub(crate) stop: CancellationToken,
@@ -84,6 +88,7 @@ impl App {
                 .collect(),
             create_job: compile(&create_job::body_schema(&state.config.jobs)),
             streams: StreamSlots::new(state.config.server.streams_per_owner),
+            tokens: Tokens::new(state.db.clone(), state.cache),
             touched: Mutex::default(),
             stop,
             db: state.db,

@@ -20,7 +20,11 @@ use crate::state::App;
 const FALLBACK: Duration = Duration::from_secs(1);
 
 /// Hears of changes of one job. Made before the row is read, so that no change falls between.
-pub struct Watch(Receiver<JobEvent>);
+pub struct Watch {
+    live: Receiver<JobEvent>,
+    /// Whether changes come at all; else it is made again at the next look.
+    hears: bool,
+}
 
 impl Watch {
     /// Hears of changes from now on.
@@ -30,17 +34,24 @@ impl Watch {
             epoch: i64::MAX,
             seq: u64::MAX,
         };
-        Self(app.events.subscribe(job, end).await.live)
+        let subscription = app.events.subscribe(job, end).await;
+        Self {
+            live: subscription.live,
+            hears: subscription.connected,
+        }
     }
 
     /// Returns when the row may have changed.
     async fn changed(&mut self) {
         loop {
-            match self.0.recv().await {
+            match self.live.recv().await {
                 Ok(JobEvent::Progress { .. } | JobEvent::Output { .. }) => {}
                 // Having missed some is a reason to look, too.
                 Ok(JobEvent::Changed) | Err(RecvError::Lagged(_)) => return,
-                Err(RecvError::Closed) => std::future::pending().await,
+                Err(RecvError::Closed) => {
+                    self.hears = false;
+                    std::future::pending().await
+                }
             }
         }
     }
@@ -55,6 +66,9 @@ pub async fn until_terminal(app: &App, mut job: Job, mut watch: Watch, limit: Du
             () = watch.changed() => {}
             () = sleep_until(look) => {}
             () = app.stop.cancelled() => {}
+        }
+        if !watch.hears {
+            watch = Watch::start(app, job.id).await;
         }
         match jobs::get(&app.db, job.owner, job.id).await {
             Ok(Some(now)) => job = now,

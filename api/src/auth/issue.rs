@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use lamplighter_shared::{
+    cache::Cache,
     db::{
         Db, DbError, api_tokens,
         users::{self, Role},
     },
+    fault,
     id::{TokenId, UserId},
     key::Key,
 };
 
 use super::{
+    lookup,
     scope::{Scope, UnknownScope},
     token::{MintRequest, fingerprint, mint, well_formed},
 };
@@ -104,15 +107,44 @@ pub async fn create(db: &Db, key: &Key, new: NewApiToken) -> Result<String, Crea
     Ok(text)
 }
 
-/// Revokes a token by its text: from the next request on it is refused. `false` where there was none.
+/// What became of a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    /// From the next request on it is refused everywhere.
+    Now,
+    /// The database knows, the cache could not be told: who still reaches the cache may take the token for
+    /// another 30 s. Revoking it again tells the cache again.
+    Soon,
+    /// There is no such token, or it was revoked before.
+    NotFound,
+}
+
+/// How long the cache is tried to be told.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Revokes a token by its text: first in the database, then in the cache.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn revoke(db: &Db, text: &str) -> Result<bool, DbError> {
+pub async fn revoke(db: &Db, cache: &dyn Cache, text: &str) -> Result<Revoked, DbError> {
     // Also a token of an older key can be revoked: only the outer form is checked.
-    if well_formed(text) {
-        api_tokens::revoke(db, &fingerprint(text)).await
-    } else {
-        Ok(false)
+    if !well_formed(text) {
+        return Ok(Revoked::NotFound);
     }
+    let fingerprint = fingerprint(text);
+    let found = api_tokens::revoke(db, &fingerprint).await?;
+    fault::point("revoke.after_commit").await;
+    let told = async {
+        // Also where it was revoked before: perhaps the cache was not told then.
+        while let Err(error) = cache.bury(&lookup::key(&fingerprint), lookup::TOMBSTONE).await {
+            tracing::debug!(%error, "the cache was not told of a revocation; trying again");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let told = tokio::time::timeout(PATIENCE, told).await.is_ok();
+    Ok(match (found, told) {
+        (false, _) => Revoked::NotFound,
+        (true, true) => Revoked::Now,
+        (true, false) => Revoked::Soon,
+    })
 }

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::scope::Scope;
-pub use super::issue::{CreateError, NewApiToken, create, revoke};
+pub use super::issue::{CreateError, NewApiToken, Revoked, create, revoke};
 use crate::timestamp::Timestamp;
 
 /// The longest text that is looked at, bytes.

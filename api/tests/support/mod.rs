@@ -8,6 +8,7 @@ use lamplighter_api::{
     auth::token::{self, NewApiToken},
 };
 use lamplighter_shared::{
+    cache::MemoryCache,
     config::Config,
     db::{
         Db,
@@ -92,6 +93,7 @@ impl World {
             db,
             events: events.clone(),
             doorbell: Arc::new(MemoryDoorbell::default()),
+            cache: Arc::new(MemoryCache::default()),
             catalog: Arc::new(Catalog::built_in()),
             config: Arc::new(config),
             key: Arc::new(Key::generate().expect("a key")),

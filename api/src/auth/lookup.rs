@@ -1,0 +1,225 @@
+//! Whether a token is good: the cache first, then the database, which decides.
+//!
+//! What the cache holds is good for 30 s at most and never past the token's end. It is filled under a lease
+//! that a revocation takes away, so a row that was read before the revocation is not stored after it. Only a
+//! cache that all processes share is used: of another one a revocation elsewhere would know nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use lamplighter_shared::{
+    cache::{Cache, Found, Lease},
+    clock::UnixMillis,
+    db::{
+        Db, DbError, Dialect,
+        api_tokens::{self, Live},
+        users::Role,
+    },
+    fault,
+    id::{TokenId, UserId},
+};
+use serde::{Deserialize, Serialize};
+
+use super::token::Fingerprint;
+
+/// The longest that a looked-up token is good without the database.
+const TRUSTED: Duration = Duration::from_secs(30);
+/// The longest between the lease and the fill.
+const LEASE: Duration = Duration::from_secs(2);
+/// How long a revoked token is kept void in the cache. Longer than any lease and any value lives.
+pub(super) const TOMBSTONE: Duration = Duration::from_secs(60);
+
+/// Looks tokens up.
+pub(crate) struct Tokens {
+    db: Db,
+    /// None where there is no cache that all processes share.
+    cache: Option<Arc<dyn Cache>>,
+    flights: Mutex<HashMap<Fingerprint, Arc<Flight>>>,
+    /// Orders arrivals and reads.
+    moments: AtomicU64,
+}
+
+/// Reads of one token's row, one after the other. Who comes while one is under way waits for the next: the
+/// row may have changed since that one began.
+#[derive(Default)]
+struct Flight {
+    last: tokio::sync::Mutex<Option<Landed>>,
+}
+
+struct Landed {
+    began: u64,
+    result: Result<Option<Live>, DbError>,
+}
+
+/// A token as the cache keeps it.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    token: TokenId,
+    user: UserId,
+    role: String,
+    scopes: Vec<String>,
+    expires_at: UnixMillis,
+}
+
+impl Tokens {
+    pub(crate) fn new(db: Db, cache: Arc<dyn Cache>) -> Self {
+        let shared = cache.is_shared() && db.dialect() == Dialect::Postgres;
+        Self {
+            db,
+            cache: shared.then_some(cache),
+            flights: Mutex::default(),
+            moments: AtomicU64::default(),
+        }
+    }
+
+    /// The token with this fingerprint, if it is good.
+    ///
+    /// # Errors
+    /// Where neither the cache nor the database says so.
+    pub(crate) async fn live(&self, fingerprint: &Fingerprint) -> Result<Option<Live>, DbError> {
+        if self.db.dialect() == Dialect::Sqlite {
+            // A read in the same process costs less than to agree on one.
+            return api_tokens::live(&self.db, fingerprint).await;
+        }
+        if let Some(live) = self.cached(fingerprint).await {
+            return Ok(Some(live));
+        }
+        let arrived = self.moment();
+        let joined = Joined::new(self, *fingerprint);
+        let mut last = joined.flight.last.lock().await;
+        if let Some(landed) = last.as_ref().filter(|landed| landed.began > arrived) {
+            return landed.result.clone();
+        }
+        let began = self.moment();
+        let result = self.read(fingerprint).await;
+        *last = Some(Landed {
+            began,
+            result: result.clone(),
+        });
+        result
+    }
+
+    async fn cached(&self, fingerprint: &Fingerprint) -> Option<Live> {
+        let (result, live) = match self.cache.as_ref()?.get(&key(fingerprint)).await {
+            Ok(Found::Value(text)) => match serde_json::from_slice::<Kept>(&text) {
+                Ok(kept) => ("hit", kept.live()),
+                // Of another version: the database knows.
+                Err(_) => ("miss", None),
+            },
+            Ok(Found::Buried | Found::Nothing) => ("miss", None),
+            Err(error) => {
+                tracing::debug!(%error, "a token is looked up without the cache");
+                ("unavailable", None)
+            }
+        };
+        metrics::counter!("lamplighter_token_cache_total", "result" => result).increment(1);
+        live
+    }
+
+    /// Reads the row, and keeps what it says for the next time.
+    async fn read(&self, fingerprint: &Fingerprint) -> Result<Option<Live>, DbError> {
+        let key = key(fingerprint);
+        let lease = match &self.cache {
+            Some(cache) => cache.lease(&key, LEASE).await.unwrap_or_default(),
+            None => None,
+        };
+        let live = api_tokens::live(&self.db, fingerprint).await?;
+        fault::point("auth.after_db_read").await;
+        if let (Some(cache), Some(lease), Some(live)) = (&self.cache, lease, &live) {
+            self.keep(&**cache, &key, &lease, live).await;
+        }
+        Ok(live)
+    }
+
+    /// Best effort: what is not kept is read again.
+    async fn keep(&self, cache: &dyn Cache, key: &str, lease: &Lease, live: &Live) {
+        let asked = Instant::now();
+        // The database's clock says when a token ends; from here on only the time that is left counts.
+        let Ok(now) = self.db.now().await else { return };
+        let left = Duration::from_millis(u64::try_from(live.expires_at - now).unwrap_or(0));
+        let ttl = left.min(TRUSTED).saturating_sub(asked.elapsed());
+        let Ok(text) = serde_json::to_vec(&Kept::of(live)) else {
+            return;
+        };
+        if let Err(error) = cache.fill(key, lease, &text, ttl).await {
+            tracing::debug!(%error, "a token was not kept");
+        }
+    }
+
+    fn moment(&self) -> u64 {
+        self.moments.fetch_add(1, Ordering::SeqCst)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Arc<Flight>>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A part in a flight. The last one to leave closes it, also where its request is gone.
+struct Joined<'a> {
+    tokens: &'a Tokens,
+    fingerprint: Fingerprint,
+    flight: Arc<Flight>,
+}
+
+impl<'a> Joined<'a> {
+    fn new(tokens: &'a Tokens, fingerprint: Fingerprint) -> Self {
+        let flight = tokens.lock().entry(fingerprint).or_default().clone();
+        Self {
+            tokens,
+            fingerprint,
+            flight,
+        }
+    }
+}
+
+impl Drop for Joined<'_> {
+    fn drop(&mut self) {
+        let mut flights = self.tokens.lock();
+        // The map's and ours.
+        if Arc::strong_count(&self.flight) <= 2 {
+            flights.remove(&self.fingerprint);
+        }
+    }
+}
+
+impl Kept {
+    fn of(live: &Live) -> Self {
+        Self {
+            token: live.token,
+            user: live.user,
+            role: live.role.as_str().to_owned(),
+            scopes: live.scopes.clone(),
+            expires_at: live.expires_at,
+        }
+    }
+
+    fn live(self) -> Option<Live> {
+        Some(Live {
+            token: self.token,
+            user: self.user,
+            role: [Role::User, Role::Admin]
+                .into_iter()
+                .find(|role| role.as_str() == self.role)?,
+            scopes: self.scopes,
+            expires_at: self.expires_at,
+        })
+    }
+}
+
+/// Where a token stands in the cache.
+pub(super) fn key(fingerprint: &Fingerprint) -> String {
+    use std::fmt::Write;
+    let mut key = "token:".to_owned();
+    for byte in fingerprint {
+        // Writing to a string can't fail.
+        let _ = write!(key, "{byte:02x}");
+    }
+    key
+}
