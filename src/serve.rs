@@ -9,7 +9,7 @@ use std::{
 use lamplighter_shared::{
     catalog,
     config::Config,
-    db::{Db, reap::requeue_all},
+    db::{Db, reap::requeue_all, workers},
     key::Key,
     lifecycle::Lifecycle,
     telemetry,
@@ -75,9 +75,11 @@ fn lock(data_dir: &Path) -> Result<File, Failure> {
     }
 }
 
-/// Jobs that were in hand when the last process ended wait again at once: their worker is gone.
+/// Jobs that were in hand when the last process ended wait again at once: their worker is gone, and off the
+/// list.
 async fn take_back(db: &Db) -> Result<(), Failure> {
     let jobs = requeue_all(db).await?;
+    workers::remove_all(db).await?;
     if !jobs.is_empty() {
         tracing::info!(jobs = jobs.len(), "jobs of the last process wait again");
     }

@@ -9,6 +9,7 @@ mod folder;
 mod hand_back;
 mod kill_storm;
 mod loading;
+mod residency;
 mod log;
 mod runner_faults;
 mod standstill;

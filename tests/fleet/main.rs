@@ -9,3 +9,6 @@ mod judge;
 mod partition;
 mod partition_redis;
 mod postgres_restart;
+mod orders;
+mod cancels;
+mod last_orders;

@@ -137,8 +137,9 @@ impl Leases {
 /// After leases were not renewed since a claim loop was silent, it is looked at again so soon: a process
 /// that was stopped for a while wakes up in no particular order.
 const SECOND_LOOK: Duration = Duration::from_millis(500);
-/// How often the database is asked for cancellations: with the doorbell silent, one works within 2 s.
-const CANCEL_POLL: Duration = Duration::from_secs(1);
+/// How often the database is asked for cancellations: with the doorbell silent, one works within 2 s, also
+/// where the runner does not listen and is given time to (`dispatch/ends`).
+const CANCEL_POLL: Duration = Duration::from_millis(600);
 
 /// Renews leases and passes cancellations on, until the worker has stopped and holds nothing.
 pub async fn keep(context: Context) {

@@ -253,6 +253,15 @@ pub async fn remove(db: &Db, boot: Uuid) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Takes every worker off the list: for the start of an installation that has only this process.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn remove_all(db: &Db) -> Result<(), DbError> {
+    db.execute("DELETE FROM workers", vec![]).await?;
+    Ok(())
+}
+
 /// Takes every worker off the list that has not been seen for an hour, and orders that nobody has been
 /// there to follow for a month.
 ///
