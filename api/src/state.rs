@@ -20,7 +20,12 @@ use lamplighter_shared::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{auth::lookup::Tokens, create_job, schema::Schema, stream_slots::StreamSlots};
+use crate::{
+    auth::{lookup::Tokens, rate::RequestRate},
+    create_job,
+    schema::Schema,
+    stream_slots::StreamSlots,
+};
 
 /// What the process gives to the HTTP side.
 #[derive(Clone)]
@@ -64,6 +69,7 @@ pub struct App {
     pub(crate) create_job: Schema,
     pub(crate) streams: Arc<StreamSlots>,
     pub(crate) tokens: Tokens,
+    pub(crate) request_rate: RequestRate,
     touched: Mutex<HashMap<TokenId, Instant>>,
     /// Cancelled when the process stops: streams and waits end.
     pub(crate) stop: CancellationToken,
@@ -88,7 +94,8 @@ impl App {
                 .collect(),
             create_job: compile(&create_job::body_schema(&state.config.jobs)),
             streams: StreamSlots::new(state.config.server.streams_per_owner),
-            tokens: Tokens::new(state.db.clone(), state.cache),
+            tokens: Tokens::new(state.db.clone(), state.cache.clone()),
+            request_rate: RequestRate::new(state.cache, &state.config.limits),
             touched: Mutex::default(),
             stop,
             db: state.db,

@@ -31,6 +31,8 @@ pub struct Config {
     pub worker: Worker,
     /// How long what has ended is kept.
     pub retention: Retention,
+    /// How fast clients may ask.
+    pub limits: Limits,
 }
 
 /// The HTTP side and the process.
@@ -79,6 +81,16 @@ pub struct Retention {
     pub results_days: f64,
     /// Days until the job itself is forgotten.
     pub rows_days: f64,
+}
+
+/// How fast clients may ask.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Requests a second of one token; 0: no limit.
+    pub requests_per_second: f64,
+    /// Requests of one token at once after a rest; 0: those of one second.
+    pub burst: u32,
 }
 
 /// Hints between processes.
@@ -238,11 +250,21 @@ impl Config {
             ("jobs.reap_seconds", jobs.reap_seconds),
             ("jobs.poll_seconds", jobs.poll_seconds),
             ("database.timeout_seconds", self.database.timeout_seconds),
-            (
-                "worker.min_residency_seconds",
-                self.worker.min_residency_seconds,
-            ),
+            ("worker.min_residency_seconds", self.worker.min_residency_seconds),
         ];
+        let bounded = [
+            ("limits.requests_per_second", self.limits.requests_per_second),
+            ("retention.results_days", self.retention.results_days),
+            ("retention.rows_days", self.retention.rows_days),
+        ];
+        for (key, value) in bounded {
+            // For days: ten thousand years would be past the last date that can be written.
+            if !(0.0..=1_000_000.0).contains(&value) {
+                return Err(ConfigError(format!(
+                    "{key} must be from 0 to 1000000, not {value}"
+                )));
+            }
+        }
         for (key, value) in positive {
             if !(value.is_finite() && value > 0.0) {
                 return Err(ConfigError(format!("{key} must be more than 0, not {value}")));
@@ -253,16 +275,6 @@ impl Config {
                 "jobs.heartbeat_seconds ({}) must be at most half of jobs.lease_seconds ({})",
                 jobs.heartbeat_seconds, jobs.lease_seconds
             )));
-        let retention = [
-            ("retention.results_days", self.retention.results_days),
-            ("retention.rows_days", self.retention.rows_days),
-        ];
-        for (key, value) in retention {
-            // Ten thousand years would be past the last date that can be written.
-            if !(0.0..=1_000_000.0).contains(&value) {
-                return Err(ConfigError(format!("{key} must be from 0 to 1000000, not {value}")));
-            }
-        }
         }
         if jobs.run_seconds > jobs.max_run_seconds || jobs.start_seconds > jobs.max_start_seconds {
             return Err(ConfigError(
@@ -280,16 +292,6 @@ impl Database {
     }
 }
 
-impl Jobs {
-    /// How long a claim or heartbeat holds a job.
-    pub fn lease(&self) -> Duration {
-        Duration::from_secs_f64(self.lease_seconds)
-    }
-
-    /// Time between heartbeats.
-    pub fn heartbeat(&self) -> Duration {
-        Duration::from_secs_f64(self.heartbeat_seconds)
-    }
 impl Retention {
     /// How long input and output are kept after the end; none: for ever.
     pub fn results(&self) -> Option<Duration> {
@@ -315,6 +317,16 @@ fn days(days: f64) -> Option<Duration> {
         .filter(|d| !d.is_zero())
 }
 
+impl Jobs {
+    /// How long a claim or heartbeat holds a job.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs_f64(self.lease_seconds)
+    }
+
+    /// Time between heartbeats.
+    pub fn heartbeat(&self) -> Duration {
+        Duration::from_secs_f64(self.heartbeat_seconds)
+    }
 }
 
 /// Puts the password of `SECTION.password_file` into `SECTION.url`.

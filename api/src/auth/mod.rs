@@ -1,5 +1,6 @@
 //! Who asks, and what they may do: [`token`] (what a client carries, how it is made and revoked),
-//! [`scope`] (what a token allows), `lookup` (whether it is good), [`principal`] (the handler argument that
+//! [`scope`] (what a token allows), `lookup` (whether it is good), `rate` (how
+//! often it may ask), [`principal`] (the handler argument that
 //! proves it all).
 //! Not here: accounts, sessions, passwords.
 
@@ -7,4 +8,5 @@ pub mod scope;
 pub mod token;
 mod issue;
 pub(crate) mod lookup;
+pub(crate) mod rate;
 pub mod principal;

@@ -102,6 +102,7 @@ async fn authenticate<S>(
     let text = credentials(headers)?;
     let fingerprint = token::check(&app.key, text).map_err(|_| invalid_token())?;
     let live = app.tokens.live(&fingerprint).await?.ok_or_else(invalid_token)?;
+    app.request_rate.charge(live.token).await?;
     // A scope is what a token was made for; the role is what its user may still do.
     let role_suffices = scope != Scope::Admin || live.role == Role::Admin;
     if !role_suffices || !live.scopes.iter().any(|s| s == scope.as_str()) {
