@@ -122,6 +122,7 @@ pub async fn submit(app: &Arc<App>, job: NewJob) -> Result<Submission, ApiError>
     let (input, replay_possible) = (job.input.clone(), job.idempotency.is_some());
     match app.submitter.submit(job).await? {
         Submitted::Created(job) => {
+            tracing::debug!(job = %job.id, model = job.model, "a job was accepted");
             let (doorbell, model, id) = (app.doorbell.clone(), job.model.clone(), job.id);
             // Off the request path: the row is stored, and idle workers look by themselves.
             tokio::spawn(async move {

@@ -27,10 +27,8 @@ async fn one_trace_leads_from_the_request_to_the_model() {
         .apis(1)
         .workers(1)
         .env("LAMPLIGHTER_LOG_FORMAT", "json")
-        .env(
-            "LAMPLIGHTER_LOG",
-            "info,lamplighter_api=debug,lamplighter_worker=debug",
-        )
+        // Everything, other people's crates included.
+        .env("LAMPLIGHTER_LOG", "debug")
         .start()
         .await;
     let (api, front, back) = (fleet.api(0), &fleet.apis[0], &fleet.workers[0]);
@@ -75,6 +73,8 @@ async fn one_trace_leads_from_the_request_to_the_model() {
     assert_eq!((&compute["job"], &compute["epoch"]), (&json!(id), &json!(1)));
     let places = [&span(&found[0], "request"), &run, &compute].map(|span| span["span_id"].clone());
     assert_ne!(places[0], places[1], "the run is below the request");
+    let accepted = found[0].iter().any(|line| line["fields"]["job"] == json!(id));
+    assert!(accepted, "the API says which job it was: {:?}", found[0]);
     // A job that nobody traced is traced as well, by an id of its own; neither inputs nor tokens are told.
     let other = api
         .post_job(&json!({"model": "echo", "input": {"text": "another secret text"}}))
@@ -82,6 +82,7 @@ async fn one_trace_leads_from_the_request_to_the_model() {
     api.wait(&other).await;
     for node in [front, back] {
         let log = node.log();
+        println!("{}: {} lines", node.name(), log.lines().count());
         assert!(
             !log.contains("secret text") && !log.contains(fleet.token()),
             "{log}"

@@ -193,6 +193,37 @@ mod tests {
     }
 
     #[test]
+    fn nobody_counts_what_has_no_help() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut folders: Vec<_> = ["shared/src", "api/src", "worker/src"]
+            .map(|f| root.join(f))
+            .into();
+        let mut found = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("sources") {
+                let path = entry.expect("sources").path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).expect("text");
+                for call in ["counter!(\"", "gauge!(\"", "histogram!(\""] {
+                    for place in text.split(call).skip(1) {
+                        let name = place.split('"').next().unwrap_or_default();
+                        found += 1;
+                        assert!(
+                            ALL.iter().any(|m| m.name == name),
+                            "{}: {name} stands in no table",
+                            path.display()
+                        );
+                    }
+                }
+            }
+        }
+        println!("{found} metrics are named by their text");
+    }
+
+    #[test]
     fn what_is_counted_is_rendered_with_its_help() {
         install();
         install();

@@ -180,6 +180,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_schema_without_our_changes_is_outdated() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", dir.path().join("x.db").display());
+        let db = Db::connect(&url).await.expect("opened");
+        assert_eq!(Probes::new(&db).database().await, Standing::Outdated);
+        db.migrate().await.expect("migrated");
+        assert_eq!(Probes::new(&db).database().await, Standing::Ok);
+        assert_eq!(Probes::new(&db).redis().await, Standing::NotConfigured);
+        let redis = Probe::new(async || false);
+        let probes = Probes::new(&db).with_redis(redis);
+        assert_eq!(probes.redis().await, Standing::Unavailable);
+    }
+
+    #[tokio::test]
     async fn silence_is_a_no_within_a_second_or_so() {
         let probe = Probe::new(std::future::pending::<bool>);
         let began = Instant::now();
