@@ -136,8 +136,12 @@ impl Db {
         Ok(row.try_get("", "now")?)
     }
 
-    /// A statement in this dialect. Placeholders are `$1`…; `{now}` is the clock, `{for_update}` and
-    /// `{skip_locked}` lock rows where the database has row locks.
+    /// A statement in this dialect. Placeholders are `$1`…; `{now}` is the clock; `{moment}` is the clock,
+    /// asked once for the whole statement; `{for_update}` and `{skip_locked}` lock rows where the database
+    /// has row locks.
+    ///
+    /// Whatever compares an indexed column compares it with `{moment}`: what may change from row to row
+    /// makes Postgres read all of them.
     pub(super) fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
         Statement::from_sql_and_values(self.backend(), self.sql(sql), values)
     }
@@ -156,7 +160,12 @@ impl Db {
             // BEGIN IMMEDIATE: there is one writer.
             Dialect::Sqlite => ("", ""),
         };
+        let moment = match self.dialect {
+            Dialect::Postgres => format!("(SELECT {now})"),
+            Dialect::Sqlite => now.clone(),
+        };
         sql.replace("{now}", &now)
+            .replace("{moment}", &moment)
             .replace("{for_update}", for_update)
             .replace("{skip_locked}", skip_locked)
     }

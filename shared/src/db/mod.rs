@@ -19,6 +19,7 @@ pub mod finish;
 pub mod reap;
 pub mod retention;
 pub mod position;
+pub mod queues;
 pub mod workers;
 
 pub use connection::{Db, Dialect};

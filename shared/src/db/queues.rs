@@ -102,7 +102,7 @@ pub async fn service_rate(db: &Db, model: &str) -> Result<Option<f64>, DbError> 
     let sql = format!(
         "SELECT count(*) AS done, min(completed_at) AS since, {{now}} AS now FROM (
             SELECT completed_at FROM jobs WHERE model = $1 AND state IN ('succeeded', 'failed')
-              AND completed_at > {{now}} - 60000 ORDER BY completed_at DESC LIMIT {RATE_SAMPLE}) AS recent"
+              AND completed_at > {{moment}} - 60000 ORDER BY completed_at DESC LIMIT {RATE_SAMPLE}) AS recent"
     );
     let Some(row) = db.query_one(&sql, vec![model.into()]).await? else {
         return Ok(None);

@@ -38,15 +38,15 @@ pub struct Reaped {
 /// lease. Waiting for them, in whatever order the rows lie, would be a deadlock with whoever ends several.
 const SUSPECT: &str = "
     WITH silent AS MATERIALIZED (
-        SELECT j.id FROM jobs j WHERE j.state = 'processing' AND j.lease_until < {now} AND j.suspect_at IS NULL
+        SELECT j.id FROM jobs j WHERE j.state = 'processing' AND j.lease_until < {moment} AND j.suspect_at IS NULL
         {skip_locked}
     )
     UPDATE jobs SET suspect_at = {now}
-    WHERE id IN (SELECT id FROM silent) AND state = 'processing' AND lease_until < {now} AND suspect_at IS NULL";
+    WHERE id IN (SELECT id FROM silent) AND state = 'processing' AND lease_until < {moment} AND suspect_at IS NULL";
 
 const TAKE: &str = "
     WITH lost AS MATERIALIZED (
-        SELECT j.id FROM jobs j WHERE j.state = 'processing' AND j.lease_until < {now} AND j.suspect_at <= {now} - $3
+        SELECT j.id FROM jobs j WHERE j.state = 'processing' AND j.lease_until < {moment} AND j.suspect_at <= {moment} - $3
         {skip_locked}
     )
     UPDATE jobs SET
@@ -55,16 +55,16 @@ const TAKE: &str = "
         error = CASE WHEN cancel_requested_at IS NULL AND lease_losses + 1 >= $1 THEN $2 END,
         completed_at = CASE WHEN cancel_requested_at IS NOT NULL OR lease_losses + 1 >= $1 THEN {now} END,
         lease_losses = lease_losses + 1, boot = NULL, lease_until = NULL, suspect_at = NULL
-    WHERE id IN (SELECT id FROM lost) AND state = 'processing' AND lease_until < {now} AND suspect_at <= {now} - $3
+    WHERE id IN (SELECT id FROM lost) AND state = 'processing' AND lease_until < {moment} AND suspect_at <= {moment} - $3
     RETURNING id, state, model, share_key, priority";
 
 const EXPIRE: &str = "
     WITH late AS MATERIALIZED (
-        SELECT j.id FROM jobs j WHERE j.state = 'queued' AND j.start_deadline <= {now}
+        SELECT j.id FROM jobs j WHERE j.state = 'queued' AND j.start_deadline <= {moment}
         ORDER BY j.start_deadline LIMIT $1 {skip_locked}
     )
     UPDATE jobs SET state = 'expired', completed_at = {now}
-    WHERE id IN (SELECT id FROM late) AND state = 'queued' AND start_deadline <= {now}
+    WHERE id IN (SELECT id FROM late) AND state = 'queued' AND start_deadline <= {moment}
     RETURNING id, state, model, share_key, priority";
 
 /// Most jobs that expire in one tick: a million that were all to start by midnight must not make one
@@ -79,9 +79,11 @@ const REQUEUE_ALL: &str = "
     WHERE state = 'processing'
     RETURNING id, state, model, share_key, priority";
 
+/// Asked by smallest values, which indices know: whether there is any such row Postgres likes to find out
+/// by looking at rows until it meets one, and there is none.
 const ANYTHING: &str = "SELECT
-    EXISTS (SELECT 1 FROM jobs WHERE state = 'processing' AND lease_until < {now})
-    OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND start_deadline <= {now}) AS due";
+    coalesce((SELECT min(lease_until) FROM jobs WHERE state = 'processing') < {now}, false)
+    OR coalesce((SELECT min(start_deadline) FROM jobs WHERE state = 'queued') <= {now}, false) AS due";
 
 /// One tick: notes leases that ran out, takes those noted long enough ago, expires what waited too long.
 ///

@@ -41,11 +41,11 @@ pub struct Report {
 }
 
 const OLD_RESULTS: &str = "SELECT j.id FROM jobs j
-    WHERE j.data_removed = false AND j.completed_at < {now} - $1 ORDER BY j.completed_at LIMIT $2 {skip_locked}";
+    WHERE j.data_removed = false AND j.completed_at < {moment} - $1 ORDER BY j.completed_at LIMIT $2 {skip_locked}";
 
 const FORGET_JOBS: &str = "
     WITH gone AS MATERIALIZED (
-        SELECT j.id FROM jobs j WHERE j.data_removed = $3 AND j.completed_at < {now} - $1
+        SELECT j.id FROM jobs j WHERE j.data_removed = $3 AND j.completed_at < {moment} - $1
         ORDER BY j.completed_at LIMIT $2 {skip_locked}
     ) DELETE FROM jobs WHERE id IN (SELECT id FROM gone)";
 
@@ -61,8 +61,8 @@ const FORGET_LANES: &str = "
             FROM queues q) AS heads
     ), gone AS MATERIALIZED (
         SELECT j.model, j.share_key, j.priority FROM lanes j
-        WHERE j.waiting = 0 AND j.running = 0 AND j.used_at < {now} - $1
-          AND (j.last_rank <= (SELECT rank FROM passed WHERE passed.model = j.model) OR j.used_at < {now} - $2)
+        WHERE j.waiting = 0 AND j.running = 0 AND j.used_at < {moment} - $1
+          AND (j.last_rank <= (SELECT rank FROM passed WHERE passed.model = j.model) OR j.used_at < {moment} - $2)
         LIMIT $3 {skip_locked}
     ) DELETE FROM lanes WHERE (model, share_key, priority) IN (SELECT model, share_key, priority FROM gone)
       AND waiting = 0 AND running = 0";

@@ -354,7 +354,7 @@ async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Submitted>, DbE
 /// Where the database fails.
 pub async fn forget_keys(db: &Db) -> Result<u64, DbError> {
     let sql = "WITH gone AS MATERIALIZED (
-            SELECT j.owner_id, j.key FROM idempotency_keys j WHERE j.expires_at <= {now} LIMIT 500 {skip_locked}
+            SELECT j.owner_id, j.key FROM idempotency_keys j WHERE j.expires_at <= {moment} LIMIT 500 {skip_locked}
         ) DELETE FROM idempotency_keys WHERE (owner_id, key) IN (SELECT owner_id, key FROM gone)";
     db.execute(sql, vec![]).await
 }

@@ -17,6 +17,7 @@ mod position;
 mod retention;
 mod outage;
 mod start;
+mod scale;
 mod accounts;
 mod fairness;
 mod model;
