@@ -1,8 +1,9 @@
 //! What every scenario states: its seed, its size, and one line of figures.
 
-use std::{env, fmt::Display, sync::OnceLock};
+use std::{env, fmt::Display, sync::OnceLock, thread};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// A scenario: a name, and the seed of everything it leaves to chance.
 #[derive(Debug, Clone)]
@@ -43,6 +44,26 @@ impl Scenario {
     pub fn report(&self, figures: &dyn Display) {
         println!("scenario={:?} seed={} {figures}", self.name, self.seed);
     }
+}
+
+/// The right to load this machine, until it is dropped.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "held, never read")] SemaphorePermit<'static>);
+
+/// Waits for a turn: as many scenarios of this process run at once as the machine has cores, or only this
+/// one where its bars are about latency or about every single answer.
+///
+/// # Panics
+/// Never: nobody closes the gate.
+pub async fn turn(alone: bool) -> Turn {
+    static GATE: OnceLock<(Semaphore, u32)> = OnceLock::new();
+    let (gate, all) = GATE.get_or_init(|| {
+        let cores = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 16));
+        let all = u32::try_from(cores).expect("at most 16");
+        (Semaphore::new(cores), all)
+    });
+    let permit = gate.acquire_many(if alone { *all } else { 1 }).await;
+    Turn(permit.expect("nobody closes the gate"))
 }
 
 /// Whether the sizes of a bench are asked for (`LAMPLIGHTER_TEST_SIZE=soak`) instead of those of every run.

@@ -9,6 +9,7 @@ use crate::{
     postgres::{self, Postgres},
     proxy::Proxy,
     redis::{self, Redis},
+    scenario,
 };
 
 /// How a fleet is to be.
@@ -23,6 +24,7 @@ pub struct Builder {
     postgres: Option<postgres::Options>,
     redis: Option<redis::Options>,
     proxies: bool,
+    alone: bool,
     seed: u64,
     env: Vec<(OsString, OsString)>,
     node_env: Vec<(String, OsString, OsString)>,
@@ -40,6 +42,7 @@ impl Builder {
             postgres: None,
             redis: Some(redis::Options::default()),
             proxies: false,
+            alone: false,
             seed: 0,
             // Fault tests make the model misbehave.
             env: vec![("LAMPLIGHTER_WORKER__ECHO_FAULTS".into(), "true".into())],
@@ -111,6 +114,14 @@ impl Builder {
         self
     }
 
+    /// No other fleet of this test process runs at the same time: for bars about latency, or about every
+    /// single answer. Else as many do as the machine has cores.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
     /// The seed of what the test leaves to chance; kept for it.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
@@ -132,11 +143,13 @@ impl Builder {
         self
     }
 
-    /// Starts everything, and waits until every API is ready and every worker serves its models.
+    /// Waits for its turn, starts everything, and waits until every API is ready and every worker serves its
+    /// models. A test that starts a second fleet drops the first before, or may wait for itself.
     ///
     /// # Panics
     /// Where something does not start; the message has its log.
     pub async fn start(self) -> Fleet {
+        let turn = scenario::turn(self.alone).await;
         let scratch = tempfile::Builder::new()
             .prefix("lamplighter-fleet-")
             .tempdir()
@@ -161,6 +174,7 @@ impl Builder {
             program: self.program.clone(),
             env: self.env.clone(),
             scratch,
+            _turn: turn,
         };
         fleet.env.push((
             "LAMPLIGHTER_SECRET_KEY_FILE".into(),

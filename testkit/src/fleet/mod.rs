@@ -25,6 +25,7 @@ use crate::{
     postgres::{Postgres, Sql},
     proxy::Proxy,
     redis::Redis,
+    scenario::Turn,
     server,
 };
 
@@ -47,6 +48,7 @@ pub struct Fleet {
     program: PathBuf,
     env: Vec<(OsString, OsString)>,
     scratch: TempDir,
+    _turn: Turn,
 }
 
 /// Where the database is.
