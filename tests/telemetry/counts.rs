@@ -93,7 +93,9 @@ async fn queues_and_streams(fleet: &Fleet) {
     let canceled = [("model", "echo"), ("status", "canceled")];
     for _ in 0..2 {
         // Twice asked is once done.
-        let (status, _) = api.post(&format!("/v1/jobs/{}/cancel", ids[4]), &json!(null)).await;
+        let (status, _) = api
+            .post(&format!("/v1/jobs/{}/cancel", ids[4]), &json!(null))
+            .await;
         assert_eq!(status.as_u16(), 200);
     }
     assert_eq!(Scrape::of(front).await.sum("jobs_total", &canceled), 1.0);
