@@ -49,6 +49,11 @@ if [ -x sdk/generate.sh ]; then
     sdk/generate.sh --check < /dev/null
 fi
 
+if [ -x docker/check.sh ]; then
+    step "compose.yaml fits the Compose specification"
+    docker/check.sh < /dev/null
+fi
+
 step "licences, bans and sources"
 if cargo deny --version > /dev/null 2>&1; then
     cargo deny --log-level warn check licenses bans sources
