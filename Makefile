@@ -4,7 +4,7 @@
 # rustup's folder, where a fresh installation is not in the shell's path yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help run test check fmt openapi sdk bench need-rust
+.PHONY: help run test soak check fmt openapi sdk bench need-rust
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,10 @@ run: need-rust ## Build and start everything (more: make run ARGS="--bind 127.0.
 test: need-rust ## Run all tests; sets up what they need
 	scripts/setup-tests.sh
 	scripts/test.sh
+
+soak: need-rust ## Run the fault scenarios at full size, one after another (one: make soak ARGS=nemesis)
+	SOAK=1 scripts/setup-tests.sh
+	LAMPLIGHTER_TEST_SIZE=soak cargo test --package lamplighter --test fleet -- --include-ignored --nocapture --test-threads 1 $(ARGS)
 
 check: need-rust ## Check format, lints, docs, generated files and what is linked
 	scripts/check.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need besides Rust, and only what is missing: the programs of Postgres (each
-# test starts a private server; no service is used), Python with pip and venv, Node and npm.
+# Installs what the tests need besides Rust, and only what is missing: the programs of Postgres, Redis and
+# nginx (each test starts private servers; no service is used, and none is started), Python with pip and
+# venv, Node and npm. With SOAK=1 also what only `make soak` needs: stress-ng and faketime.
 # As root it installs packages (Debian and Ubuntu); otherwise it says which ones are missing.
 set -euo pipefail
 
@@ -17,12 +18,23 @@ has_postgres() {
     return 1
 }
 
+# nginx stands where only root's path leads.
+has_nginx() { has nginx || [ -x /usr/sbin/nginx ]; }
+
 has_postgres || missing+=(postgresql)
+has redis-server || missing+=(redis-server)
+has redis-cli || missing+=(redis-tools)
+has_nginx || missing+=(nginx-light)
+has openssl || missing+=(openssl)
 has python3 || missing+=(python3)
 python3 -c 'import ensurepip, venv' > /dev/null 2>&1 || missing+=(python3-venv)
 { has pip || has pip3 || python3 -m pip --version > /dev/null 2>&1; } || missing+=(python3-pip)
 has node || missing+=(nodejs)
 has npm || missing+=(npm)
+if [ "${SOAK:-}" = 1 ]; then
+    has stress-ng || missing+=(stress-ng)
+    has faketime || missing+=(faketime)
+fi
 
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! has apt-get; then
@@ -33,6 +45,14 @@ if [ ${#missing[@]} -gt 0 ]; then
     echo "installing: ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update --quiet --quiet
+    # The packages of servers would start them, on ports that are somebody's: the policy that Debian asks
+    # before it starts a service says no (101) meanwhile.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' > "$policy"
+        chmod 755 "$policy"
+    fi
     apt-get install --quiet --quiet --yes --no-install-recommends "${missing[@]}" < /dev/null
 fi
 
