@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use lamplighter_shared::{
     cache::{Cache, MemoryCache, Redis, RedisCache},
     config::Config,
-    db::{Db, DbError},
+    db::{Db, DbError, retention},
     events::{Events, MemoryEvents, RedisEvents},
     lifecycle::Lifecycle,
     queue::{Doorbell, MemoryDoorbell, RedisDoorbell},
@@ -67,6 +67,15 @@ impl Adapters {
             cache: Arc::new(RedisCache::new(&redis)),
             probes: probes.with_redis(probe),
         })
+    }
+
+    /// Removes what ended long ago, in the background. Every process does it, and none in another's way.
+    pub fn keep_house(&self, config: &Arc<Config>, lifecycle: &Lifecycle) {
+        lifecycle.spawn(retention::keep_house(
+            self.db.clone(),
+            config.clone(),
+            lifecycle.clone(),
+        ));
     }
 
     /// For roles that leave the schema to `lamplighter migrate`.

@@ -37,6 +37,7 @@ pub async fn api(args: ServeArgs) -> Result<(), Failure> {
     let _file = AddressFile::write(&config.server.data_dir, "server.addr", address)?;
     let state = state(&adapters, &config, key, &models, &lifecycle);
     start(listener, state, &lifecycle);
+    adapters.keep_house(&config, &lifecycle);
     tracing::info!(%address, "the API listens");
     role::until_stopped(&config, &lifecycle).await
 }

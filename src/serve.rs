@@ -52,6 +52,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     };
     worker::start(&adapters, &config, models, name, &lifecycle)?;
     api::start(listener, state, &lifecycle);
+    adapters.keep_house(&config, &lifecycle);
     let _file = AddressFile::write(&data_dir, "server.addr", address)?;
     greet(&config, &address.to_string());
     role::until_stopped(&config, &lifecycle).await

@@ -123,17 +123,19 @@ pub async fn keep_owner_token(db: &Db, key: &Key, data_dir: &Path) -> Result<(),
     let path = data_dir.join("owner.token");
     let present = fs::read_to_string(&path).unwrap_or_default();
     let present = present.trim();
-    // A token of a lost key is as useless as one whose row is gone.
+    let owner = owner(db).await?;
+    let scopes = all_scopes(&owner);
+    // A token of a lost key is as useless as one whose row is gone, and one of an older version may allow less.
     if let Ok(fingerprint) = check(key, present)
-        && api_tokens::live(db, &fingerprint).await?.is_some()
+        && let Some(live) = api_tokens::live(db, &fingerprint).await?
+        && scopes.iter().all(|scope| live.scopes.contains(scope))
     {
         return Ok(());
     }
-    let owner = owner(db).await?;
     let new = NewApiToken {
         user: owner.id,
         name: "owner".to_owned(),
-        scopes: all_scopes(&owner),
+        scopes,
         expires_in: OWNER_EXPIRY,
     };
     let text = create(db, key, new).await?;

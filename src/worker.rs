@@ -45,6 +45,7 @@ pub async fn worker(args: WorkerArgs) -> Result<(), Failure> {
     tracing::info!(name, models = ids.join(","), "the worker starts");
     let signs = start(&adapters, &config, models, name, &lifecycle)?;
     let _file = serve_health(&adapters, &config, signs, &lifecycle).await?;
+    adapters.keep_house(&config, &lifecycle);
     role::until_stopped(&config, &lifecycle).await
 }
 
