@@ -78,7 +78,7 @@ metrics_table! {
     BATCH_SIZE = "batch_size", SIZES, "Jobs in a batch, by model.";
     BATCH_WAIT = "batch_wait_seconds", WAITS, "From the claim of a job to the start of its batch, by model.";
     BATCH_TOKENS = "batch_tokens", TOKENS, "Tokens in a batch, by model.";
-    MODEL_LOAD = "model_load_seconds", LOADS, "From the start of a runner to its readiness, canary included, by model.";
+    MODEL_LOAD = "model_load_seconds", LOADS, "How long loading took, from the first byte read to the canary, by model.";
     WORKER_BUSY = "worker_busy_ratio", Kind::Gauge, "Share of the last seconds in which the model had a job to compute, by model.";
     WORKERS = "workers", Kind::Gauge, "Registered workers, by state.";
     QUEUE_DEPTH = "queue_depth", Kind::Gauge, "Jobs that wait, by model and priority; of the whole installation.";
