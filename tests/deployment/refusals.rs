@@ -75,6 +75,13 @@ async fn metrics_and_the_inside_are_not_there_however_they_are_spelt() {
         }
     }
     let http = http_client();
+    let inside = stack.directly("api-1").url("/metrics");
+    let inside = http.get(inside).send().await.expect("an answer");
+    let inside = inside.text().await.expect("text");
+    assert!(
+        inside.contains("lamplighter_"),
+        "it is there past nginx: {inside}"
+    );
     let api = stack.through_nginx();
     let refused = http.get(api.url("/metrics")).send().await.expect("an answer");
     assert_eq!(
