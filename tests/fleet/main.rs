@@ -12,3 +12,4 @@ mod postgres_restart;
 mod orders;
 mod cancels;
 mod last_orders;
+mod stuck_loop;

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lamplighter_shared::{db::claim::claim, event::JobEvent};
+use lamplighter_shared::{db::claim::claim, event::JobEvent, fault};
 use rand::RngExt;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
@@ -69,6 +69,7 @@ impl Feeder {
                     if !self.deliver(claimed, slots).await {
                         return;
                     }
+                    fault::point("claim.delivered").await;
                     continue;
                 }
                 Err(error) => {
