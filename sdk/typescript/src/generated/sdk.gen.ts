@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, ClientMeta, Options as Options2, RequestResult, ServerSentEventsResult, TDataShape } from './client/index.js';
-import type { CancelJobData, CancelJobErrors, CancelJobResponses, CreateJobData, CreateJobErrors, CreateJobResponses, DeleteJobData, DeleteJobErrors, DeleteJobResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetModelData, GetModelErrors, GetModelResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListModelsData, ListModelsErrors, ListModelsResponses, RetryJobData, RetryJobErrors, RetryJobResponses, StreamJobEventsData, StreamJobEventsErrors, StreamJobEventsResponse, StreamJobEventsResponses } from './types.gen.js';
+import type { CancelJobData, CancelJobErrors, CancelJobResponses, CreateJobData, CreateJobErrors, CreateJobResponses, DeleteJobData, DeleteJobErrors, DeleteJobResponses, DrainWorkerData, DrainWorkerErrors, DrainWorkerResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetModelData, GetModelErrors, GetModelResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetWorkerData, GetWorkerErrors, GetWorkerResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListModelsData, ListModelsErrors, ListModelsResponses, ListQueuesData, ListQueuesErrors, ListQueuesResponses, ListWorkersData, ListWorkersErrors, ListWorkersResponses, MaintainWorkerData, MaintainWorkerErrors, MaintainWorkerResponses, ResumeWorkerData, ResumeWorkerErrors, ResumeWorkerResponses, RetryJobData, RetryJobErrors, RetryJobResponses, StreamJobEventsData, StreamJobEventsErrors, StreamJobEventsResponse, StreamJobEventsResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -28,8 +28,9 @@ export const getHealth = <ThrowOnError extends boolean = false>(options?: Option
 /**
  * Whether jobs are accepted
  *
- * 200 when the database answers; models may still be on their way, their jobs wait. 503 when it does
- * not, and while the process stops.
+ * 200 when the database answers and its schema is up to date; models may still be on their way, their
+ * jobs wait. 503 when not, and while the process stops. Redis only carries hints: without it the answer
+ * stays 200.
  */
 export const getReadiness = <ThrowOnError extends boolean = false>(options?: Options<GetReadinessData, ThrowOnError>): RequestResult<GetReadinessResponses, GetReadinessErrors, ThrowOnError> => (options?.client ?? client).get<GetReadinessResponses, GetReadinessErrors, ThrowOnError>({ url: '/readyz', ...options });
 
@@ -150,5 +151,75 @@ export const listModels = <ThrowOnError extends boolean = false>(options?: Optio
 export const getModel = <ThrowOnError extends boolean = false>(options: Options<GetModelData, ThrowOnError>): RequestResult<GetModelResponses, GetModelErrors, ThrowOnError> => (options.client ?? client).get<GetModelResponses, GetModelErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
     url: '/v1/models/{id}',
+    ...options
+});
+
+/**
+ * List queues
+ *
+ * The queue of every model, by name, also of models that are not served any more while jobs wait for
+ * them. Needs the scope `admin`.
+ */
+export const listQueues = <ThrowOnError extends boolean = false>(options?: Options<ListQueuesData, ThrowOnError>): RequestResult<ListQueuesResponses, ListQueuesErrors, ThrowOnError> => (options?.client ?? client).get<ListQueuesResponses, ListQueuesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    url: '/v1/queues',
+    ...options
+});
+
+/**
+ * List workers
+ *
+ * All workers, by name; one that was lost stays on the list for an hour. Needs the scope `admin`.
+ */
+export const listWorkers = <ThrowOnError extends boolean = false>(options?: Options<ListWorkersData, ThrowOnError>): RequestResult<ListWorkersResponses, ListWorkersErrors, ThrowOnError> => (options?.client ?? client).get<ListWorkersResponses, ListWorkersErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    url: '/v1/workers',
+    ...options
+});
+
+/**
+ * Get a worker
+ *
+ * One worker with its models. Needs the scope `admin`.
+ */
+export const getWorker = <ThrowOnError extends boolean = false>(options: Options<GetWorkerData, ThrowOnError>): RequestResult<GetWorkerResponses, GetWorkerErrors, ThrowOnError> => (options.client ?? client).get<GetWorkerResponses, GetWorkerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    url: '/v1/workers/{id}',
+    ...options
+});
+
+/**
+ * Drain a worker
+ *
+ * The worker claims no more jobs, finishes those that run, and stays where it is: `draining`, then
+ * `drained`. It hears of it within 3 s. The order holds for its name, over restarts, until it is
+ * resumed. Needs the scope `admin`.
+ */
+export const drainWorker = <ThrowOnError extends boolean = false>(options: Options<DrainWorkerData, ThrowOnError>): RequestResult<DrainWorkerResponses, DrainWorkerErrors, ThrowOnError> => (options.client ?? client).post<DrainWorkerResponses, DrainWorkerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    url: '/v1/workers/{id}/drain',
+    ...options
+});
+
+/**
+ * Put a worker into maintenance
+ *
+ * As draining, and then its models leave the memory: the device is free, and may be taken away. Needs
+ * the scope `admin`.
+ */
+export const maintainWorker = <ThrowOnError extends boolean = false>(options: Options<MaintainWorkerData, ThrowOnError>): RequestResult<MaintainWorkerResponses, MaintainWorkerErrors, ThrowOnError> => (options.client ?? client).post<MaintainWorkerResponses, MaintainWorkerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    url: '/v1/workers/{id}/maintenance',
+    ...options
+});
+
+/**
+ * Resume a worker
+ *
+ * Takes an order to drain or of maintenance back: the worker claims jobs again. Needs the scope `admin`.
+ */
+export const resumeWorker = <ThrowOnError extends boolean = false>(options: Options<ResumeWorkerData, ThrowOnError>): RequestResult<ResumeWorkerResponses, ResumeWorkerErrors, ThrowOnError> => (options.client ?? client).post<ResumeWorkerResponses, ResumeWorkerErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    url: '/v1/workers/{id}/resume',
     ...options
 });

@@ -67,7 +67,7 @@ export type FieldError = {
  */
 export type Health = {
     /**
-     * `ok` or `ready`.
+     * `ok`.
      */
     status: string;
 };
@@ -99,13 +99,17 @@ export type Job = {
      */
     data_removed: boolean;
     /**
+     * Until when it may wait to start.
+     */
+    deadline: string;
+    /**
      * Why the job failed.
      */
     error?: JobFailure;
     /**
-     * Until when it may wait to start.
+     * When input and output are removed; once it has ended, unless they are kept for ever.
      */
-    expires_at: string;
+    expires_at?: string;
     /**
      * The job's identifier.
      */
@@ -521,7 +525,7 @@ export type ModelList = {
 /**
  * Whether a model can run now. Jobs are accepted in every state; they wait.
  */
-export type ModelStatus = 'offline' | 'fetching' | 'loading' | 'ready' | 'failed';
+export type ModelStatus = 'offline' | 'fetching' | 'unloaded' | 'loading' | 'ready' | 'failed';
 
 /**
  * Problem
@@ -563,6 +567,236 @@ export type Problem = {
     type: string;
 };
 
+/**
+ * Queue
+ *
+ * The queue of one model.
+ */
+export type Queue = {
+    /**
+     * Jobs that wait.
+     */
+    depth: number;
+    /**
+     * The same, by priority.
+     */
+    depth_by_priority: QueueDepth;
+    /**
+     * How long a job should wait that somebody submits now who has none waiting. Left out where it is not
+     * known.
+     */
+    eta_seconds?: number;
+    /**
+     * Jobs in the hands of workers.
+     */
+    in_flight: number;
+    /**
+     * The model.
+     */
+    model: string;
+    /**
+     * Always `queue`.
+     */
+    object: string;
+    /**
+     * How long the oldest of them has waited. Left out where none waits.
+     */
+    oldest_seconds?: number;
+    /**
+     * Jobs a second over the last minute. Left out where there is nothing to measure.
+     */
+    service_rate?: number;
+    /**
+     * Live workers that serve the model.
+     */
+    workers: number;
+};
+
+/**
+ * QueueDepth
+ *
+ * Waiting jobs by priority.
+ */
+export type QueueDepth = {
+    /**
+     * Of high priority.
+     */
+    high: number;
+    /**
+     * Of low priority.
+     */
+    low: number;
+    /**
+     * Of normal priority.
+     */
+    normal: number;
+};
+
+/**
+ * QueueList
+ *
+ * The queues.
+ */
+export type QueueList = {
+    /**
+     * The queues, by model.
+     */
+    data: Array<Queue>;
+    /**
+     * Always `list`.
+     */
+    object: string;
+};
+
+/**
+ * Readiness
+ *
+ * Whether the process can do its work.
+ */
+export type Readiness = {
+    /**
+     * What it depends on.
+     */
+    checks: ReadinessChecks;
+    /**
+     * `ready`, `unavailable` or `stopping`.
+     */
+    status: string;
+};
+
+/**
+ * ReadinessChecks
+ *
+ * What a process depends on.
+ */
+export type ReadinessChecks = {
+    /**
+     * `ok`, `unavailable`, or `outdated`: it lacks changes of the schema.
+     */
+    database: string;
+    /**
+     * `ok`, `unavailable` or `not_configured`.
+     */
+    redis: string;
+};
+
+/**
+ * Worker
+ *
+ * A worker: one start of the process that runs models.
+ */
+export type Worker = {
+    /**
+     * What it computes on: `cpu`, `cuda:0`.
+     */
+    device: string;
+    /**
+     * The machine.
+     */
+    host: string;
+    /**
+     * Identifies this start of it.
+     */
+    id: string;
+    /**
+     * Jobs in hand.
+     */
+    in_flight: number;
+    /**
+     * When it last reported.
+     */
+    last_seen_at: string;
+    /**
+     * The memory of its models.
+     */
+    memory: WorkerMemory;
+    /**
+     * Its models, by name.
+     */
+    models: Array<WorkerModel>;
+    /**
+     * Its name; orders hold for the name.
+     */
+    name: string;
+    /**
+     * Always `worker`.
+     */
+    object: string;
+    /**
+     * When it started.
+     */
+    started_at: string;
+    /**
+     * What it does.
+     */
+    state: WorkerState;
+    /**
+     * The program's version.
+     */
+    version: string;
+};
+
+/**
+ * WorkerList
+ *
+ * The workers.
+ */
+export type WorkerList = {
+    /**
+     * The workers, by name.
+     */
+    data: Array<Worker>;
+    /**
+     * Always `list`.
+     */
+    object: string;
+};
+
+/**
+ * WorkerMemory
+ *
+ * The memory of a worker's models.
+ */
+export type WorkerMemory = {
+    /**
+     * Bytes that they may take together.
+     */
+    budget_bytes: number;
+    /**
+     * Bytes that those in memory take.
+     */
+    used_bytes: number;
+};
+
+/**
+ * WorkerModel
+ *
+ * A model on a worker.
+ */
+export type WorkerModel = {
+    /**
+     * The model's name.
+     */
+    id: string;
+    /**
+     * How far it is: `failed`, `fetching`, `unloaded` (loaded when a job waits), `loading`, `ready`.
+     */
+    status: string;
+    /**
+     * More about the status, for people.
+     */
+    status_detail?: string;
+    /**
+     * SHA-256 of the weights in use, hexadecimal.
+     */
+    version?: string;
+};
+
+/**
+ * What a worker does.
+ */
+export type WorkerState = 'active' | 'draining' | 'drained' | 'maintenance' | 'lost';
+
 export type GetHealthData = {
     body?: never;
     path?: never;
@@ -601,18 +835,18 @@ export type GetReadinessErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: The service is not available right now.
+     * Not now; the checks say why.
      */
-    503: Problem;
+    503: Readiness;
 };
 
 export type GetReadinessError = GetReadinessErrors[keyof GetReadinessErrors];
 
 export type GetReadinessResponses = {
     /**
-     * All is well.
+     * Jobs are accepted.
      */
-    200: Health;
+    200: Readiness;
 };
 
 export type GetReadinessResponse = GetReadinessResponses[keyof GetReadinessResponses];
@@ -662,6 +896,10 @@ export type ListJobsErrors = {
      * `insufficient_scope`: The token does not allow this.
      */
     403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
     /**
      * `internal`: Something went wrong on our side.
      */
@@ -736,7 +974,7 @@ export type CreateJobErrors = {
      */
     422: Problem;
     /**
-     * `too_many_streams`: Too many event streams are open.
+     * `too_many_streams`: Too many event streams are open. `rate_limited`: Too many requests.
      */
     429: Problem;
     /**
@@ -794,6 +1032,10 @@ export type DeleteJobErrors = {
      */
     409: Problem;
     /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
      * `internal`: Something went wrong on our side.
      */
     500: Problem;
@@ -839,6 +1081,10 @@ export type GetJobErrors = {
      * `not_found`: Not found.
      */
     404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
     /**
      * `internal`: Something went wrong on our side.
      */
@@ -889,6 +1135,10 @@ export type CancelJobErrors = {
      * `job_finished`: The job has ended already.
      */
     409: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
     /**
      * `internal`: Something went wrong on our side.
      */
@@ -959,7 +1209,7 @@ export type StreamJobEventsErrors = {
      */
     406: Problem;
     /**
-     * `too_many_streams`: Too many event streams are open.
+     * `too_many_streams`: Too many event streams are open. `rate_limited`: Too many requests.
      */
     429: Problem;
     /**
@@ -1039,7 +1289,7 @@ export type RetryJobErrors = {
      */
     422: Problem;
     /**
-     * `too_many_streams`: Too many event streams are open.
+     * `too_many_streams`: Too many event streams are open. `rate_limited`: Too many requests.
      */
     429: Problem;
     /**
@@ -1083,6 +1333,10 @@ export type ListModelsErrors = {
      * `insufficient_scope`: The token does not allow this.
      */
     403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
     /**
      * `internal`: Something went wrong on our side.
      */
@@ -1130,6 +1384,10 @@ export type GetModelErrors = {
      */
     404: Problem;
     /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
      * `internal`: Something went wrong on our side.
      */
     500: Problem;
@@ -1149,3 +1407,285 @@ export type GetModelResponses = {
 };
 
 export type GetModelResponse = GetModelResponses[keyof GetModelResponses];
+
+export type ListQueuesData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/queues';
+};
+
+export type ListQueuesErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ListQueuesError = ListQueuesErrors[keyof ListQueuesErrors];
+
+export type ListQueuesResponses = {
+    /**
+     * The queues.
+     */
+    200: QueueList;
+};
+
+export type ListQueuesResponse = ListQueuesResponses[keyof ListQueuesResponses];
+
+export type ListWorkersData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/workers';
+};
+
+export type ListWorkersErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ListWorkersError = ListWorkersErrors[keyof ListWorkersErrors];
+
+export type ListWorkersResponses = {
+    /**
+     * The workers.
+     */
+    200: WorkerList;
+};
+
+export type ListWorkersResponse = ListWorkersResponses[keyof ListWorkersResponses];
+
+export type GetWorkerData = {
+    body?: never;
+    path: {
+        /**
+         * The worker's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/workers/{id}';
+};
+
+export type GetWorkerErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type GetWorkerError = GetWorkerErrors[keyof GetWorkerErrors];
+
+export type GetWorkerResponses = {
+    /**
+     * The worker.
+     */
+    200: Worker;
+};
+
+export type GetWorkerResponse = GetWorkerResponses[keyof GetWorkerResponses];
+
+export type DrainWorkerData = {
+    body?: never;
+    path: {
+        /**
+         * The worker's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/workers/{id}/drain';
+};
+
+export type DrainWorkerErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type DrainWorkerError = DrainWorkerErrors[keyof DrainWorkerErrors];
+
+export type DrainWorkerResponses = {
+    /**
+     * The worker.
+     */
+    200: Worker;
+};
+
+export type DrainWorkerResponse = DrainWorkerResponses[keyof DrainWorkerResponses];
+
+export type MaintainWorkerData = {
+    body?: never;
+    path: {
+        /**
+         * The worker's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/workers/{id}/maintenance';
+};
+
+export type MaintainWorkerErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type MaintainWorkerError = MaintainWorkerErrors[keyof MaintainWorkerErrors];
+
+export type MaintainWorkerResponses = {
+    /**
+     * The worker.
+     */
+    200: Worker;
+};
+
+export type MaintainWorkerResponse = MaintainWorkerResponses[keyof MaintainWorkerResponses];
+
+export type ResumeWorkerData = {
+    body?: never;
+    path: {
+        /**
+         * The worker's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/workers/{id}/resume';
+};
+
+export type ResumeWorkerErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ResumeWorkerError = ResumeWorkerErrors[keyof ResumeWorkerErrors];
+
+export type ResumeWorkerResponses = {
+    /**
+     * The worker.
+     */
+    200: Worker;
+};
+
+export type ResumeWorkerResponse = ResumeWorkerResponses[keyof ResumeWorkerResponses];

@@ -30,6 +30,16 @@ from .model_list import ModelList
 from .model_output_schema import ModelOutputSchema
 from .model_status import ModelStatus
 from .problem import Problem
+from .queue import Queue
+from .queue_depth import QueueDepth
+from .queue_list import QueueList
+from .readiness import Readiness
+from .readiness_checks import ReadinessChecks
+from .worker import Worker
+from .worker_list import WorkerList
+from .worker_memory import WorkerMemory
+from .worker_model import WorkerModel
+from .worker_state import WorkerState
 
 __all__ = (
     "CreateJob",
@@ -61,4 +71,14 @@ __all__ = (
     "ModelOutputSchema",
     "ModelStatus",
     "Problem",
+    "Queue",
+    "QueueDepth",
+    "QueueList",
+    "Readiness",
+    "ReadinessChecks",
+    "Worker",
+    "WorkerList",
+    "WorkerMemory",
+    "WorkerModel",
+    "WorkerState",
 )

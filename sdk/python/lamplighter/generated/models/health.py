@@ -15,7 +15,7 @@ class Health:
     """How the process is.
 
     Attributes:
-        status (str): `ok` or `ready`.
+        status (str): `ok`.
     """
 
     status: str

@@ -35,7 +35,7 @@ class Job:
         attempt (int): Runs started and not handed back.
         created_at (datetime.datetime): When it was accepted.
         data_removed (bool): Whether input and output were removed.
-        expires_at (datetime.datetime): Until when it may wait to start.
+        deadline (datetime.datetime): Until when it may wait to start.
         id (str): The job's identifier.
         model (str): The model that runs it.
         object_ (str): Always `job`.
@@ -47,6 +47,8 @@ class Job:
         cancel_requested_at (datetime.datetime | Unset): When you asked to cancel it.
         completed_at (datetime.datetime | Unset): When it ended.
         error (JobFailure | Unset): Why a job failed.
+        expires_at (datetime.datetime | Unset): When input and output are removed; once it has ended, unless they are
+            kept for ever.
         input_ (JobInput | Unset): What was submitted. Not in lists and `status` events.
         metadata (JobMetadata | Unset): Your own notes.
         metrics (JobMetrics | Unset): How a run went; what makes a result reproducible.
@@ -62,7 +64,7 @@ class Job:
     attempt: int
     created_at: datetime.datetime
     data_removed: bool
-    expires_at: datetime.datetime
+    deadline: datetime.datetime
     id: str
     model: str
     object_: str
@@ -74,6 +76,7 @@ class Job:
     cancel_requested_at: datetime.datetime | Unset = UNSET
     completed_at: datetime.datetime | Unset = UNSET
     error: JobFailure | Unset = UNSET
+    expires_at: datetime.datetime | Unset = UNSET
     input_: JobInput | Unset = UNSET
     metadata: JobMetadata | Unset = UNSET
     metrics: JobMetrics | Unset = UNSET
@@ -93,7 +96,7 @@ class Job:
 
         data_removed = self.data_removed
 
-        expires_at = self.expires_at.isoformat()
+        deadline = self.deadline.isoformat()
 
         id = self.id
 
@@ -122,6 +125,10 @@ class Job:
         error: dict[str, Any] | Unset = UNSET
         if not isinstance(self.error, Unset):
             error = self.error.to_dict()
+
+        expires_at: str | Unset = UNSET
+        if not isinstance(self.expires_at, Unset):
+            expires_at = self.expires_at.isoformat()
 
         input_: dict[str, Any] | Unset = UNSET
         if not isinstance(self.input_, Unset):
@@ -164,7 +171,7 @@ class Job:
                 "attempt": attempt,
                 "created_at": created_at,
                 "data_removed": data_removed,
-                "expires_at": expires_at,
+                "deadline": deadline,
                 "id": id,
                 "model": model,
                 "object": object_,
@@ -181,6 +188,8 @@ class Job:
             field_dict["completed_at"] = completed_at
         if error is not UNSET:
             field_dict["error"] = error
+        if expires_at is not UNSET:
+            field_dict["expires_at"] = expires_at
         if input_ is not UNSET:
             field_dict["input"] = input_
         if metadata is not UNSET:
@@ -223,7 +232,7 @@ class Job:
 
         data_removed = d.pop("data_removed")
 
-        expires_at = datetime.datetime.fromisoformat(d.pop("expires_at"))
+        deadline = datetime.datetime.fromisoformat(d.pop("deadline"))
 
         id = d.pop("id")
 
@@ -261,6 +270,13 @@ class Job:
             error = UNSET
         else:
             error = JobFailure.from_dict(_error)
+
+        _expires_at = d.pop("expires_at", UNSET)
+        expires_at: datetime.datetime | Unset
+        if isinstance(_expires_at, Unset):
+            expires_at = UNSET
+        else:
+            expires_at = datetime.datetime.fromisoformat(_expires_at)
 
         _input_ = d.pop("input", UNSET)
         input_: JobInput | Unset
@@ -321,7 +337,7 @@ class Job:
             attempt=attempt,
             created_at=created_at,
             data_removed=data_removed,
-            expires_at=expires_at,
+            deadline=deadline,
             id=id,
             model=model,
             object_=object_,
@@ -333,6 +349,7 @@ class Job:
             cancel_requested_at=cancel_requested_at,
             completed_at=completed_at,
             error=error,
+            expires_at=expires_at,
             input_=input_,
             metadata=metadata,
             metrics=metrics,

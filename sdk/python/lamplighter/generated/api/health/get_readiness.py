@@ -6,8 +6,8 @@ import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
-from ...models.health import Health
 from ...models.problem import Problem
+from ...models.readiness import Readiness
 from ...types import Response
 
 
@@ -21,9 +21,9 @@ def _get_kwargs() -> dict[str, Any]:
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Health | Problem | None:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Problem | Readiness | None:
     if response.status_code == 200:
-        response_200 = Health.from_dict(response.json())
+        response_200 = Readiness.from_dict(response.json())
 
         return response_200
 
@@ -33,7 +33,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
         return response_500
 
     if response.status_code == 503:
-        response_503 = Problem.from_dict(response.json())
+        response_503 = Readiness.from_dict(response.json())
 
         return response_503
 
@@ -43,7 +43,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
         return None
 
 
-def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Health | Problem]:
+def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Response[Problem | Readiness]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -55,18 +55,20 @@ def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Health | Problem]:
+) -> Response[Problem | Readiness]:
     """Whether jobs are accepted
 
-     200 when the database answers; models may still be on their way, their jobs wait. 503 when it does
-    not, and while the process stops.
+     200 when the database answers and its schema is up to date; models may still be on their way, their
+    jobs wait. 503 when not, and while the process stops. Redis only carries hints: without it the
+    answer
+    stays 200.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Health | Problem]
+        Response[Problem | Readiness]
     """
 
     kwargs = _get_kwargs()
@@ -81,18 +83,20 @@ def sync_detailed(
 def sync(
     *,
     client: AuthenticatedClient | Client,
-) -> Health | Problem | None:
+) -> Problem | Readiness | None:
     """Whether jobs are accepted
 
-     200 when the database answers; models may still be on their way, their jobs wait. 503 when it does
-    not, and while the process stops.
+     200 when the database answers and its schema is up to date; models may still be on their way, their
+    jobs wait. 503 when not, and while the process stops. Redis only carries hints: without it the
+    answer
+    stays 200.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Health | Problem
+        Problem | Readiness
     """
 
     return sync_detailed(
@@ -103,18 +107,20 @@ def sync(
 async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Health | Problem]:
+) -> Response[Problem | Readiness]:
     """Whether jobs are accepted
 
-     200 when the database answers; models may still be on their way, their jobs wait. 503 when it does
-    not, and while the process stops.
+     200 when the database answers and its schema is up to date; models may still be on their way, their
+    jobs wait. 503 when not, and while the process stops. Redis only carries hints: without it the
+    answer
+    stays 200.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Health | Problem]
+        Response[Problem | Readiness]
     """
 
     kwargs = _get_kwargs()
@@ -127,18 +133,20 @@ async def asyncio_detailed(
 async def asyncio(
     *,
     client: AuthenticatedClient | Client,
-) -> Health | Problem | None:
+) -> Problem | Readiness | None:
     """Whether jobs are accepted
 
-     200 when the database answers; models may still be on their way, their jobs wait. 503 when it does
-    not, and while the process stops.
+     200 when the database answers and its schema is up to date; models may still be on their way, their
+    jobs wait. 503 when not, and while the process stops. Redis only carries hints: without it the
+    answer
+    stays 200.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Health | Problem
+        Problem | Readiness
     """
 
     return (
