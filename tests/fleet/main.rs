@@ -9,6 +9,8 @@ mod judge;
 mod partition;
 mod partition_redis;
 mod postgres_restart;
+mod clock_skew;
+mod stale_redis;
 mod orders;
 mod cancels;
 mod last_orders;
