@@ -55,6 +55,8 @@ pub enum Family {
     Bert,
     /// No model: the input is the output.
     Echo,
+    /// The same, but the members of a batch are computed together, as a real model computes them.
+    EchoJoint,
 }
 
 /// A place to get a model's files from.

@@ -55,7 +55,10 @@ impl Task {
                     "sleep_ms": {"type": "integer", "minimum": 0, "maximum": 600_000, "description": "Sleep before the answer."},
                     "fail": {"type": "string", "maxLength": 1000, "description": "Fail with this message."},
                     "crash": {"type": "boolean", "description": "Abort the runner."},
+                    "overflow": {"type": "boolean", "description": "End the runner's stack."},
+                    "panic": {"type": "boolean", "description": "Panic."},
                     "hang": {"type": "boolean", "description": "Never return."},
+                    "spin": {"type": "boolean", "description": "Compute for ever."},
                     "chunks": {"type": "integer", "minimum": 0, "maximum": 10_000, "description": "Stream this many chunks of output, spread over `sleep_ms`."},
                     "allocate_mb": {"type": "integer", "minimum": 0, "maximum": 1_048_576, "description": "Allocate and touch this much memory, MiB."}
                 },

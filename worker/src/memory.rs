@@ -29,7 +29,7 @@ pub fn need(spec: &ModelSpec, dir: Option<&Path>) -> u64 {
     }
     let listed = spec.files.iter().filter(|f| is_weights(Path::new(&f.path)));
     let weights: u64 = match (spec.family, dir) {
-        (Family::Echo, _) => 0,
+        (Family::Echo | Family::EchoJoint, _) => 0,
         (_, Some(dir)) if spec.files.is_empty() => weights_in(dir),
         _ => listed.map(|f| f.size).sum(),
     };

@@ -28,6 +28,12 @@ impl Abandoned {
     }
 }
 
+/// Whether a failure in a batch that is computed together can be another member's doing: the members of a
+/// pass fail with it, and all members with the model's thread.
+fn may_be_anothers(kind: ErrorCode) -> bool {
+    matches!(kind, ErrorCode::ModelError | ErrorCode::OutOfMemory)
+}
+
 impl Dispatcher {
     /// A member's own end. Where members are computed together it is kept until the batch is done, so
     /// that all ends are written in one statement.
@@ -46,7 +52,18 @@ impl Dispatcher {
         };
         // A cancelled member is done with: its owner need not wait for the others.
         if joint && outcome != Outcome::Canceled {
-            run.result = Some(outcome);
+            let in_company = run.batch_size > 1;
+            run.result = Some(match outcome {
+                Outcome::Failed(error) if in_company && may_be_anothers(error.kind) => {
+                    tracing::warn!(
+                        model = self.spec.id,
+                        ?error,
+                        "a batch failed; its members run again alone"
+                    );
+                    Outcome::HandedBack { solo: true }
+                }
+                own => own,
+            });
             // The batch's end should be near: the runner is not killed in between.
             let idle = Instant::now() + CANCEL_GRACE;
             self.abandoned
@@ -85,9 +102,17 @@ impl Dispatcher {
         }
     }
 
-    /// An input that is not JSON can't have come through the API; it is told all the same.
+    /// An input that is not JSON, or is gone, can't have come through the API; it is told all the same.
     pub(super) fn refuse(&mut self, ticket: Ticket, error: &serde_json::Error) {
-        let error = JobError::new(ErrorCode::InvalidInput, format!("the input is not JSON: {error}"));
+        let gone = self
+            .members
+            .get(ticket)
+            .is_some_and(|m| m.held.claimed.input.is_empty());
+        let detail = match gone {
+            true => "the input is gone".to_owned(),
+            false => format!("the input is not JSON: {error}"),
+        };
+        let error = JobError::new(ErrorCode::InvalidInput, detail);
         self.end(ticket, Outcome::Failed(error), None);
     }
 

@@ -20,22 +20,72 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 /// The keys of an input that mean something here.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Behaviour {
+pub(super) struct Behaviour {
     /// Sleep this long before the answer.
-    sleep_ms: u64,
+    pub(super) sleep_ms: u64,
     /// Then fail with this message.
-    fail: Option<String>,
+    pub(super) fail: Option<String>,
     /// Then abort the process.
     crash: bool,
+    /// Then end the stack.
+    overflow: bool,
+    /// Then panic.
+    panic: bool,
     /// Then never return, and ignore that the job is cancelled.
     hang: bool,
+    /// The same, and compute all the time.
+    spin: bool,
     /// Pieces of output, spread over the sleep.
     chunks: u64,
     /// Allocate and touch this much first, MiB; held until the answer.
     allocate_mb: usize,
 }
 
-struct Echo;
+impl Behaviour {
+    /// Whether it harms whoever runs beside it.
+    fn harms(&self) -> bool {
+        self.crash || self.overflow || self.panic || self.hang || self.spin || self.allocate_mb > 0
+    }
+
+    /// Not zeros: those would not be touched.
+    pub(super) fn allocate(&self) -> Vec<u8> {
+        vec![1_u8; self.allocate_mb << 20]
+    }
+
+    /// Does the worst it is asked to.
+    pub(super) fn misbehave(&self) {
+        if self.crash {
+            std::process::abort();
+        }
+        if self.overflow {
+            std::hint::black_box(descend(0));
+        }
+        if self.panic {
+            panic!("a job asked for it");
+        }
+        while self.hang || self.spin {
+            // Parking may end by itself; this must not.
+            if self.spin {
+                std::hint::spin_loop();
+            } else {
+                thread::park();
+            }
+        }
+    }
+}
+
+/// Deeper and deeper, until the stack ends.
+fn descend(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 64]);
+    // Not the last thing it does, so that no loop can be made of it.
+    if depth == u64::MAX {
+        0
+    } else {
+        descend(depth + 1) + frame[1]
+    }
+}
+
+pub(super) struct Echo;
 
 pub(super) fn load(spec: &ModelSpec) -> Loaded {
     Loaded {
@@ -67,9 +117,10 @@ pub(super) struct Tame;
 impl Preparer for Tame {
     fn prepare(&self, input: &RawValue) -> Result<(Payload, Cost), JobError> {
         let behaviour = object::<Behaviour>(input)?;
-        if behaviour.crash || behaviour.hang || behaviour.allocate_mb > 0 {
+        if behaviour.harms() {
             return Err(invalid(
-                "crash, hang and allocate_mb are for tests, and not allowed here (worker.echo_faults)",
+                "crash, overflow, panic, hang, spin and allocate_mb are for tests, and not allowed here \
+                 (worker.echo_faults)",
             ));
         }
         Echo.prepare(input)
@@ -98,21 +149,12 @@ fn echo(mut member: Member) {
         Ok(behaviour) => behaviour,
         Err(error) => return member.failed(error),
     };
-    // Not zeros: those would not be touched.
-    let held = vec![1_u8; behaviour.allocate_mb << 20];
+    let held = behaviour.allocate();
     if sleep(&member, &behaviour) {
         return member.canceled();
     }
     std::hint::black_box(&held);
-    if behaviour.crash {
-        std::process::abort();
-    }
-    if behaviour.hang {
-        // Parking may end by itself; this must not.
-        loop {
-            thread::park();
-        }
-    }
+    behaviour.misbehave();
     match behaviour.fail {
         Some(message) => member.failed(JobError {
             retryable: false,
@@ -161,6 +203,9 @@ mod tests {
         for harm in [
             r#"{"crash": true}"#,
             r#"{"hang": true}"#,
+            r#"{"spin": true}"#,
+            r#"{"panic": true}"#,
+            r#"{"overflow": true}"#,
             r#"{"allocate_mb": 1, "sleep_ms": 5}"#,
         ] {
             assert_eq!(refused(harm), Some(ErrorCode::InvalidInput), "{harm}");

@@ -3,6 +3,7 @@
 
 mod bert;
 mod echo;
+mod echo_joint;
 mod passes;
 
 use std::{path::Path, sync::Arc};
@@ -66,13 +67,14 @@ pub fn load(spec: &ModelSpec, dir: &Path, threads: usize) -> Result<Loaded, JobE
     match spec.family {
         Family::Bert => bert::load(spec, dir, threads),
         Family::Echo => Ok(echo::load(spec)),
+        Family::EchoJoint => Ok(echo_joint::load(spec)),
     }
 }
 
 /// The same inputs are read, but those that would have the model misbehave are refused.
 pub fn without_faults(family: Family, preparer: Arc<dyn Preparer>) -> Arc<dyn Preparer> {
     match family {
-        Family::Echo => Arc::new(echo::Tame),
+        Family::Echo | Family::EchoJoint => Arc::new(echo::Tame),
         Family::Bert => preparer,
     }
 }
@@ -81,7 +83,7 @@ pub fn without_faults(family: Family, preparer: Arc<dyn Preparer>) -> Arc<dyn Pr
 pub fn engine_threads(family: Family, threads: usize) -> usize {
     match family {
         Family::Bert => 1,
-        Family::Echo => threads,
+        Family::Echo | Family::EchoJoint => threads,
     }
 }
 
