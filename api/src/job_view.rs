@@ -207,13 +207,8 @@ impl JobView {
     /// The view of a row.
     ///
     /// # Errors
-    /// Where the stored input or output is not JSON.
+    /// Where the stored output is not JSON.
     pub fn new(job: &Job, extras: Extras) -> Result<Self, ApiError> {
-        let json = |text: Option<String>| {
-            text.map(FreeForm::from_text)
-                .transpose()
-                .map_err(ApiError::internal)
-        };
         let (input, output) = extras.payload.map(|p| (p.input, p.output)).unwrap_or_default();
         let get = format!("/v1/jobs/{}", job.id);
         Ok(Self {
@@ -223,8 +218,12 @@ impl JobView {
             task: job.task.clone(),
             version: job.metrics.digest.clone().filter(|d| !d.is_empty()),
             status: job.state.into(),
-            input: json(input)?,
-            output: json(output)?,
+            // One that was damaged must not hide the job, which says why it failed.
+            input: input.and_then(|text| FreeForm::from_text(text).ok()),
+            output: output
+                .map(FreeForm::from_text)
+                .transpose()
+                .map_err(ApiError::internal)?,
             error: job.error.as_ref().map(JobFailure::from),
             progress: extras.progress.map(|p| JobProgress {
                 fraction: p.fraction,

@@ -28,7 +28,7 @@ pub struct Claimer {
 pub struct Claimed {
     /// The row, as it is now.
     pub job: Job,
-    /// The input, a JSON text.
+    /// The input, a JSON text; empty where it is gone from the table.
     pub input: String,
     /// Whether it has to run alone: a batch with it in it was lost before.
     pub solo: bool,
@@ -110,9 +110,8 @@ async fn claim_in(
         let job = from_row(row).map_err(custom)?;
         claimed.push(Claimed {
             job,
-            input: row
-                .try_get::<Option<String>>("", "input")?
-                .ok_or_else(|| custom("a waiting job without an input"))?,
+            // One whose input is gone must not hold up the others: it is claimed, and fails.
+            input: row.try_get::<Option<String>>("", "input")?.unwrap_or_default(),
             solo: row.try_get("", "solo")?,
         });
     }

@@ -164,3 +164,22 @@ async fn a_clock_that_is_set_back_holds_no_job() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_job_whose_input_is_gone_holds_up_nobody() {
+    for_each_database(async |w| {
+        let owner = w.user().await;
+        let jobs = w.submit_all(some_jobs(owner, 3)).await;
+        let lost = jobs[1].id;
+        let uuid = lost.0;
+        let gone = match w.name {
+            "sqlite" => format!("DELETE FROM job_payloads WHERE hex(job_id) = '{:X}'", uuid.simple()),
+            _ => format!("DELETE FROM job_payloads WHERE job_id = '{uuid}'"),
+        };
+        w.execute(&gone).await;
+        let claimed = w.claim(&worker("a"), 10).await;
+        let empty: Vec<_> = claimed.iter().filter(|c| c.input.is_empty()).map(|c| c.job.id).collect();
+        assert_eq!((claimed.len(), empty), (3, vec![lost]), "{}", w.name);
+    })
+    .await;
+}
