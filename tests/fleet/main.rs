@@ -15,3 +15,8 @@ mod orders;
 mod cancels;
 mod last_orders;
 mod stuck_loop;
+mod ledger;
+mod signs;
+mod zombie;
+mod hang;
+mod poison;
