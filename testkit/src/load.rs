@@ -2,6 +2,7 @@
 //! away, repeat with the same idempotency key, wait as long as they are told, and write down what they see.
 
 use std::{
+    error::Error,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +29,9 @@ use crate::{
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// The most a client waits because it is told to.
 const LONGEST_WAIT: f64 = 5.0;
+/// What a client waits before it tries again unasked: twice as long each time, up to two seconds and a half.
+const FIRST_BACK_OFF: f64 = 0.02;
+const DOUBLINGS: u32 = 7;
 
 /// What a load does.
 #[derive(Debug, Clone)]
@@ -139,7 +143,10 @@ impl Client {
     /// Submits until it is taken; the job's id. None when it was refused for good or time is up; the history
     /// has why.
     pub async fn submit(&mut self, key: &str, body: &Value) -> Option<String> {
-        while self.in_time() {
+        for tries in 0.. {
+            if !self.in_time() {
+                break;
+            }
             let (number, api) = self.api();
             let began = self.history.now();
             let request = api
@@ -166,13 +173,11 @@ impl Client {
                     retry_after,
                     ..
                 } => {
-                    sleep(Duration::from_secs_f64(
-                        retry_after.unwrap_or(0.2).min(LONGEST_WAIT),
-                    ))
-                    .await;
+                    let told = retry_after.map(|told| told.min(LONGEST_WAIT));
+                    again_after(told.unwrap_or_else(|| back_off(tries))).await;
                 }
                 Answer::Got { .. } => return None,
-                Answer::None(_) => sleep(Duration::from_millis(20)).await,
+                Answer::None(_) => again_after(back_off(tries)).await,
             }
             self.next += 1;
         }
@@ -324,6 +329,16 @@ pub async fn read_all(apis: &[Api], history: &Arc<History>, jobs: &[String]) {
     }
 }
 
+/// Waits for about so long: clients that failed together must not come again together.
+async fn again_after(seconds: f64) {
+    let spread = rand::rng().random_range(0.8..1.2);
+    sleep(Duration::from_secs_f64(seconds * spread)).await;
+}
+
+fn back_off(tries: u32) -> f64 {
+    FIRST_BACK_OFF * f64::from(1_u32 << tries.min(DOUBLINGS))
+}
+
 /// Whether a job's status is final.
 pub fn is_terminal(status: &Value) -> bool {
     matches!(
@@ -335,7 +350,7 @@ pub fn is_terminal(status: &Value) -> bool {
 async fn read(sent: reqwest::Result<Response>) -> Answer {
     let response = match sent {
         Ok(response) => response,
-        Err(error) => return Answer::None(format!("{error:?}")),
+        Err(error) => return Answer::None(root(&error)),
     };
     let status = response.status().as_u16();
     let header = response.headers().get("retry-after");
@@ -346,6 +361,19 @@ async fn read(sent: reqwest::Result<Response>) -> Answer {
             retry_after,
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
         },
-        Err(error) => Answer::None(format!("{status}, then {error:?}")),
+        Err(error) => Answer::None(format!("{status}, then {}", root(&error))),
+    }
+}
+
+/// What is at the bottom of a failed request, without what differs from one to the next.
+fn root(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        cause.to_string()
     }
 }

@@ -52,7 +52,7 @@ async fn r1_nothing_is_lost_when_workers_and_runners_are_killed() {
         start_again(&mut trial, &mut away, AWAY).await;
         let worker = random.random_range(0..trial.fleet.workers.len());
         if trial.fleet.workers[worker].is_running() {
-            let of_supervisor = kills.len() % 2 == 0;
+            let of_supervisor = kills.len().is_multiple_of(2);
             kills.push(kill(&mut trial, worker, of_supervisor).await);
             if of_supervisor {
                 away.push((worker, Instant::now()));

@@ -14,7 +14,7 @@ use lamplighter_testkit::{
     fleet::{Builder, Fleet},
     history::History,
     load::{self, Load},
-    scenario::Scenario,
+    scenario::{Scenario, sized},
 };
 use serde_json::json;
 use tokio::{task::JoinHandle, time::sleep};
@@ -52,7 +52,10 @@ impl Trial {
 
     /// The usual load of `echo` jobs on all APIs, in the background.
     pub fn echo_load(&self, jobs: usize, rate: f64) -> JoinHandle<()> {
-        let load = Load::new(self.fleet.all_apis(), jobs, rate, self.scenario.seed());
+        let load = Load {
+            patience: Duration::from_secs(sized(60, 600)),
+            ..Load::new(self.fleet.all_apis(), jobs, rate, self.scenario.seed())
+        };
         tokio::spawn(load.run(self.history.clone(), Load::echo))
     }
 

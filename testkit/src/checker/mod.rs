@@ -59,6 +59,8 @@ pub struct Submits {
     pub unavailable: usize,
     /// Not answered.
     pub unanswered: usize,
+    /// How they were not answered.
+    pub reasons: BTreeMap<String, usize>,
     /// How long each 2xx took, shortest first.
     pub latencies: Vec<Duration>,
     /// The slowest 503.
@@ -86,6 +88,9 @@ impl Submits {
             }
             Some(_) => {}
             None => self.unanswered += 1,
+        }
+        if let Answer::None(how) = answer {
+            *self.reasons.entry(how.clone()).or_default() += 1;
         }
     }
 }
@@ -220,7 +225,12 @@ impl fmt::Display for Verdict {
             self.submits.unavailable,
             self.submits.unanswered,
             ms(self.submits.slowest_refusal),
-        )
+        )?;
+        if self.submits.reasons.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " unanswered_because={:?}", self.submits.reasons)
+        }
     }
 }
 
