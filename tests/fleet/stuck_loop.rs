@@ -52,3 +52,30 @@ async fn jobs_of_a_worker_that_can_not_claim_run_elsewhere() {
     assert!(status.is_success(), "{body}");
     assert_eq!(api.wait(&id).await["status"], "canceled");
 }
+
+#[tokio::test]
+async fn a_model_whose_parts_panic_is_served_anew() {
+    let fleet = Fleet::builder(PROGRAM)
+        .apis(1)
+        .workers(1)
+        .env_of("worker-0", "FAILPOINTS", "claim.delivered=2*panic(asked for)")
+        .start()
+        .await;
+    let (api, worker) = (fleet.api(0), fleet.workers[0].pid());
+    let began = Instant::now();
+    let jobs: Vec<_> = (0..5)
+        .map(|_| json!({"model": "echo", "input": {"sleep_ms": 50}}))
+        .collect();
+    let run = async |job| api.wait(&api.post_job(job).await).await;
+    for done in futures::future::join_all(jobs.iter().map(run)).await {
+        assert_eq!(
+            (&done["status"], &done["attempt"]),
+            (&json!("succeeded"), &json!(1)),
+            "{done}"
+        );
+    }
+    println!("scenario=panics panics=2 jobs=5 done_after={:?}", began.elapsed());
+    assert!(fleet.workers[0].log().contains("asked for"), "it did panic");
+    assert_eq!(fleet.workers[0].pid(), worker, "the process is the same");
+    assert_eq!(fleet.workers[0].runner_pids().len(), 1);
+}

@@ -1,8 +1,9 @@
 //! The supervisor: for each model a feeder, an apalis worker and a dispatcher; for all of them the
 //! leases, the writer of ends, the reaper and the report. Never touches a device.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
 
+use futures::{FutureExt, future::BoxFuture};
 use lamplighter_shared::{
     config::Config,
     db::{Db, claim::Claimer, workers::ModelStatus},
@@ -11,7 +12,10 @@ use lamplighter_shared::{
     model_spec::ModelSpec,
     queue::Doorbell,
 };
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    time::sleep,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -29,6 +33,9 @@ use crate::{
     seat::{Residency, Seat},
     weights,
 };
+
+/// Pause before a model is served anew after a part of that broke.
+const ANEW: Duration = Duration::from_secs(1);
 
 /// What a supervisor is made of.
 pub struct Supervisor {
@@ -78,10 +85,11 @@ impl Supervisor {
             endings,
         };
         // The writer ends when the last holder of a job is gone: it has no sender of its own.
-        lifecycle.spawn(finish::write_all(Writer::new(&context), written));
-        lifecycle.spawn(lease::keep(context.clone()));
-        lifecycle.spawn(reap::keep_reaping(context.clone()));
-        lifecycle.spawn(board::keep_reported(context.clone(), duty));
+        let vital = |part| lifecycle.spawn(vital(lifecycle.clone(), part));
+        vital(finish::write_all(Writer::new(&context), written).boxed());
+        vital(lease::keep(context.clone()).boxed());
+        vital(reap::keep_reaping(context.clone()).boxed());
+        vital(board::keep_reported(context.clone(), duty).boxed());
         let models_dir = context.config.models_dir();
         let need = |spec: &ModelSpec| memory::need(spec, weights::find(spec, &models_dir).as_deref());
         let needs: Vec<u64> = self.models.iter().map(need).collect();
@@ -89,7 +97,7 @@ impl Supervisor {
         for (spec, (need, eager)) in self.models.into_iter().zip(needs.into_iter().zip(eager)) {
             context.board.set(&spec.id, ModelStatus::Fetching, None, None);
             let seat = context.residency.seat(need);
-            lifecycle.spawn(serve_model(context.clone(), spec, seat, eager));
+            lifecycle.spawn(keep_serving(context.clone(), spec, seat, eager));
         }
         Signs {
             liveness: context.liveness,
@@ -98,11 +106,49 @@ impl Supervisor {
     }
 }
 
+/// Runs a part that the worker can't do without. Where it breaks, the process ends, and whoever has
+/// started it starts it again: half a worker would hold jobs that it does not run.
+async fn vital(lifecycle: Lifecycle, part: BoxFuture<'static, ()>) {
+    if AssertUnwindSafe(part).catch_unwind().await.is_err() {
+        tracing::error!("a part of the worker broke; the worker ends");
+        lifecycle.soft.cancel();
+    }
+}
+
+/// Serves one model until the worker stops; again from the start where a part of that breaks. Its jobs go
+/// back to the queue, by their guards.
+async fn keep_serving(context: Context, spec: ModelSpec, seat: Seat, eager: bool) {
+    loop {
+        let serving = serve_model(context.clone(), spec.clone(), seat.clone(), eager);
+        let why = match AssertUnwindSafe(serving).catch_unwind().await {
+            Ok(Ok(())) => return,
+            Ok(Err(Ended)) => "its apalis worker ended by itself",
+            Err(_) => "a part of it panicked",
+        };
+        tracing::error!(
+            model = spec.id,
+            why,
+            "a model is not served any more; it is started anew"
+        );
+        let detail = Some(why.to_owned());
+        context.board.set(&spec.id, ModelStatus::Failed, detail, None);
+        seat.left();
+        tokio::select! {
+            () = sleep(ANEW) => {}
+            () = context.lifecycle.soft.cancelled() => return,
+        }
+    }
+}
+
+/// An apalis worker ended though nobody has stopped it.
+struct Ended;
+
 /// Serves one model: its files first, then its jobs. Where it is `eager` it is loaded before there are any.
-async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool) {
+async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool) -> Result<(), Ended> {
     let Some(dir) = fetch::files(&context, &spec).await else {
-        return;
+        return Ok(());
     };
+    let soft = context.lifecycle.soft.clone();
     // Of a model without a list of files it is known only now.
     seat.measured(memory::need(&spec, Some(&dir)));
     let model: Arc<str> = spec.id.as_str().into();
@@ -147,5 +193,13 @@ async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool)
             eager,
         },
     );
-    tokio::join!(feeder.run(), scout.run(), worker, dispatcher.run());
+    let worker = async {
+        worker.await;
+        soft.is_cancelled().then_some(()).ok_or(Ended)
+    };
+    let others = async {
+        tokio::join!(feeder.run(), scout.run(), dispatcher.run());
+        Ok(())
+    };
+    tokio::try_join!(worker, others).map(|_| ())
 }
