@@ -82,3 +82,45 @@ async fn a_cancellation_reaches_another_process() {
 async fn a_cancellation_reaches_another_process_without_redis() {
     cancels(Fleet::builder(PROGRAM).without_redis(), "by polling").await;
 }
+
+/// A model whose batches are computed as one.
+const JOINT: &str = "[[model]]\nid = \"joint\"\ntask = \"echo\"\nfamily = \"echo-joint\"\n[model.limits]\nmax_batch_jobs = 4\n";
+
+#[tokio::test]
+async fn a_batch_goes_on_without_the_member_that_was_canceled() {
+    let fleet = Fleet::builder(PROGRAM)
+        .apis(2)
+        .workers(1)
+        .models(["joint"])
+        .catalogue(JOINT)
+        .without_redis()
+        .start()
+        .await;
+    let api = fleet.api(1);
+    let submit = async |input: Value| {
+        let job = api.post_job(&json!({"model": "joint", "input": input})).await;
+        job["id"].as_str().expect("an id").to_owned()
+    };
+    let long = json!({"sleep_ms": 6000});
+    let (stays, leaves) = futures::future::join(submit(long.clone()), submit(long)).await;
+    until_running(&api, &[stays.clone(), leaves.clone()]).await;
+    // Claimed while the batch computes, it waits for the next one.
+    let forming = submit(json!({"forming": true})).await;
+    until_running(&api, std::slice::from_ref(&forming)).await;
+    let from_forming = cancel(&fleet, &forming).await;
+    let between_steps = cancel(&fleet, &leaves).await;
+    assert_eq!(
+        api.get_job(&stays).await["status"],
+        "processing",
+        "it was not waited for"
+    );
+    let next = submit(json!({"next": true})).await;
+    let stays = api.wait(&stays).await;
+    println!("scenario=cancel joint from_forming={from_forming:?} between_steps={between_steps:?}");
+    assert_eq!(
+        (&stays["status"], &stays["attempt"]),
+        (&json!("succeeded"), &json!(1)),
+        "{stays}"
+    );
+    assert_eq!(api.wait(&next).await["status"], "succeeded");
+}

@@ -139,7 +139,7 @@ impl Leases {
 const SECOND_LOOK: Duration = Duration::from_millis(500);
 /// How often the database is asked for cancellations: with the doorbell silent, one works within 2 s, also
 /// where the runner does not listen and is given time to (`dispatch/ends`).
-const CANCEL_POLL: Duration = Duration::from_millis(600);
+const CANCEL_POLL: Duration = Duration::from_millis(500);
 
 /// Renews leases and passes cancellations on, until the worker has stopped and holds nothing.
 pub async fn keep(context: Context) {
