@@ -9,6 +9,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use lamplighter_shared::{
     db::{api_tokens, jobs},
+    error::ErrorCode,
     event::{EventId, JobEvent, Progress},
     job::{Job, JobState},
 };
@@ -368,6 +369,16 @@ impl EventStream {
         if !self.held.is_empty() {
             return Ok(());
         }
+        // Before anything more is told, so that nothing is told twice.
+        let view = match present::whole(&self.app, &self.job).await {
+            Ok(view) => view,
+            // The end is known; it is told once the output can be read.
+            Err(e) if e.code == ErrorCode::Unavailable => {
+                self.pause().await;
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        };
         if !self.complete() {
             let after = if self.last.epoch == self.job.last_event.epoch {
                 self.last.seq
@@ -379,10 +390,20 @@ impl EventStream {
                 &json!({"after": after, "before": self.job.last_event.seq + 1}),
             )?;
         }
-        let view = present::whole(&self.app, &self.job).await?;
         self.hold_event("done", &view)?;
         self.phase = Phase::Over;
         Ok(())
+    }
+
+    /// Waits for a database that is away, with signs of life.
+    async fn pause(&mut self) {
+        tokio::select! {
+            () = self.app.stop.cancelled() => self.phase = Phase::Over,
+            _ = self.tick.tick() => {}
+        }
+        if Instant::now() >= self.ping_at {
+            self.hold(sse::PING.to_owned());
+        }
     }
 
     fn hold_event(&mut self, name: &str, data: &impl Serialize) -> Result<(), ApiError> {

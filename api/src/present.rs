@@ -33,22 +33,21 @@ pub async fn whole(app: &App, job: &Job) -> Result<JobView, ApiError> {
     )
 }
 
-/// A job that was just stored with this input: nothing of it needs to be read back.
+/// A job that was just stored with this input: nothing of it needs to be read back. It is acknowledged
+/// even where the database went away right after, and its place is not known.
 ///
 /// # Errors
-/// Where the database fails.
+/// Where a part of it is no JSON.
 pub async fn fresh(app: &App, job: &Job, input: String) -> Result<JobView, ApiError> {
     let payload = Some(Payload {
         input: Some(input),
         output: None,
     });
-    JobView::new(
-        job,
-        Extras {
-            payload,
-            ..waiting(app, job).await?
-        },
-    )
+    let waiting = waiting(app, job).await.unwrap_or_else(|_| Extras {
+        kept: app.config.retention.data(),
+        ..Extras::default()
+    });
+    JobView::new(job, Extras { payload, ..waiting })
 }
 
 /// A job without input and output.

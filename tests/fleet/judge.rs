@@ -27,8 +27,10 @@ pub struct Answers {
     pub wrong: BTreeMap<String, usize>,
     /// The longest that an answer took.
     pub slowest: Duration,
-    /// Those that took longer than two seconds.
-    pub slow: usize,
+    /// The longest that an answer other than 2xx took.
+    pub slowest_refusal: Duration,
+    /// Answers other than 2xx that took longer than two seconds.
+    pub slow_refusals: usize,
     /// When the last that was not good was given.
     pub last_not_good: Option<Duration>,
 }
@@ -62,11 +64,12 @@ impl Answers {
     fn take(&mut self, entry: &Entry, answer: &Answer) {
         let took = entry.ended.saturating_sub(entry.began);
         self.slowest = self.slowest.max(took);
-        self.slow += usize::from(took > Duration::from_secs(2));
         if answer.success().is_some() {
             self.good += 1;
             return;
         }
+        self.slowest_refusal = self.slowest_refusal.max(took);
+        self.slow_refusals += usize::from(took > Duration::from_secs(2));
         self.last_not_good = self.last_not_good.max(Some(entry.ended));
         match answer {
             Answer::Got {
@@ -92,12 +95,14 @@ impl fmt::Display for Answers {
             later,
             wrong,
             slowest,
-            slow,
+            slowest_refusal,
+            slow_refusals,
             ..
         } = self;
         write!(
             f,
-            "answers 2xx={good} 503={later} wrong={wrong:?} slowest={slowest:.1?} over_2s={slow}"
+            "answers 2xx={good} 503={later} wrong={wrong:?} slowest={slowest:.1?} \
+             slowest_refusal={slowest_refusal:.1?} refusals_over_2s={slow_refusals}"
         )
     }
 }

@@ -117,6 +117,8 @@ async fn restarts_of_postgres_lose_nothing() {
     assert_eq!(verdict.states.get("succeeded"), Some(&verdict.acknowledged));
     assert!(answers.wrong.is_empty(), "{answers}");
     assert!(answers.later > 0, "nobody noticed that Postgres was away");
+    // A second is the longest wait for a connection.
+    assert!(answers.slowest_refusal < Duration::from_secs(5), "{answers}");
     assert!(taking <= BACK && ending <= BACK, "{taking:?} {ending:?}");
     assert!(broken.is_empty(), "{broken:?}");
 }

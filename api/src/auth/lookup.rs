@@ -54,7 +54,16 @@ struct Flight {
 
 struct Landed {
     began: u64,
+    ended: u64,
     result: Result<Option<Live>, DbError>,
+}
+
+impl Landed {
+    /// Whether it answers who came at this moment. That the database was away while one waited is an answer,
+    /// too: the next read would take as long to say the same.
+    fn serves(&self, arrived: u64) -> bool {
+        self.began > arrived || (self.result.is_err() && self.ended > arrived)
+    }
 }
 
 /// A token as the cache keeps it.
@@ -93,13 +102,14 @@ impl Tokens {
         let arrived = self.moment();
         let joined = Joined::new(self, *fingerprint);
         let mut last = joined.flight.last.lock().await;
-        if let Some(landed) = last.as_ref().filter(|landed| landed.began > arrived) {
+        if let Some(landed) = last.as_ref().filter(|landed| landed.serves(arrived)) {
             return landed.result.clone();
         }
         let began = self.moment();
         let result = self.read(fingerprint).await;
         *last = Some(Landed {
             began,
+            ended: self.moment(),
             result: result.clone(),
         });
         result
@@ -222,4 +232,22 @@ pub(super) fn key(fingerprint: &Fingerprint) -> String {
         let _ = write!(key, "{byte:02x}");
     }
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_failure_is_shared_with_who_came_while_it_was_read() {
+        let landed = |result| Landed {
+            began: 5,
+            ended: 9,
+            result,
+        };
+        let revoked = landed(Ok(None));
+        assert!(revoked.serves(4) && !revoked.serves(6) && !revoked.serves(10));
+        let failed = landed(Err(DbError::Unavailable("away".to_owned())));
+        assert!(failed.serves(4) && failed.serves(6) && !failed.serves(10));
+    }
 }
