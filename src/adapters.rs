@@ -46,7 +46,11 @@ impl Adapters {
         let Some(redis) = redis else {
             return Ok(Self {
                 db,
-                events: Arc::new(MemoryEvents::default()),
+                events: Arc::new(if config.database.is_shared() {
+                    MemoryEvents::of_one_among_many()
+                } else {
+                    MemoryEvents::default()
+                }),
                 doorbell: Arc::new(MemoryDoorbell::default()),
                 cache: Arc::new(MemoryCache::default()),
                 probes,

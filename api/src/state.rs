@@ -10,7 +10,7 @@ use std::{
 use lamplighter_shared::{
     cache::Cache,
     config::Config,
-    db::{Db, position::Positions, submit::Submitter},
+    db::{Db, Dialect, position::Positions, submit::Submitter},
     events::Events,
     id::TokenId,
     key::Key,
@@ -95,7 +95,11 @@ impl App {
             create_job: compile(&create_job::body_schema(&state.config.jobs)),
             streams: StreamSlots::new(state.config.server.streams_per_owner),
             tokens: Tokens::new(state.db.clone(), state.cache.clone()),
-            request_rate: RequestRate::new(state.cache, &state.config.limits),
+            request_rate: RequestRate::new(
+                state.cache,
+                &state.config.limits,
+                state.db.dialect() == Dialect::Sqlite,
+            ),
             touched: Mutex::default(),
             stop,
             db: state.db,

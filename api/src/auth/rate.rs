@@ -22,19 +22,21 @@ pub(crate) struct RequestRate {
 }
 
 impl RequestRate {
-    pub(crate) fn new(cache: Arc<dyn Cache>, limits: &Limits) -> Self {
+    /// `alone`: whether no other process answers requests.
+    pub(crate) fn new(cache: Arc<dyn Cache>, limits: &Limits, alone: bool) -> Self {
         let per_second = limits.requests_per_second;
-        let rate = (per_second > 0.0).then(|| Rate {
+        let full = (per_second > 0.0).then(|| Rate {
             per_second,
             burst: match limits.burst {
                 0 => per_second.ceil() as u32,
                 burst => burst,
             },
         });
+        let exact = alone || cache.is_shared();
         Self {
             cache,
             alone: MemoryCache::default(),
-            rate,
+            rate: if exact { full } else { full.map(half) },
         }
     }
 
@@ -105,7 +107,7 @@ mod tests {
     use super::*;
 
     async fn let_through(cache: Arc<dyn Cache>, limits: &Limits) -> (usize, Option<ApiError>) {
-        let rate = RequestRate::new(cache, limits);
+        let rate = RequestRate::new(cache, limits, true);
         let (token, mut passed, mut refused) = (TokenId::generate(), 0, None);
         for _ in 0..100 {
             match rate.charge(token).await {

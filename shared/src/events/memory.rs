@@ -39,6 +39,8 @@ impl Default for MemoryLimits {
 /// Events of a process that is API and worker in one.
 pub struct MemoryEvents {
     limits: MemoryLimits,
+    /// Whether jobs run in other processes, too.
+    partial: bool,
     inner: Mutex<Inner>,
 }
 
@@ -75,7 +77,17 @@ impl MemoryEvents {
     pub fn new(limits: MemoryLimits) -> Self {
         Self {
             limits,
+            partial: false,
             inner: Mutex::default(),
+        }
+    }
+
+    /// For one process of several that share a database and nothing else: watchers are told to look at
+    /// the row by themselves.
+    pub fn of_one_among_many() -> Self {
+        Self {
+            partial: true,
+            ..Self::default()
         }
     }
 
@@ -219,7 +231,7 @@ impl Events for MemoryEvents {
             gap: super::gap(after, &replay),
             replay,
             more,
-            connected: true,
+            connected: !self.partial,
             live: live.subscribe(),
         }
     }

@@ -39,7 +39,7 @@ pub struct Subscription {
     /// Whether more is kept than [`REPLAY`]: subscribe again after the last of these before you go on with
     /// `live`, which would leave those out.
     pub more: bool,
-    /// Whether events between the place asked for and the replay are gone.
+    /// Whether events between the place asked for and the end of the replay are gone. Their numbers say which.
     pub gap: bool,
     /// Whether all that is published from now on comes. Where not, subscribe again in a while, and meanwhile
     /// look at the row.
@@ -49,11 +49,12 @@ pub struct Subscription {
     pub live: broadcast::Receiver<JobEvent>,
 }
 
-/// Whether the kept events do not start right after the place asked for.
+/// Whether something is missing between the place asked for and the last of the kept events.
 fn gap(after: EventId, replay: &[JobEvent]) -> bool {
-    let Some(first) = replay.first().and_then(JobEvent::id) else {
-        return false;
-    };
-    let before = if after.epoch == first.epoch { after.seq } else { 0 };
-    first.seq > before.saturating_add(1)
+    let mut last = after;
+    replay.iter().filter_map(JobEvent::id).any(|id| {
+        let before = if last.epoch == id.epoch { last.seq } else { 0 };
+        last = id;
+        id.seq > before.saturating_add(1)
+    })
 }

@@ -27,7 +27,8 @@ impl Client {
     async fn resume(&mut self, events: &dyn Events, job: JobId, what: &str) {
         loop {
             let subscription = subscribed(events, job, self.last).await;
-            let (from, mut told) = (self.last, subscription.gap);
+            let (from, told) = (self.last, subscription.gap);
+            let gaps = self.gaps;
             for event in &subscription.replay {
                 let id = event.id().expect("only numbered events are kept");
                 assert!(id > self.last, "{what}: {id} after {}", self.last);
@@ -45,11 +46,14 @@ impl Client {
                 }
                 assert_eq!(*event, output(id.epoch, id.seq), "{what}: another event's text");
                 self.gaps += usize::from(id.seq > expected);
-                // Within a replay there is no hole.
-                told = false;
                 self.last = id;
                 self.seen += 1;
             }
+            assert_eq!(
+                told,
+                self.gaps > gaps,
+                "{what}: from {from} a hole is told of that is none"
+            );
             if !subscription.more {
                 return;
             }

@@ -168,6 +168,9 @@ impl Hub {
         };
         let watched = self.lock();
         let Some(entry) = watched.get(&job) else {
+            // Left over from a watcher that was told to come again and did not. Whoever watches from now on
+            // orders so after this.
+            let _ = self.orders.send(Order::LetGo(job));
             return;
         };
         for event in wire::read_all(message.value.as_bytes().unwrap_or_default()) {
