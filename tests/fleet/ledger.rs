@@ -113,20 +113,6 @@ impl Ledger {
         faults.extend(twice.map(|(job, times)| format!("{job} ended {times} times")));
         faults
     }
-
-    /// Most runs that a worker had at the same time.
-    pub fn most_at_once(&self, worker: &str) -> usize {
-        let (mut now, mut most) = (0_usize, 0);
-        for change in self.0.iter().filter(|change| change.worker == worker) {
-            if change.is_claim() {
-                now += 1;
-                most = most.max(now);
-            } else if change.was == "processing" {
-                now = now.saturating_sub(1);
-            }
-        }
-        most
-    }
 }
 
 fn is_terminal(state: &str) -> bool {

@@ -20,3 +20,5 @@ mod signs;
 mod zombie;
 mod hang;
 mod poison;
+mod races;
+mod false_reap;
