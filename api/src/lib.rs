@@ -9,6 +9,7 @@
 
 mod state;
 mod edge;
+mod admission;
 mod observe;
 mod serve;
 mod read_limit;

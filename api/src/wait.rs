@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::state::App;
+use crate::{admission, state::App};
 
 /// How often the row is read when no event comes.
 const FALLBACK: Duration = Duration::from_secs(1);
@@ -59,6 +59,8 @@ impl Watch {
 
 /// The job when it has ended, or as it stands when the time is up or the process stops.
 pub async fn until_terminal(app: &App, mut job: Job, mut watch: Watch, limit: Duration) -> Job {
+    // Whoever waits is no load.
+    admission::give_back();
     let deadline = Instant::now() + limit;
     while !job.state.is_terminal() && Instant::now() < deadline && !app.stop.is_cancelled() {
         let look = deadline.min(Instant::now() + FALLBACK);

@@ -49,6 +49,8 @@ pub struct Server {
     pub read_timeout_seconds: u64,
     /// Open event streams of one owner.
     pub streams_per_owner: usize,
+    /// Requests in work at once; waits and open streams do not count.
+    pub max_in_flight: usize,
     /// Seconds a stop waits for work in hand.
     pub grace_seconds: u64,
     /// The key that tokens are sealed with; empty: `DATA_DIR/secret.key`.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use poem::{Endpoint, EndpointExt, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
 
-use crate::{edge::Edge, observe::Observe, openapi, state::App};
+use crate::{admission::Admission, edge::Edge, observe::Observe, openapi, state::App};
 
 /// The groups of operations.
 #[derive(Tags)]
@@ -61,6 +61,7 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
 pub(crate) fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> + 'static {
     let document = openapi::document();
     let methods = openapi::methods(&document);
+    let limit = app.config.server.max_in_flight;
     let trusted = app.config.server.trusted_proxies.clone();
     Route::new()
         .at("/openapi.json", docs::openapi())
@@ -69,6 +70,7 @@ pub(crate) fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> + 'sta
         .at("/metrics", metrics::endpoint(app.clone()))
         .nest("/", service(Some(app.clone())))
         .data(app)
+        .with(Admission { limit })
         .with(Edge { methods, trusted })
         .with(Observe)
 }

@@ -110,9 +110,9 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Whether it is ours to store.
+    /// Whether it is ours to store: nobody waits for it any more where the client has left.
     fn take(&self) -> bool {
-        !self.settled.swap(true, Ordering::AcqRel)
+        !self.settled.swap(true, Ordering::AcqRel) && !self.reply.is_closed()
     }
 }
 
@@ -123,8 +123,10 @@ const ALONE: usize = 8;
 /// Most submits waiting for a transaction; more have to wait outside.
 const QUEUE: usize = 1024;
 /// How long a submit waits on a database that others share while no transaction begins: then it is told to
-/// come again, and nothing is stored of it. A queue that moves is waited in.
+/// come again, and nothing is stored of it.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long a submit waits in a queue that moves, but slowly: more comes than can be stored.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 impl Submitter {
     /// Starts the task that commits; it ends once every clone is gone.
@@ -179,6 +181,7 @@ impl Submitter {
         tokio::select! {
             result = queued => return result,
             () = self.stalled(patience) => {}
+            () = sleep(LONGEST_WAIT) => {}
         }
         if settled.swap(true, Ordering::AcqRel) {
             // A transaction has it, and has a limit of its own.

@@ -90,6 +90,7 @@ metrics_table! {
     REAPED_JOBS = "reaped_jobs_total", COUNTER, "Jobs that this process took from lost workers or that waited too long, by where they stand now.";
     HTTP_REQUESTS = "http_requests_total", COUNTER, "Answered requests, by operation and status.";
     HTTP_REQUEST = "http_request_seconds", REQUESTS, "From the head of a request to the head of its answer, by operation.";
+    REQUESTS_SHED = "requests_shed_total", BARE, "Requests that were told to come again because too many were in work.";
     DOORBELLS = "doorbells_total", COUNTER, "Doorbells, by result.";
     EVENTS_DROPPED = "events_dropped_total", BARE, "Events of jobs that were given up because their carrier was away or slow.";
     TOKEN_CACHE = "token_cache_total", COUNTER, "Looks for a token in the cache, by result.";
