@@ -37,9 +37,11 @@ pub async fn heartbeat(
     let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
     let sql = format!(
         "UPDATE jobs SET lease_until = {{now}} + $2, suspect_at = NULL
-         WHERE id IN (SELECT id FROM jobs WHERE boot = $1 AND state = 'processing' AND (id, epoch) IN (VALUES {})
-                      ORDER BY id {{for_update}})
+         WHERE id IN (SELECT id FROM jobs WHERE boot = $1 AND state = 'processing' AND id IN ({})
+                        AND (id, epoch) IN (VALUES {}) ORDER BY id {{for_update}})
          RETURNING id, epoch, cancel_requested_at",
+        // SQLite looks rows up by a column, and not by half of a pair.
+        firsts(runs.len(), 2),
         pairs(runs.len(), 2)
     );
     let values: Vec<Value> = [boot.into(), lease.into()]
@@ -83,6 +85,12 @@ pub async fn cancel_requested(db: &Db, runs: &[(JobId, i64)]) -> Result<Vec<JobI
 fn pairs(count: usize, before: usize) -> String {
     let pair = |i: usize| format!("(${}, ${})", before + 2 * i + 1, before + 2 * i + 2);
     (0..count).map(pair).collect::<Vec<_>>().join(", ")
+}
+
+/// `$3, $5`: the first of each of those pairs.
+fn firsts(count: usize, before: usize) -> String {
+    let first = |i: usize| format!("${}", before + 2 * i + 1);
+    (0..count).map(first).collect::<Vec<_>>().join(", ")
 }
 
 fn pair_values(runs: &[(JobId, i64)]) -> impl Iterator<Item = Value> {

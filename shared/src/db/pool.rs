@@ -259,6 +259,11 @@ fn postgres_options(url: &str, options: &DbOptions) -> ConnectOptions {
         ("tcp_user_timeout", "10s".to_owned()),
         // An answered commit survives a power cut, whatever the server's default is.
         ("synchronous_commit", "on".to_owned()),
+        // Every statement here has an index in the order it needs. Left to statistics, which are a minute old
+        // or more, Postgres takes a queue that has just filled for an empty one and reads all of it.
+        ("enable_seqscan", "off".to_owned()),
+        ("enable_bitmapscan", "off".to_owned()),
+        ("jit", "off".to_owned()),
     ];
     let name = options.name.clone();
     let mut connect = ConnectOptions::new(url);

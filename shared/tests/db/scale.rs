@@ -45,15 +45,23 @@ struct Loaded {
     /// The same, where Postgres writes down what each statement did.
     explained: Db,
     name: String,
+    surprised: bool,
 }
 
 impl Loaded {
-    async fn new(server: &Postgres, rows: usize) -> Self {
+    /// With `surprised`, Postgres believes that the tables are empty, as it may for a minute.
+    async fn new(server: &Postgres, rows: usize, surprised: bool) -> Self {
         let (name, url) = server.create_database();
         let plain = Db::connect(&url).await.expect("connect");
         plain.migrate().await.expect("migrate");
+        if surprised {
+            server.query(&name, "ALTER TABLE jobs SET (autovacuum_enabled = off)");
+            server.query(&name, "ANALYZE");
+        }
         for statement in load(rows) {
-            server.query(&name, &statement);
+            if !(surprised && statement.contains("ANALYZE")) {
+                server.query(&name, &statement);
+            }
         }
         let explain = "options[session_preload_libraries]=auto_explain&options[auto_explain.log_min_duration]=0\
             &options[auto_explain.log_analyze]=on&options[auto_explain.log_buffers]=on\
@@ -63,6 +71,7 @@ impl Loaded {
             plain,
             explained,
             name,
+            surprised,
         }
     }
 }
@@ -216,7 +225,9 @@ async fn costs<const N: usize>(server: &Postgres, loaded: [&Loaded; N]) -> [BTre
     let mut all = [const { BTreeMap::new() }; N];
     for ((loaded, times), costs) in loaded.iter().zip(times).zip(&mut all) {
         // Rounds leave dead rows, as life does; a vacuum comes by now and then, as in life.
-        server.query(&loaded.name, "VACUUM ANALYZE jobs");
+        if !loaded.surprised {
+            server.query(&loaded.name, "VACUUM ANALYZE jobs");
+        }
         let hot = Hot::new(&loaded.explained, owner);
         // The first time a connection looks up what the tables are.
         hot.round(&mut |_, _| {}).await;
@@ -275,33 +286,37 @@ fn rows(unless_said: usize) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_rows_slow_nothing() {
-    let (server, rows) = (server(), rows(200_000));
+    let (server, rows) = (server(), rows(100_000));
     let begin = Instant::now();
-    let (small, large) = (Loaded::new(&server, 1000).await, Loaded::new(&server, rows).await);
-    println!("loaded 2 × {rows} rows in {:?}", begin.elapsed());
-    let [few, many] = costs(&server, [&small, &large]).await;
+    let small = Loaded::new(&server, 1000, false).await;
+    let large = Loaded::new(&server, rows, false).await;
+    let surprised = Loaded::new(&server, rows / 2, true).await;
     println!(
-        "{:34} {:>8} {:>8}   {:>9} {:>9} ratio",
-        "", "pages", "of many", "time", "of many"
+        "{rows} rows that wait and {rows} that have ended, loaded in {:?}",
+        begin.elapsed()
+    );
+    let [few, many, surprise] = costs(&server, [&small, &large, &surprised]).await;
+    println!(
+        "{:34} pages: of 1000, of many, of some that nobody expected; times and the ratio of the first two",
+        ""
     );
     let mut wrong = Vec::new();
     for (name, few) in &few {
-        let many = &many[name];
+        let (many, surprise) = (&many[name], &surprise[name]);
         println!(
-            "{name:34} {:>8} {:>8}   {:>7.2}ms {:>7.2}ms {:.2}{}",
+            "{name:34} {:>6} {:>6} {:>6}   {:>7.2} {:>7.2} {:>7.2} ms {:.2}",
             few.pages,
             many.pages,
+            surprise.pages,
             few.median.as_secs_f64() * 1000.0,
             many.median.as_secs_f64() * 1000.0,
+            surprise.median.as_secs_f64() * 1000.0,
             many.median.as_secs_f64() / few.median.as_secs_f64(),
-            if many.whole_table {
-                " reads the whole table"
-            } else {
-                ""
-            }
         );
         // Trees are a level or two higher; nothing else may grow.
-        if many.whole_table || many.pages > few.pages * 2 + 40 {
+        let grows = |cost: &Cost| cost.whole_table || cost.pages > few.pages * 2 + 40;
+        // Which of two indices is the better one for this list, only statistics can tell.
+        if grows(many) || (grows(surprise) && *name != "list of both") {
             wrong.push(*name);
         }
     }
@@ -314,7 +329,7 @@ async fn many_rows_slow_nothing() {
 async fn many_claims_slow_no_claim() {
     const PART: usize = 10;
     let (server, rows) = (server(), rows(20_000));
-    let loaded = Loaded::new(&server, rows).await;
+    let loaded = Loaded::new(&server, rows, false).await;
     // Nobody sweeps: the worst case between two sweeps.
     server.query(&loaded.name, "ALTER TABLE jobs SET (autovacuum_enabled = off)");
     let me = worker("w");
@@ -349,7 +364,7 @@ async fn many_claims_slow_no_claim() {
     println!(
         "{rows} claims of 50 without a vacuum; pages of one claim and median of 50, by tenth: {parts:?}"
     );
-    let hot = server.query(&loaded.name, "SELECT pg_stat_force_next_flush(); SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname IN ('jobs', 'lanes', 'queues') ORDER BY relname");
+    let hot = server.query(&loaded.name, "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname IN ('jobs', 'lanes', 'queues') ORDER BY relname");
     println!("updates and, of those, in place (jobs, lanes, queues): {hot:?}");
     let (first, last) = (parts[1].0, parts[PART - 1].0);
     assert!(
