@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use lamplighter_shared::{
     cache::{Cache, MemoryCache, Redis, RedisCache},
     config::Config,
-    db::{Db, DbError, retention},
+    db::{Db, DbError, DbOptions, retention},
     events::{Events, MemoryEvents, RedisEvents},
     lifecycle::Lifecycle,
     queue::{Doorbell, MemoryDoorbell, RedisDoorbell},
@@ -133,7 +133,11 @@ pub async fn database(config: &Config) -> Result<Db, Failure> {
 }
 
 async fn connect(config: &Config) -> Result<Db, DbError> {
-    let db = Db::connect(&config.database.url).await?;
+    let options = DbOptions {
+        timeout: Duration::from_secs_f64(config.database.timeout_seconds),
+        ..DbOptions::default()
+    };
+    let db = Db::connect_with(&config.database.url, &options).await?;
     db.ping().await?;
     Ok(db)
 }

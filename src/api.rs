@@ -51,8 +51,9 @@ pub fn state(
     lifecycle: &Lifecycle,
 ) -> ApiState {
     let idempotency = Duration::from_secs(config.jobs.idempotency_seconds);
+    let grouped = config.database.group_commit;
     ApiState {
-        submitter: Submitter::start(adapters.db.clone(), lifecycle, idempotency),
+        submitter: Submitter::start_with(adapters.db.clone(), lifecycle, idempotency, grouped),
         events: adapters.events.clone(),
         doorbell: adapters.doorbell.clone(),
         cache: adapters.cache.clone(),
