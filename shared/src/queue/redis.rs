@@ -25,7 +25,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Doorbell, Listener};
 use crate::{
-    cache::redis::{Backoff, Link, PREFIX, Redis, RedisError, say},
+    cache::redis::{Backoff, Link, PREFIX, Redis, RedisError, Seldom, say},
     id::JobId,
     lifecycle::Lifecycle,
 };
@@ -42,6 +42,8 @@ const BLOCK: Duration = Duration::from_secs(2);
 const ANSWER_LIMIT: Duration = Duration::from_millis(3500);
 /// Commands of the reader that answer at once.
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
+
+static SELDOM: Seldom = Seldom::new();
 
 /// Doorbells of a fleet.
 pub struct RedisDoorbell {
@@ -106,7 +108,9 @@ impl RedisDoorbell {
         let attempt = async {
             match add(&key).await {
                 Err(RedisError::Refused(error)) => {
-                    tracing::warn!(key, error, "a stream of doorbells is made anew");
+                    if SELDOM.is_due() {
+                        tracing::warn!(key, error, "a stream of doorbells is made anew");
+                    }
                     self.redis
                         .call(RING_LIMIT, "DEL", vec![key.as_str().into()])
                         .await?;

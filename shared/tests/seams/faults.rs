@@ -254,6 +254,15 @@ async fn a_network_that_swallows_resets_or_refuses_is_survived() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_server_is_survived() {
+    let mut scene = Scene::start(redis::Options::default(), false).await;
+    scene.server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    scene.calls_are_bounded("full").await;
+    scene.server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    scene.heard_again("full").await;
+}
+
 #[tokio::test]
 async fn a_redis_that_is_not_there_costs_nothing_and_is_found_when_it_comes() {
     let mut server = redis::Redis::start();

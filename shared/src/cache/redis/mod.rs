@@ -10,7 +10,7 @@ mod store;
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -61,7 +61,7 @@ impl From<fred::error::Error> for RedisError {
     fn from(error: fred::error::Error) -> Self {
         use fred::error::ErrorKind as Kind;
         let details = error.details();
-        // Said by a server that starts, or that just lost its place: it will pass.
+        // Said by a server that starts, just lost its place, or has no room: it will pass.
         let passes = [
             "LOADING",
             "READONLY",
@@ -69,6 +69,9 @@ impl From<fred::error::Error> for RedisError {
             "CLUSTERDOWN",
             "TRYAGAIN",
             "BUSY ",
+            "OOM",
+            "MISCONF",
+            "NOREPLICAS",
         ];
         let connection = matches!(
             error.kind(),
@@ -87,6 +90,25 @@ impl From<fred::error::Error> for RedisError {
         } else {
             Self::Refused(error.to_string())
         }
+    }
+}
+
+/// Lets a log line through now and then: what is refused once is refused thousands of times.
+pub(crate) struct Seldom(Mutex<Option<Instant>>);
+
+impl Seldom {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Whether it is time for another one: at most every 10 s.
+    pub(crate) fn is_due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| last.elapsed() > Duration::from_secs(10));
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{key, wire};
 use crate::{
-    cache::redis::{Redis, RedisError, Script},
+    cache::redis::{Redis, RedisError, Script, Seldom},
     event::JobEvent,
     events::MemoryLimits,
     id::JobId,
@@ -34,6 +34,7 @@ const RUNNING: Duration = Duration::from_secs(3600);
 /// A pause after a failure, so that it is not repeated at full speed.
 const REST: Duration = Duration::from_millis(50);
 
+static SELDOM: Seldom = Seldom::new();
 static PUBLISH: Script = Script::new(include_str!("publish.lua"));
 
 /// Events of one job, in order.
@@ -154,7 +155,9 @@ impl Outbox {
                 Ok((_, Ok(_), _)) | Err(_) => {}
                 Ok((at, Err(RedisError::Unavailable(_)), batch)) => failed.push((at, batch)),
                 Ok((_, Err(error), batch)) => {
-                    tracing::warn!(%error, job = %batch.job, "events were refused by Redis");
+                    if SELDOM.is_due() {
+                        tracing::warn!(%error, job = %batch.job, "events were refused by Redis");
+                    }
                     dropped(batch.events.len());
                 }
             }
