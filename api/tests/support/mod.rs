@@ -78,6 +78,15 @@ impl World {
             .await
             .expect("a database");
         db.migrate().await.expect("migrated");
+        Self::build(db, folder, change).await
+    }
+
+    /// A world on this database, which is up to date.
+    pub async fn on(db: Db) -> Self {
+        Self::build(db, tempfile::tempdir().expect("a folder"), |_| {}).await
+    }
+
+    async fn build(db: Db, folder: tempfile::TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let lifecycle = Lifecycle::default();
         let events = Arc::new(MemoryEvents::default());
         let mut config = Config::default();
