@@ -285,3 +285,52 @@ fn postgres_options(url: &str, options: &DbOptions) -> ConnectOptions {
         });
     connect
 }
+
+#[cfg(test)]
+mod tests {
+    use lamplighter_testkit::postgres::Postgres;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sessions_have_the_limits_they_should_have() {
+        let (_, url) = Postgres::shared().create_database();
+        let pool = Pool::postgres(&url, &DbOptions::default())
+            .await
+            .expect("connected");
+        let settings = [
+            ("statement_timeout", "5s"),
+            ("lock_timeout", "2s"),
+            ("idle_in_transaction_session_timeout", "2s"),
+            ("tcp_user_timeout", "10000"),
+            ("synchronous_commit", "on"),
+            ("application_name", "lamplighter"),
+            ("enable_seqscan", "off"),
+            ("enable_bitmapscan", "off"),
+            ("jit", "off"),
+        ];
+        for (name, wanted) in settings {
+            let statement = Statement::from_string(DbBackend::Postgres, format!("SHOW {name}"));
+            let row = pool.query_one_raw(statement).await.expect(name).expect("a row");
+            assert_eq!(row.try_get::<String>("", name).expect("text"), wanted, "{name}");
+        }
+    }
+
+    /// Only the generation that hung is replaced, and only once.
+    #[tokio::test]
+    async fn connections_are_replaced_once_for_everybody_who_waited() {
+        let (_, url) = Postgres::shared().create_database();
+        let options = DbOptions {
+            timeout: Duration::from_millis(200),
+            ..DbOptions::default()
+        };
+        let pool = Pool::postgres(&url, &options).await.expect("connected");
+        let hang = || pool.within(std::future::pending::<Result<(), DbErr>>());
+        let (a, b, c) = tokio::join!(hang(), hang(), hang());
+        assert!(a.is_err() && b.is_err() && c.is_err());
+        assert_eq!(pool.current().number, 1);
+        pool.execute_unprepared("SELECT 1")
+            .await
+            .expect("the new ones work");
+    }
+}

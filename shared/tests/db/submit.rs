@@ -305,3 +305,29 @@ async fn a_key_in_another_transaction_is_in_flight() {
     txn.rollback().await.expect("rollback");
     w.assert_lanes_true().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn without_group_commit_each_job_has_a_transaction_of_its_own() {
+    const JOBS: usize = 100;
+    for_each_database(async |w| {
+        let owner = w.user().await;
+        let alone = Submitter::start_with(w.db.clone(), &Lifecycle::default(), KEY_TTL, false);
+        let mut tasks = JoinSet::new();
+        for _ in 0..JOBS {
+            let alone = alone.clone();
+            tasks.spawn(async move { alone.submit(job(owner)).await });
+        }
+        for result in tasks.join_all().await {
+            assert!(matches!(result, Ok(Submitted::Created(_))), "{result:?}");
+        }
+        let ranks = w.number("SELECT count(DISTINCT rank) FROM jobs").await;
+        assert_eq!(ranks, JOBS as i64, "{}: the lane was counted on by each", w.name);
+        if w.name == "postgres" {
+            let transactions = w
+                .number("SELECT count(DISTINCT xmin::text)::bigint FROM jobs")
+                .await;
+            assert_eq!(transactions, JOBS as i64, "each had its own");
+        }
+    })
+    .await;
+}
