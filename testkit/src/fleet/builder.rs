@@ -155,7 +155,7 @@ impl Builder {
             .tempdir()
             .expect("a temporary folder");
         let postgres = match &self.postgres {
-            Some(options) => Cluster::Own(Postgres::start_with(options)),
+            Some(options) => Cluster::Own(Box::new(Postgres::start_with(options))),
             None => Cluster::Shared(Postgres::shared()),
         };
         let redis = self.redis.clone().map(Redis::start_with);

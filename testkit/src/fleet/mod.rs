@@ -54,7 +54,7 @@ pub struct Fleet {
 /// Where the database is.
 #[derive(Debug)]
 enum Cluster {
-    Own(Postgres),
+    Own(Box<Postgres>),
     /// A database of its own in the server that all tests of the process share.
     Shared(&'static Postgres),
 }

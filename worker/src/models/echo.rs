@@ -63,11 +63,14 @@ impl Behaviour {
         if self.panic {
             panic!("a job asked for it");
         }
-        while self.hang || self.spin {
-            // Parking may end by itself; this must not.
-            if self.spin {
+        if self.spin {
+            loop {
                 std::hint::spin_loop();
-            } else {
+            }
+        }
+        if self.hang {
+            // Parking may end by itself; this must not.
+            loop {
                 thread::park();
             }
         }
