@@ -254,3 +254,50 @@ async fn queues_and_workers_say_what_is() {
     let refused = refused.expect("the program starts");
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("admin"));
 }
+
+#[tokio::test]
+async fn a_job_goes_where_its_model_is_in_memory() {
+    const EACH: u64 = 100 << 20;
+    let entry = |id| {
+        format!(
+            "[[model]]\nid = \"{id}\"\ntask = \"echo\"\nfamily = \"echo\"\n[model.limits]\nmemory_bytes = {EACH}\n"
+        )
+    };
+    // Each has room for one of two: the first has `a`, the other `b`.
+    let one = "LAMPLIGHTER_WORKER__MEMORY_BYTES";
+    let fleet = Fleet::builder(PROGRAM)
+        .apis(1)
+        .workers(2)
+        .models(["a", "b"])
+        .catalogue(&(entry("a") + &entry("b")))
+        .config(CONFIG)
+        .env(one, (EACH + 1).to_string())
+        .start()
+        .await;
+    let api = fleet.api(0);
+    let submit = async |model: &str| {
+        let done = api
+            .wait(&api.post_job(&json!({"model": model, "input": {}})).await)
+            .await;
+        assert_eq!(
+            (&done["status"], &done["attempt"]),
+            (&json!("succeeded"), &json!(1)),
+            "{done}"
+        );
+        done["worker"].as_str().expect("it ran somewhere").to_owned()
+    };
+    let began = Instant::now();
+    let first = submit("b").await;
+    let loaded = began.elapsed();
+    let (mut last, mut moves) = (["", &first].map(str::to_owned), 0);
+    for _ in 0..20 {
+        for (model, before) in ["a", "b"].iter().zip(&mut last) {
+            let place = submit(model).await;
+            moves += u32::from(!before.is_empty() && *before != place);
+            *before = place;
+        }
+    }
+    println!("scenario=places first={first} after={loaded:?} jobs=40 moves={moves} last={last:?}");
+    // On a machine that stands still for a quarter of a second, one may move.
+    assert!(moves <= 4, "each model stays where it is: {moves} moves");
+}

@@ -1,12 +1,16 @@
 //! Looks for jobs of a model that is not in memory: nobody claims them, and somebody has to say that the
 //! model is wanted. While the model is in memory, its feeder looks, and the scout rests.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use lamplighter_shared::db::queues;
+use lamplighter_shared::db::{DbError, queues, workers};
+use rand::RngExt;
 use tokio::{sync::watch, time::sleep};
 
 use crate::{claim::look_again_in, context::Context, duty::Duty, seat::Door};
+
+/// A job that others could take is left to them for so long, before memory is made free for it.
+const OTHERS_FIRST: Duration = Duration::from_millis(250);
 
 /// What the scout of a model works with.
 pub struct Scout {
@@ -40,7 +44,7 @@ impl Scout {
             {
                 return;
             }
-            let waits = match queues::has_work(&self.context.db, &self.model).await {
+            let waits = match self.needed().await {
                 Ok(waits) => {
                     self.context.liveness.database_answered();
                     self.waiting.send_replace(waits);
@@ -61,4 +65,52 @@ impl Scout {
             }
         }
     }
+
+    /// Whether a job waits that nobody else is about to take: a worker that has the model in memory heard
+    /// the same bell, and takes it within milliseconds unless it is full; one load of a model is enough for
+    /// one job.
+    async fn needed(&self) -> Result<bool, DbError> {
+        if !self.has_work(Duration::ZERO).await? {
+            return Ok(false);
+        }
+        match self.elsewhere().await? {
+            Elsewhere::Nobody => return Ok(true),
+            Elsewhere::Loading => return Ok(false),
+            Elsewhere::Ready => return self.has_work(OTHERS_FIRST).await,
+            Elsewhere::Unloaded => {
+                // All of them have just asked the same.
+                let part = rand::rng().random_range(0.0..1.0);
+                sleep(OTHERS_FIRST.mul_f64(part)).await;
+                if self.elsewhere().await? != Elsewhere::Unloaded {
+                    // The next look tells whether one more is needed.
+                    return Ok(false);
+                }
+            }
+        }
+        self.has_work(Duration::ZERO).await
+    }
+
+    async fn has_work(&self, waited: Duration) -> Result<bool, DbError> {
+        queues::has_work(&self.context.db, &self.model, waited).await
+    }
+
+    /// How far the model is on other workers. On this one it is not in memory.
+    async fn elsewhere(&self) -> Result<Elsewhere, DbError> {
+        let states = workers::model_states(&self.context.db).await?;
+        Ok(match states.get(&*self.model) {
+            Some(state) if state.status == "ready" => Elsewhere::Ready,
+            Some(state) if state.status == "loading" => Elsewhere::Loading,
+            Some(state) if state.workers > 1 => Elsewhere::Unloaded,
+            _ => Elsewhere::Nobody,
+        })
+    }
+}
+
+/// How far a model is on other workers, at best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Elsewhere {
+    Nobody,
+    Unloaded,
+    Loading,
+    Ready,
 }

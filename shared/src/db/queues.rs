@@ -1,7 +1,10 @@
 //! The queues as an operator sees them: how much waits for each model, how long, and how fast it is
 //! worked off. Counts come from the lanes, so a million waiting jobs cost no more than ten.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     Db, DbError,
@@ -116,15 +119,17 @@ pub async fn service_rate(db: &Db, model: &str) -> Result<Option<f64>, DbError> 
         .map(|since| done as f64 * 1000.0 / ((now - since).max(100) as f64)))
 }
 
-/// Whether a job waits for the model that could be claimed now. Cheap: it looks at the head only.
+/// Whether a job waits for the model that could be claimed now, and could have been for as long as
+/// `waited`. Cheap: it looks at the head, as a rule.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn has_work(db: &Db, model: &str) -> Result<bool, DbError> {
+pub async fn has_work(db: &Db, model: &str, waited: Duration) -> Result<bool, DbError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM jobs j WHERE j.model = $1 AND j.state = 'queued'
-        AND (j.run_at <= {now} OR j.run_at <= j.created_at) AND j.start_deadline > {now}
+        AND (j.run_at <= {now} - $2 OR (j.run_at <= j.created_at AND $2 = 0)) AND j.start_deadline > {now}
         AND j.cancel_requested_at IS NULL) AS waits";
-    match db.query_one(sql, vec![model.into()]).await? {
+    let waited = i64::try_from(waited.as_millis()).unwrap_or(i64::MAX);
+    match db.query_one(sql, vec![model.into(), waited.into()]).await? {
         Some(row) => Ok(row.try_get("", "waits")?),
         None => Ok(false),
     }

@@ -1,6 +1,6 @@
 //! Workers and what admins ask of them, and the queues as an operator sees them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use lamplighter_shared::{
     db::{
@@ -229,11 +229,21 @@ async fn a_queue_says_how_deep_how_old_and_how_fast() {
 #[tokio::test]
 async fn work_is_what_could_be_claimed() {
     for_each_database(async |w| {
-        let there = async || queues::has_work(&w.db, MODEL).await.expect("asked");
+        let waited = async |ms| {
+            let time = Duration::from_millis(ms);
+            queues::has_work(&w.db, MODEL, time).await.expect("asked")
+        };
+        let there = async || waited(0).await;
         assert!(!there().await);
         let first = w.submit(job(w.user().await)).await;
         assert!(there().await);
-        assert!(!queues::has_work(&w.db, "other").await.expect("asked"));
+        let other = queues::has_work(&w.db, "other", Duration::ZERO).await;
+        assert!(!other.expect("asked"));
+        assert!(!waited(250).await, "it came just now");
+        w.clock.advance(249);
+        assert!(!waited(250).await);
+        w.clock.advance(1);
+        assert!(waited(250).await);
         jobs::cancel(&w.db, first.owner, first.id).await.expect("cancel");
         assert!(!there().await);
         let me = worker("a");

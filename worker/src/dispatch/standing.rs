@@ -91,10 +91,13 @@ impl Dispatcher {
             (_, Door::TooLarge) => self.set_status(ModelStatus::Failed, Some(self.seat.too_large())),
             (Duty::Unknown, Door::Out) => {}
             (Duty::Serve, Door::Out) => {
-                self.set_status(ModelStatus::Unloaded, None);
                 if self.wish {
                     self.seat.wish(true);
+                    if *self.door.borrow_and_update() == Door::In {
+                        return true;
+                    }
                 }
+                self.set_status(ModelStatus::Unloaded, None);
             }
             (_, Door::Out) => {
                 self.seat.wish(false);
