@@ -22,3 +22,8 @@ mod hang;
 mod poison;
 mod races;
 mod false_reap;
+mod fault_points;
+mod idempotency;
+mod duplicate_doorbells;
+mod burst;
+mod rolling_restart;
