@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{Connection, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 /// A SQLite database with one small table, as durable as the server's (WAL, synchronous FULL).
 pub struct Commits(SqliteConnection);
@@ -29,6 +29,37 @@ impl Commits {
             .await
             .map_err(io::Error::other)?;
         sqlx::query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")
+            .execute(&mut connection)
+            .await
+            .map_err(io::Error::other)?;
+        Ok(Self(connection))
+    }
+
+    /// Inserts one small row in a transaction of its own; how long until it was durable.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn one(&mut self) -> io::Result<Duration> {
+        let started = Instant::now();
+        sqlx::query("INSERT INTO notes (text) VALUES ('a small row of a hundred bytes or so')")
+            .execute(&mut self.0)
+            .await
+            .map_err(io::Error::other)?;
+        Ok(started.elapsed())
+    }
+}
+
+/// A Postgres database with one small table, reached over one connection.
+pub struct PostgresCommits(PgConnection);
+
+impl PostgresCommits {
+    /// Connects, and makes the table.
+    ///
+    /// # Errors
+    /// Where the database can't be reached, or is used for this already.
+    pub async fn open(url: &str) -> io::Result<Self> {
+        let mut connection = PgConnection::connect(url).await.map_err(io::Error::other)?;
+        sqlx::query("CREATE TABLE notes (id bigserial PRIMARY KEY, text text NOT NULL)")
             .execute(&mut connection)
             .await
             .map_err(io::Error::other)?;

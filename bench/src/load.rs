@@ -22,14 +22,46 @@ pub struct Load {
     pub each: Vec<Duration>,
 }
 
+/// Who is asked, and as whom.
+pub struct Target {
+    /// `HOST:PORT` of each API; clients take them in turns.
+    pub addresses: Vec<String>,
+    /// The token.
+    pub token: String,
+}
+
+impl From<&Server> for Target {
+    fn from(server: &Server) -> Self {
+        Self {
+            addresses: vec![server.address()],
+            token: server.token().to_owned(),
+        }
+    }
+}
+
+impl Target {
+    /// Connections of `count` clients.
+    ///
+    /// # Errors
+    /// Where nobody listens there.
+    pub async fn clients(&self, count: usize) -> io::Result<Vec<Client>> {
+        let addresses = self.addresses.iter().cycle().take(count);
+        try_join_all(addresses.map(|address| Client::connect(address, &self.token))).await
+    }
+}
+
 /// Has `clients` clients submit `jobs` (JSON texts) with this preference. Their connections are made
 /// before the time runs.
 ///
 /// # Errors
 /// Where a connection breaks, or a job is not accepted.
-pub async fn submit(server: &Server, clients: usize, jobs: &[String], prefer: &str) -> io::Result<Load> {
-    let (address, token) = (server.address(), server.token().to_owned());
-    let clients = try_join_all((0..clients).map(|_| Client::connect(&address, &token))).await?;
+pub async fn submit(
+    target: impl Into<Target>,
+    clients: usize,
+    jobs: &[String],
+    prefer: &str,
+) -> io::Result<Load> {
+    let clients = target.into().clients(clients).await?;
     let next = Cell::new(0);
     let done = RefCell::new(Vec::with_capacity(jobs.len()));
     let started = Instant::now();

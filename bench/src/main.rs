@@ -1,7 +1,8 @@
 //! Measures Lamplighter against yardsticks of the same run: what is compared stands side by side, on the
 //! same machine, in turns. The figures of a run come out as the table that RESULTS.md keeps.
 //!
-//! Start with [`batching`] (the platform against its own runner), then [`latency`], [`idle`] and [`queue`].
+//! Start with [`batching`] (the platform against its own runner), then [`latency`], [`idle`] and [`queue`];
+//! all that in one process on SQLite. [`fleet`] measures the distributed platform.
 //! Not here: tests. Nothing of this fails a build, since a busy machine would.
 
 mod batching;
@@ -14,10 +15,11 @@ mod commits;
 mod idle;
 mod process;
 mod queue;
+mod fleet;
 mod report;
 mod stats;
 
-use std::{fs, io, path::PathBuf, process::ExitCode};
+use std::{fs, io, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
@@ -52,6 +54,14 @@ enum What {
     Idle,
     /// The queue's statements with few and many jobs waiting.
     Queue,
+    /// Two APIs and two workers on Postgres: jobs a second, with Redis and without.
+    Fleet,
+    /// Claims and submits on Postgres with a thousand and with a million jobs waiting; Redis' memory.
+    Flatness,
+    /// Submitting to two APIs, with group commit and without.
+    Submit,
+    /// From the request to the claim when the fleet is idle, against durable commits.
+    Doorbell,
 }
 
 // One thread: the clients should take little from the two processors of a small machine.
@@ -112,6 +122,20 @@ async fn measure(cli: Cli) -> io::Result<Report> {
     if wanted(What::Queue) {
         let waiting: &[usize] = if cli.quick { &[1000] } else { &[1000, 100_000] };
         queue::measure(waiting, if cli.quick { 5 } else { 40 }, &mut report).await?;
+    }
+    if wanted(What::Doorbell) {
+        fleet::doorbell::measure(&program, if cli.quick { 50 } else { 500 }, &mut report).await?;
+    }
+    if wanted(What::Submit) {
+        fleet::submit::measure(&program, if cli.quick { 200 } else { 5000 }, &mut report).await?;
+    }
+    if wanted(What::Fleet) {
+        let seconds = if cli.quick { 4 } else { 20 };
+        fleet::throughput::measure(&program, Duration::from_secs(seconds), &mut report).await?;
+    }
+    if wanted(What::Flatness) {
+        let (rows, rounds) = if cli.quick { (20_000, 20) } else { (1_000_000, 300) };
+        fleet::flatness::measure(rows, rounds, &mut report).await?;
     }
     report.note(
         "Load average (1 min) before and after",

@@ -1,0 +1,44 @@
+//! The distributed platform: processes of their own for API and workers, a Postgres whose commits reach the
+//! disk, and a Redis, all private to the run.
+//!
+//! Start with [`throughput`], then [`doorbell`], [`submit`] and [`flatness`]; [`watch`] is how a measurement
+//! hears of a claim. Not here: faults; those are tests.
+
+pub mod doorbell;
+pub mod flatness;
+pub mod submit;
+pub mod throughput;
+mod watch;
+
+use std::path::Path;
+
+use lamplighter_testkit::{
+    fleet::{Builder, Fleet},
+    postgres,
+};
+
+use crate::load::Target;
+
+const ECHO: &str = r#"{"model":"echo","input":{"text":"hello"}}"#;
+
+/// A durable Postgres with room for what is measured: Debian's defaults are for machines of long ago.
+fn durable() -> postgres::Options {
+    let settings = ["shared_buffers=1GB", "max_wal_size=4GB"];
+    postgres::Options {
+        fsync: true,
+        settings: settings.map(str::to_owned).to_vec(),
+    }
+}
+
+/// A fleet of two APIs and two workers with servers of its own.
+fn builder(program: &Path) -> Builder {
+    Fleet::builder(program).own_postgres(durable()).alone()
+}
+
+/// All APIs of a fleet, as its owner.
+fn target(fleet: &Fleet) -> Target {
+    Target {
+        addresses: fleet.apis.iter().map(|api| api.address()).collect(),
+        token: fleet.token().to_owned(),
+    }
+}
