@@ -191,3 +191,61 @@ fn body(phase: &str, number: usize, mut input: Value) -> Value {
     input["sleep_ms"] = 50.into();
     json!({"model": "echo", "input": input, "metadata": {"phase": phase}, "timeout": {"run_seconds": 2}})
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r12_a_runner_killed_in_its_batch_costs_no_member_its_result() {
+    let mut trial = Trial::begin("R12 killed batches of a real model", |builder| {
+        builder.models(["minilm"])
+    })
+    .await;
+    let sql = trial.fleet.sql();
+    ledger::keep(&sql).await;
+    let (jobs, kills) = sized((24, 2), (400, 2));
+    let texts: Vec<String> = (0..4)
+        .map(|n| format!("sentence {n}: all work and no play"))
+        .collect();
+    let load = Load {
+        watched: 0.0,
+        ..Load::new(trial.fleet.all_apis(), jobs, 1_000.0, trial.scenario.seed())
+    };
+    let submit = load.run(
+        trial.history.clone(),
+        move |_, _| json!({"model": "minilm", "input": {"texts": texts}, "metadata": {"phase": "batch"}}),
+    );
+    let submit = tokio::spawn(submit);
+    // No job can meet three: that would be its end.
+    for _ in 0..kills {
+        let running = "SELECT count(*) FROM jobs WHERE state = 'processing'";
+        let begun = Ledger::read(&sql).await.claims().count();
+        until("a batch runs", async || {
+            let more = Ledger::read(&sql).await.claims().count() > begun;
+            (more && sql.number(running).await > 0).then_some(())
+        })
+        .await;
+        trial.history.fault("kill all runners");
+        trial.fleet.workers.iter().for_each(|worker| {
+            worker.kill_runners();
+        });
+    }
+    submit.await.expect("the load ends well");
+    let verdict = trial.settle(Duration::from_secs(60)).await;
+    let ledger = Ledger::read(&sql).await;
+    let done = Phase::of(&sql, "batch").await;
+    let outputs = "SELECT count(DISTINCT round((output::json -> 'embeddings' -> 0 ->> 0)::numeric, 4)) FROM job_payloads";
+    let different = sql.number(outputs).await;
+    trial.scenario.report(&format_args!(
+        "{verdict} kills {kills} of all runners; most runs of one {}; different results of equal inputs {}",
+        done.most_attempts(),
+        different - 1,
+    ));
+    verdict.assert_clean();
+    assert!(ledger.faults().is_empty(), "{:?}", ledger.faults());
+    assert_eq!(done.count("succeeded", ""), jobs, "{done:?}");
+    let back = ledger
+        .0
+        .iter()
+        .any(|c| c.was == "processing" && c.became == "queued");
+    assert!(back, "the kills met nobody");
+    assert!(done.most_attempts() <= 1 + kills, "{done:?}");
+    assert_eq!(different, 1, "whom a job runs with changes nothing");
+}
