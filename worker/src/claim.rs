@@ -15,8 +15,10 @@ use crate::{context::Context, held::Held, lease::Control, liveness::Beat, tally}
 
 /// How often a feeder that waits shows that it is there.
 const BEAT: Duration = Duration::from_secs(1);
-/// Longest pause after a failed claim.
-const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// First and longest pause after a failed claim. The longest is short: work goes on soon after the
+/// database is back, and a try a second costs it nothing.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the feeder of a model works with.
 pub struct Feeder {
@@ -43,7 +45,7 @@ impl Feeder {
         let soft = self.context.lifecycle.soft.clone();
         let mut bell = self.context.doorbell.listen(&self.model);
         let beat = self.context.liveness.claim_loop(&self.model);
-        let mut pause = Duration::from_millis(100);
+        let mut pause = FIRST_PAUSE;
         loop {
             let slots = tokio::select! {
                 slots = self.may_claim(&beat) => slots,
@@ -51,21 +53,22 @@ impl Feeder {
             };
             let Some(slots) = slots else { return };
             beat.tick();
-            let idle = match claim(
+            let result = claim(
                 &self.context.db,
                 &self.model,
                 slots.num_permits(),
                 &self.context.claimer,
             )
-            .await
-            {
+            .await;
+            if result.is_ok() {
+                self.context.liveness.database_answered();
+                pause = FIRST_PAUSE;
+            }
+            let (idle, wakes) = match result {
                 Ok(claimed) if claimed.is_empty() => {
-                    self.context.liveness.database_answered();
-                    look_again_in(self.context.config.jobs.poll_seconds)
+                    (look_again_in(self.context.config.jobs.poll_seconds), true)
                 }
                 Ok(claimed) => {
-                    self.context.liveness.database_answered();
-                    pause = Duration::from_millis(100);
                     if !self.deliver(claimed, slots).await {
                         return;
                     }
@@ -76,14 +79,15 @@ impl Feeder {
                     tracing::warn!(%error, model = &*self.model, "a claim failed; trying again");
                     let this = pause;
                     pause = (pause * 2).min(MAX_PAUSE);
-                    this
+                    // Every doorbell would have it tried again: a storm on a database that is in need.
+                    (this, false)
                 }
             };
             drop(slots);
             beat.tick();
             // A doorbell, or the next look: a lost doorbell costs no more than that.
             tokio::select! {
-                () = bell.rung() => {}
+                () = bell.rung(), if wakes => {}
                 () = sleep(idle) => {}
                 () = beating(&beat) => {}
                 () = soft.cancelled() => return,
