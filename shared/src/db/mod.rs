@@ -13,6 +13,7 @@ pub mod users;
 pub mod api_tokens;
 pub mod jobs;
 pub mod submit;
+mod submitter;
 pub mod claim;
 pub mod lease;
 pub mod finish;
