@@ -27,3 +27,5 @@ mod idempotency;
 mod duplicate_doorbells;
 mod burst;
 mod rolling_restart;
+mod retention;
+mod overload;
