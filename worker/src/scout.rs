@@ -44,7 +44,7 @@ impl Scout {
             {
                 return;
             }
-            let waits = match self.needed().await {
+            let enough = match self.needed().await {
                 Ok(waits) => {
                     self.context.liveness.database_answered();
                     self.waiting.send_replace(waits);
@@ -52,13 +52,14 @@ impl Scout {
                 }
                 Err(error) => {
                     tracing::warn!(%error, model = &*self.model, "nobody knows whether a job waits");
-                    false
+                    // Every doorbell would have it asked again: a storm on a database that is in need.
+                    true
                 }
             };
             let pause = sleep(look_again_in(self.context.config.jobs.poll_seconds));
             tokio::select! {
                 // One more that waits is no news.
-                () = bell.rung(), if !waits => {}
+                () = bell.rung(), if !enough => {}
                 () = pause => {}
                 // It may have been loaded and have left again meanwhile.
                 _ = self.door.changed() => {}
