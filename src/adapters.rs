@@ -3,8 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "api")]
+use lamplighter_shared::cache::{Cache, MemoryCache, RedisCache};
 use lamplighter_shared::{
-    cache::{Cache, MemoryCache, Redis, RedisCache},
+    cache::Redis,
     config::Config,
     db::{Db, DbError, DbOptions, retention},
     events::{Events, MemoryEvents, RedisEvents},
@@ -26,6 +28,7 @@ pub struct Adapters {
     /// What wakes workers.
     pub doorbell: Arc<dyn Doorbell>,
     /// What processes remember for a while.
+    #[cfg(feature = "api")]
     pub cache: Arc<dyn Cache>,
     /// Tells whether what stands there is there.
     pub probes: Probes,
@@ -52,6 +55,7 @@ impl Adapters {
                     MemoryEvents::default()
                 }),
                 doorbell: Arc::new(MemoryDoorbell::default()),
+                #[cfg(feature = "api")]
                 cache: Arc::new(MemoryCache::default()),
                 probes,
             });
@@ -68,6 +72,7 @@ impl Adapters {
             db,
             events: Arc::new(RedisEvents::start(&redis, lifecycle)),
             doorbell: Arc::new(RedisDoorbell::start(&redis, lifecycle)),
+            #[cfg(feature = "api")]
             cache: Arc::new(RedisCache::new(&redis)),
             probes: probes.with_redis(probe),
         })

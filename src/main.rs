@@ -7,6 +7,8 @@ mod adapters;
 mod role;
 #[cfg(all(feature = "api", feature = "worker"))]
 mod serve;
+#[cfg(all(feature = "api", feature = "worker"))]
+mod owner_token;
 #[cfg(feature = "api")]
 mod api;
 #[cfg(feature = "worker")]

@@ -21,8 +21,9 @@ use crate::{
     api,
     cli::ServeArgs,
     installation::{Failure, make_data_dir},
+    owner_token,
     role::{self, AddressFile},
-    token, worker,
+    worker,
 };
 
 /// Serves until a signal says stop.
@@ -37,7 +38,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let adapters = Adapters::connect(&config, &lifecycle).await?;
     adapters.db.migrate().await?;
     let key = Arc::new(Key::load_or_create(&config.secret_key_file())?);
-    token::keep_owner_token(&adapters.db, &key, &data_dir).await?;
+    owner_token::keep(&adapters.db, &key, &data_dir).await?;
     let alone = !config.database.is_shared();
     if alone {
         take_back(&adapters.db).await?;

@@ -1,15 +1,15 @@
-//! `lamplighter token`: tokens made and revoked on the server's machine, and the owner's own.
+//! `lamplighter token`: tokens made and revoked on the server's machine.
 
-use std::{fs, io, path::Path, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use lamplighter_api::auth::{
     scope::Scope,
-    token::{NewApiToken, Revoked, check, create, revoke},
+    token::{NewApiToken, Revoked, create, revoke},
 };
 use lamplighter_shared::{
     config::Config,
     db::{
-        Db, api_tokens,
+        Db,
         users::{self, Role, User},
     },
     key::Key,
@@ -18,14 +18,12 @@ use lamplighter_shared::{
 use crate::{
     adapters,
     cli::TokenCommand,
-    installation::{Failure, open_existing_database, write_private},
+    installation::{Failure, open_existing_database},
     role,
 };
 
 /// Address of the account that the first start makes.
 const OWNER: &str = "owner@localhost";
-/// How long the owner's token is good; a start after that makes a new one.
-const OWNER_EXPIRY: Duration = Duration::from_secs(366 * 86_400);
 
 /// Runs one of the `token` commands.
 pub async fn run(command: TokenCommand) -> Result<(), Failure> {
@@ -97,12 +95,13 @@ async fn account(db: &Db, email: &str) -> Result<users::User, Failure> {
     Ok(users::create(db, email, Role::User).await?)
 }
 
-async fn owner(db: &Db) -> Result<users::User, Failure> {
+/// The account of whoever owns the installation; made where there is none.
+pub async fn owner(db: &Db) -> Result<users::User, Failure> {
     Ok(users::create(db, OWNER, Role::Admin).await?)
 }
 
 /// Everything that a token of this account may allow.
-fn all_scopes(user: &User) -> Vec<String> {
+pub fn all_scopes(user: &User) -> Vec<String> {
     let may = |scope: &&Scope| **scope != Scope::Admin || user.role == Role::Admin;
     Scope::ALL.iter().filter(may).map(ToString::to_string).collect()
 }
@@ -115,29 +114,4 @@ fn key(config: &Config) -> Result<Arc<Key>, Failure> {
     } else {
         Ok(Arc::new(Key::load_or_create(&config.secret_key_file())?))
     }
-}
-
-/// Sees to it that `DIR/owner.token` holds a token that works.
-#[cfg(feature = "worker")]
-pub async fn keep_owner_token(db: &Db, key: &Key, data_dir: &Path) -> Result<(), Failure> {
-    let path = data_dir.join("owner.token");
-    let present = fs::read_to_string(&path).unwrap_or_default();
-    let present = present.trim();
-    let owner = owner(db).await?;
-    let scopes = all_scopes(&owner);
-    // A token of a lost key is as useless as one whose row is gone, and one of an older version may allow less.
-    if let Ok(fingerprint) = check(key, present)
-        && let Some(live) = api_tokens::live(db, &fingerprint).await?
-        && scopes.iter().all(|scope| live.scopes.contains(scope))
-    {
-        return Ok(());
-    }
-    let new = NewApiToken {
-        user: owner.id,
-        name: "owner".to_owned(),
-        scopes,
-        expires_in: OWNER_EXPIRY,
-    };
-    let text = create(db, key, new).await?;
-    Ok(write_private(&path, &format!("{text}\n"))?)
 }
