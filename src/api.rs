@@ -10,6 +10,7 @@ use lamplighter_shared::{
     key::Key,
     lifecycle::Lifecycle,
     model_spec::{Catalog, ModelSpec},
+    reaper::Reaper,
     telemetry,
 };
 use tokio::net::TcpListener;
@@ -38,6 +39,13 @@ pub async fn api(args: ServeArgs) -> Result<(), Failure> {
     let state = state(&adapters, &config, key, &models, &lifecycle);
     start(listener, state, &lifecycle);
     adapters.keep_house(&config, &lifecycle);
+    let reaper = Reaper {
+        db: adapters.db.clone(),
+        events: adapters.events.clone(),
+        doorbell: adapters.doorbell.clone(),
+        config: config.clone(),
+    };
+    lifecycle.spawn(reaper.run(lifecycle.soft.clone()));
     tracing::info!(%address, "the API listens");
     role::until_stopped(&config, &lifecycle).await
 }

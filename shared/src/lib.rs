@@ -22,6 +22,7 @@ pub mod db;
 pub mod queue;
 pub mod events;
 pub mod cache;
+pub mod reaper;
 pub mod lifecycle;
 pub mod fault;
 pub mod trace;

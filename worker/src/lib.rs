@@ -4,7 +4,7 @@
 //! Start with [`supervisor`]. The path of a job, in reading order: [`claim`] (the feeder takes it) →
 //! [`feed`] (the apalis worker carries it) → [`dispatch`] and [`batcher`] (it joins a batch) →
 //! [`runner`] and [`models`] (it is computed) → [`finish`] (its end is written). Beside the path:
-//! [`held`] (the guard every job in hand stands in), [`lease`], [`reap`], [`board`], [`liveness`], and for the
+//! [`held`] (the guard every job in hand stands in), [`lease`], [`board`], [`liveness`], and for the
 //! models' files [`catalog`], [`weights`] and [`fetch`].
 
 pub mod supervisor;
@@ -19,7 +19,6 @@ pub mod member;
 pub mod batcher;
 pub mod finish;
 pub mod lease;
-pub mod reap;
 pub mod board;
 pub mod residency;
 pub mod seat;

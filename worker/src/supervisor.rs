@@ -11,6 +11,7 @@ use lamplighter_shared::{
     lifecycle::Lifecycle,
     model_spec::ModelSpec,
     queue::Doorbell,
+    reaper::Reaper,
 };
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -28,7 +29,7 @@ use crate::{
     finish::{self, Writer},
     health::Signs,
     lease::{self, Leases},
-    memory, reap, residency,
+    memory, residency,
     scout::Scout,
     seat::{Residency, Seat},
     weights,
@@ -88,7 +89,13 @@ impl Supervisor {
         let vital = |part| lifecycle.spawn(vital(lifecycle.clone(), part));
         vital(finish::write_all(Writer::new(&context), written).boxed());
         vital(lease::keep(context.clone()).boxed());
-        vital(reap::keep_reaping(context.clone()).boxed());
+        let reaper = Reaper {
+            db: context.db.clone(),
+            events: context.events.clone(),
+            doorbell: context.doorbell.clone(),
+            config: context.config.clone(),
+        };
+        vital(reaper.run(lifecycle.soft.clone()).boxed());
         vital(board::keep_reported(context.clone(), duty).boxed());
         let models_dir = context.config.models_dir();
         let need = |spec: &ModelSpec| memory::need(spec, weights::find(spec, &models_dir).as_deref());

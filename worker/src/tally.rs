@@ -7,7 +7,7 @@ use lamplighter_shared::{
     job::{Job, JobState},
     telemetry::metrics::{
         BATCH_SIZE, BATCH_TOKENS, BATCH_WAIT, GPU_MEMORY, JOB_QUEUE, JOB_RUN, JOBS, LEASE_LOSSES, MODEL_LOAD,
-        REAPED_JOBS, STALE_RESULTS, WORKER_BUSY,
+        STALE_RESULTS, WORKER_BUSY,
     },
 };
 use metrics::{counter, gauge, histogram};
@@ -58,12 +58,6 @@ pub fn stale() {
 /// A run was stopped, for its lease is gone.
 pub fn lease_lost() {
     counter!(LEASE_LOSSES).increment(1);
-}
-
-/// The reaper moved a job to `state`.
-pub fn reaped(model: &str, state: JobState) {
-    counter!(REAPED_JOBS, "state" => state.as_str()).increment(1);
-    ended(model, state, None);
 }
 
 /// How much memory the models may take, and take.
