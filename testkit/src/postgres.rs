@@ -201,6 +201,29 @@ impl Postgres {
         }
     }
 
+    /// Kills the server and all its processes at once, as a loss of power would; what was written stays.
+    ///
+    /// # Panics
+    /// Where a process outlives that.
+    pub fn kill9(&mut self) {
+        let Some(mut server) = self.server.take() else {
+            return;
+        };
+        // Stopped first, so that no process is born behind our back.
+        process::signal(server.id(), Signal::SIGSTOP);
+        let children = process::children(server.id());
+        for pid in children.iter().copied().chain([server.id()]) {
+            process::signal(pid, Signal::SIGKILL);
+        }
+        let _ = server.wait();
+        // The next start refuses while one of them holds the shared memory.
+        let end = Instant::now() + START_LIMIT;
+        while children.iter().any(|pid| process::alive(*pid)) {
+            assert!(Instant::now() < end, "a process of Postgres can't be killed");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Starts a stopped server again: the same folder, the same port. Returns when it takes connections.
     ///
     /// # Panics
@@ -228,6 +251,11 @@ impl Postgres {
         for child in process::children(self.pid()) {
             process::signal(child, Signal::SIGSTOP);
         }
+    }
+
+    /// Whether it was started and not stopped since.
+    pub fn is_running(&self) -> bool {
+        self.server.is_some()
     }
 
     /// Lets a frozen server go on.
@@ -493,6 +521,10 @@ mod tests {
         postgres.restart_immediate();
         assert_eq!(postgres.port(), port);
         assert_ne!(postgres.pid(), pid);
+        assert_eq!(sql.number("SELECT n FROM t").await, 1);
+        postgres.kill9();
+        assert!(!postgres.is_running() && sql.try_query("SELECT 1").await.is_err());
+        postgres.start_again();
         assert_eq!(sql.number("SELECT n FROM t").await, 1);
         postgres.stop(StopMode::Fast);
         assert!(sql.try_query("SELECT 1").await.is_err());

@@ -117,6 +117,11 @@ pub fn rss_kb(pid: u32) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
+/// How many descriptors a process has open; none once it is gone.
+pub fn open_files(pid: u32) -> Option<usize> {
+    Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count())
+}
+
 /// Whether a process is there and not a zombie.
 pub fn alive(pid: u32) -> bool {
     state_and_parent(pid).is_some_and(|(state, _)| state != 'Z' && state != 'X')
@@ -152,6 +157,7 @@ mod tests {
         assert!(children(std::process::id()).contains(&child.id()));
         assert_eq!(arguments(child.id()), ["sleep", "600"]);
         assert!(rss_kb(child.id()).is_some());
+        assert!(open_files(child.id()).is_some_and(|open| open >= 3));
         signal(child.id(), Signal::SIGKILL);
         let status = wait_at_most(&mut child, Duration::from_secs(10)).expect("it was killed");
         assert_eq!(status.signal(), Some(9));

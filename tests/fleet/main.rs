@@ -29,3 +29,4 @@ mod burst;
 mod rolling_restart;
 mod retention;
 mod overload;
+mod nemesis;

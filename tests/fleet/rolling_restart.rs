@@ -1,12 +1,23 @@
 //! R18: every API and every worker is replaced, one after the other, while clients send and listen. Nobody is
 //! refused, no stream skips anything, and work in hand that takes too long goes to another worker at once.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use lamplighter_testkit::{history::Answer, history::Seen, load::Load, postgres::Sql, scenario::sized};
+use lamplighter_testkit::{
+    history::{Answer, Seen},
+    load::Load,
+    postgres::Sql,
+    scenario::sized,
+};
 use rand::{RngExt, rngs::StdRng};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{task::JoinSet, time::sleep};
 
 use crate::{judge::unix_ms, support::Trial};
 
@@ -115,6 +126,28 @@ async fn ran_again(sql: &Sql, run: &Run) -> Option<i64> {
     }
 }
 
+/// So many jobs a second until `over`, however long that takes; how many.
+fn load(trial: &Trial, rate: f64, over: Arc<AtomicBool>) -> impl Future<Output = usize> + use<> {
+    let (apis, history, seed) = (
+        trial.fleet.all_apis(),
+        trial.history.clone(),
+        trial.scenario.seed(),
+    );
+    async move {
+        let (mut jobs, mut seconds) = (0, JoinSet::new());
+        while !over.load(Ordering::Relaxed) {
+            // Another seed for each: it makes the keys.
+            let mut load = Load::new(apis.clone(), rate as usize, rate, seed + jobs as u64);
+            load.followed = 0.3;
+            jobs += load.jobs;
+            seconds.spawn(load.run(history.clone(), mixed));
+            sleep(Duration::from_secs(1)).await;
+        }
+        seconds.join_all().await;
+        jobs
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn r18_everything_is_replaced_and_nobody_notices() {
     let mut trial = Trial::begin("R18 rolling restart", |builder| {
@@ -125,29 +158,8 @@ async fn r18_everything_is_replaced_and_nobody_notices() {
     })
     .await;
     let (rounds, rate) = sized((1, 50.0), (10, 100.0));
-    // Sent for as long as it takes.
-    let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let load = {
-        let (apis, history, seed, over) = (
-            trial.fleet.all_apis(),
-            trial.history.clone(),
-            trial.scenario.seed(),
-            over.clone(),
-        );
-        tokio::spawn(async move {
-            let mut jobs = 0;
-            let mut rounds = tokio::task::JoinSet::new();
-            while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                let mut load = Load::new(apis.clone(), rate as usize, rate, seed + jobs as u64);
-                load.followed = 0.3;
-                jobs += load.jobs;
-                rounds.spawn(load.run(history.clone(), mixed));
-                sleep(Duration::from_secs(1)).await;
-            }
-            rounds.join_all().await;
-            jobs
-        })
-    };
+    let over = Arc::new(AtomicBool::new(false));
+    let load = tokio::spawn(load(&trial, rate, over.clone()));
     let mut random = trial.scenario.random();
     let (mut workers, mut apis) = (Vec::new(), Duration::ZERO);
     for _ in 0..rounds {
@@ -168,7 +180,7 @@ async fn r18_everything_is_replaced_and_nobody_notices() {
             api.restart().await;
         }
     }
-    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    over.store(true, Ordering::Relaxed);
     let jobs = load.await.expect("the load ends well");
     let verdict = trial.settle(Duration::from_secs(30)).await;
     let handed_back: usize = workers.iter().map(|stop| stop.handed_back).sum();
