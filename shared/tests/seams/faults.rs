@@ -7,7 +7,7 @@ use std::{
 };
 
 use lamplighter_shared::{
-    cache::{Cache, Redis, RedisCache},
+    cache::{Cache, Found, Redis, RedisCache},
     event::{EventId, JobEvent},
     events::{Events, RedisEvents},
     id::JobId,
@@ -261,6 +261,40 @@ async fn a_full_server_is_survived() {
     scene.calls_are_bounded("full").await;
     scene.server.command(&["CONFIG", "SET", "maxmemory", "0"]);
     scene.heard_again("full").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_told_while_a_server_is_full_comes_later_and_what_is_void_goes_at_once() {
+    let scene = Scene::start(redis::Options::default(), false).await;
+    scene.cache.set("k", b"old", PATIENCE).await.expect("room");
+    scene.server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    scene.cache.bury("k", PATIENCE).await.expect("what takes no room");
+    assert_eq!(scene.cache.get("k").await, Ok(Found::Buried));
+    let job = JobId::generate();
+    for seq in 1..=3 {
+        scene
+            .teller
+            .1
+            .publish(job, vec![output(1, seq), JobEvent::Changed])
+            .await;
+    }
+    // Long enough to have been tried; how often does not matter.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    scene.server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    let start = Instant::now();
+    loop {
+        let told = scene.events.subscribe(job, EventId::default()).await.replay;
+        let seqs: Vec<u64> = told.iter().filter_map(JobEvent::id).map(|id| id.seq).collect();
+        if seqs == [1, 2, 3] {
+            break;
+        }
+        assert!(start.elapsed() < AGAIN, "kept of 3 events: {seqs:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    println!(
+        "told while there was no room, kept {:?} after there was",
+        start.elapsed()
+    );
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 -- KEYS[1]: the job's stream, and the name of its channel. ARGV: entries to keep, bytes to keep, ms until all of
 -- it is forgotten, 1 to set that time in any case; then for each event its id ('' for one that is not kept)
 -- and its text. An id is <epoch>-<seq>: Redis itself refuses one that is not above the last, which is how
--- repetitions and runs that were given up are kept out. Returns how many events were told.
+-- repetitions and runs that were given up are kept out. Returns how many events were told, or why one could
+-- not be kept (there is no room): then those before it were told, and all are to be sent again.
 local key = KEYS[1]
 local most, bytes, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local epoch, total, fresh, touched = -1, 0, false, ARGV[4] == '1'
+local fault = nil
 
 -- Each entry is {'t', bytes told up to here, 'e', text}.
 local function weight(text)
@@ -43,7 +45,13 @@ for at = 5, #ARGV, 2 do
         local now = tonumber(string.match(id, '^(%d+)-'))
         local sum = total + weight(text)
         local sums = string.format('%.0f', sum)
-        if not redis.pcall('XADD', key, 'MAXLEN', '=', most, id, 't', sums, 'e', text).err then
+        local added = redis.pcall('XADD', key, 'MAXLEN', '=', most, id, 't', sums, 'e', text)
+        if added.err then
+            if string.sub(added.err, 1, 4) ~= 'ERR ' then
+                fault = added.err
+                break
+            end
+        else
             if epoch >= 0 and now > epoch then
                 -- A new run voids what an earlier one told.
                 redis.call('XTRIM', key, 'MINID', '=', string.match(id, '^(%d+)-') .. '-0')
@@ -83,5 +91,8 @@ if touched then
 end
 if #told > 0 then
     redis.call('PUBLISH', key, '[' .. table.concat(told, ',') .. ']')
+end
+if fault then
+    return redis.error_reply(fault)
 end
 return #told
