@@ -1,5 +1,7 @@
 //! A connection that ends when its client takes too long to say what it wants: a byte now and then keeps
 //! a connection from ever being idle, and with it a descriptor and memory, for nothing and without a token.
+//! And one that ends when its client has hung up: the server would go on with the answer until a write fails,
+//! which a quiet event stream tries twice in half a minute.
 //!
 //! Not here: clients that send nothing at all (the server's idle time), and clients that take nothing
 //! (the write timeout).
@@ -18,11 +20,16 @@ use tokio::{
 
 /// A connection on which bytes may come for `limit` without one byte of ours in between. A client that
 /// waits silently for its answer is not limited.
+///
+/// Once the client has closed its side it still gets what answers its last request so far, and then the
+/// connection breaks: flushing fails.
 pub struct ReadLimit<S> {
     inner: S,
     limit: Duration,
     /// Since when bytes come that nothing was answered to.
     unanswered: Option<Instant>,
+    /// Whether the client has closed its side.
+    hung_up: bool,
 }
 
 impl<S> ReadLimit<S> {
@@ -32,6 +39,7 @@ impl<S> ReadLimit<S> {
             inner,
             limit,
             unanswered: None,
+            hung_up: false,
         }
     }
 }
@@ -42,13 +50,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadLimit<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
+        let (before, room) = (buf.filled().len(), buf.remaining());
         ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
         if buf.filled().len() > before {
             let since = *self.unanswered.get_or_insert_with(Instant::now);
             if since.elapsed() > self.limit {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
+        } else if room > 0 {
+            self.hung_up = true;
         }
         Poll::Ready(Ok(()))
     }
@@ -76,10 +86,42 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ReadLimit<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+        if self.hung_up && self.unanswered.is_none() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_hangs_up_gets_the_answer_that_was_asked_for_and_no_more() {
+        let (mut client, server) = duplex(1024);
+        let mut server = ReadLimit::new(server, Duration::from_secs(60));
+        client.write_all(b"a request").await.expect("there is room");
+        client.shutdown().await.expect("it is open");
+        let mut asked = Vec::new();
+        server.read_to_end(&mut asked).await.expect("it ends");
+        server.flush().await.expect("nothing is answered yet");
+        server.write_all(b"an answer").await.expect("there is room");
+        let error = server.flush().await.expect_err("nobody asks for more");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+        drop(server);
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.expect("it is whole");
+        assert_eq!(
+            (asked.as_slice(), answer.as_str()),
+            (b"a request".as_slice(), "an answer")
+        );
     }
 }
