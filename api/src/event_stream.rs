@@ -33,8 +33,12 @@ const ROW_EVERY: Duration = Duration::from_secs(2);
 const ROW_ALONE: Duration = Duration::from_millis(900);
 /// The token is looked at so often: a revoked one loses its streams too.
 const TOKEN_EVERY: Duration = Duration::from_secs(5);
-/// How long the last events of a job that has ended may be on their way.
+/// How long the last events of a job that has ended may be on their way …
 const LAST_EVENTS: Duration = Duration::from_millis(300);
+/// … where the carrier has brought those before them …
+const LAST_EVENTS_DUE: Duration = Duration::from_secs(1);
+/// … and how often a carrier is asked for them that brought those before and is away.
+const LAST_QUESTIONS: u8 = 2;
 
 /// Who watches what, from where.
 pub struct Start {
@@ -67,6 +71,8 @@ pub struct EventStream {
     refill: bool,
     /// Whether the carrier brings what comes; else the row is all there is to go by.
     connected: bool,
+    /// How often it may still be asked for the last events.
+    questions: u8,
     progress: Option<Progress>,
     /// The snapshot last sent, without what changes by itself.
     told: Option<Snapshot>,
@@ -129,6 +135,7 @@ impl EventStream {
             replayed: EventId::default(),
             refill: imagined,
             connected: subscription.connected,
+            questions: LAST_QUESTIONS,
             progress: None,
             told: None,
             phase: Phase::Running,
@@ -183,7 +190,7 @@ impl EventStream {
             () = sleep_until(self.ping_at) => self.hold(sse::PING.to_owned()),
             event = self.live.recv() => match event {
                 Ok(JobEvent::Changed) => return self.read_row().await,
-                Ok(event) => self.offer(event)?,
+                Ok(event) => self.take_live(event)?,
                 // Overtaken, or the carrier let go of the job: replay from the last place.
                 Err(RecvError::Lagged(_) | RecvError::Closed) => self.refill = true,
             },
@@ -306,16 +313,36 @@ impl EventStream {
         Ok(())
     }
 
-    /// Hands out one event, unless it is void or a repetition.
-    fn offer(&mut self, event: JobEvent) -> Result<(), ApiError> {
-        let Some(id) = event.id() else { return Ok(()) };
-        self.enter(id.epoch)?;
-        let expected = if self.last.epoch == id.epoch {
+    /// Takes an event as it comes. Where one before it has not come, that is no gap yet: it may be kept, and
+    /// is there when the kept events are read (again, where they could not be).
+    fn take_live(&mut self, event: JobEvent) -> Result<(), ApiError> {
+        let hole = event
+            .id()
+            .is_some_and(|id| id.epoch >= self.epoch && id.seq > self.expected(id.epoch));
+        if hole {
+            // While the carrier is away `look` asks now and then.
+            self.refill |= self.connected;
+            Ok(())
+        } else {
+            self.offer(event)
+        }
+    }
+
+    /// The number of a run's event that is the next for this client.
+    fn expected(&self, epoch: i64) -> u64 {
+        if self.last.epoch == epoch {
             // A client may name any place, the last one there is included.
             self.last.seq.saturating_add(1)
         } else {
             1
-        };
+        }
+    }
+
+    /// Hands out one event, unless it is void or a repetition. What is missing before it is gone.
+    fn offer(&mut self, event: JobEvent) -> Result<(), ApiError> {
+        let Some(id) = event.id() else { return Ok(()) };
+        self.enter(id.epoch)?;
+        let expected = self.expected(id.epoch);
         if id.epoch < self.epoch || id.seq < expected {
             return Ok(());
         }
@@ -353,17 +380,35 @@ impl EventStream {
 
     /// The job has ended: its last events, a `gap` if some are gone, then `done`.
     async fn finish(&mut self) -> Result<(), ApiError> {
-        let deadline = Instant::now() + LAST_EVENTS;
+        let begun = self.last.seq > 0 && self.last.epoch == self.job.last_event.epoch;
+        let wait = if begun && self.connected {
+            LAST_EVENTS_DUE
+        } else {
+            LAST_EVENTS
+        };
+        let deadline = Instant::now() + wait;
         while !self.complete() && self.held.is_empty() {
             tokio::select! {
                 event = self.live.recv() => match event {
-                    Ok(event) => self.offer(event)?,
+                    Ok(event) => {
+                        self.take_live(event)?;
+                        if self.refill {
+                            return Ok(());
+                        }
+                    }
                     Err(RecvError::Lagged(_) | RecvError::Closed) => {
                         self.refill = true;
                         return Ok(());
                     }
                 },
-                () = sleep_until(deadline) => break,
+                () = sleep_until(deadline) => {
+                    if begun && !self.connected && self.questions > 0 {
+                        self.questions -= 1;
+                        self.refill = true;
+                        return Ok(());
+                    }
+                    break;
+                }
             }
         }
         if !self.held.is_empty() {

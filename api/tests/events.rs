@@ -2,10 +2,23 @@
 
 mod support;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use futures::{Stream, StreamExt};
-use lamplighter_shared::db::finish::Outcome;
+use lamplighter_shared::{
+    db::finish::Outcome,
+    event::{EventId, JobEvent},
+    events::{Events, MemoryEvents, Subscription},
+    id::JobId,
+};
 use poem::http::Method;
 use serde_json::{Value, json};
 use support::{World, output, send};
@@ -245,6 +258,64 @@ async fn missing_events_are_told_as_a_gap() {
     );
     assert_eq!(client.next().await.expect("done").name, "done");
     assert_eq!(client.next().await, None);
+}
+
+/// A carrier whose kept events can't be read the first times: it does not answer in time.
+struct Stammering {
+    events: Arc<MemoryEvents>,
+    failures: AtomicUsize,
+}
+
+#[async_trait]
+impl Events for Stammering {
+    async fn publish(&self, job: JobId, events: Vec<JobEvent>) {
+        self.events.publish(job, events).await;
+    }
+
+    async fn close(&self, job: JobId) {
+        self.events.close(job).await;
+    }
+
+    async fn subscribe(&self, job: JobId, after: EventId) -> Subscription {
+        let subscription = self.events.subscribe(job, after).await;
+        let less = |n: usize| n.checked_sub(1);
+        if self
+            .failures
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_err()
+        {
+            return subscription;
+        }
+        Subscription {
+            replay: Vec::new(),
+            more: false,
+            gap: false,
+            connected: false,
+            live: subscription.live,
+        }
+    }
+}
+
+#[tokio::test]
+async fn kept_events_that_could_not_be_read_at_once_are_no_gap() {
+    let mut world = World::new().await;
+    world.carried_by(Arc::new(Stammering {
+        events: world.events.clone(),
+        failures: AtomicUsize::new(2),
+    }));
+    let job = world.echo().await.to_string();
+    let run = world.claim().await;
+    world.tell(run, 1..=5).await;
+    let mut client = Client::open(&world, &job, None).await;
+    client.next().await.expect("status");
+    // It comes live, before those that are kept have been read.
+    world.tell(run, [6]).await;
+    for seq in 1..=6 {
+        let event = client.next().await.expect("an event");
+        assert_eq!((event.name.as_str(), event.id), ("output", format!("1-{seq}")));
+    }
+    world.finish(run, Outcome::Succeeded("{}".to_owned()), 6).await;
+    assert_eq!(client.next().await.expect("done").name, "done");
 }
 
 #[tokio::test]

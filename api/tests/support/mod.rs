@@ -130,6 +130,12 @@ impl World {
         }
     }
 
+    /// The same world with events that come another way.
+    pub fn carried_by(&mut self, events: Arc<dyn Events>) {
+        self.state.events = events;
+        self.api = lamplighter_api::build(self.state.clone()).boxed();
+    }
+
     pub fn folder(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
