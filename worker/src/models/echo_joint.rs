@@ -40,7 +40,7 @@ impl Model for Joint {
         let held: Vec<Vec<u8>> = parts.iter().map(|(.., behaviour)| behaviour.allocate()).collect();
         let longest = parts.iter().map(|(.., behaviour)| behaviour.sleep_ms).max();
         let end = Instant::now() + Duration::from_millis(longest.unwrap_or_default());
-        while Instant::now() < end {
+        while !parts.is_empty() && Instant::now() < end {
             std::thread::sleep(STEP.min(end.saturating_duration_since(Instant::now())));
             parts = still_wanted(parts);
         }
