@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::socket::{setsockopt, sockopt};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tokio::{
@@ -181,8 +182,8 @@ impl Api {
         }
     }
 
-    /// Asks for a path and never reads the answer; a reader that stalls. The receive buffer is small, so
-    /// the server notices soon.
+    /// Asks for a path and never reads the answer; a reader that stalls. Its buffers and segments are small:
+    /// with those of the loopback device the server's kernel would take megabytes before anybody notices.
     ///
     /// # Panics
     /// Where the server does not take the connection.
@@ -190,6 +191,7 @@ impl Api {
         let address = self.address();
         let socket = TcpSocket::new_v4().expect("a socket can be made");
         socket.set_recv_buffer_size(4096).expect("a buffer can be small");
+        setsockopt(&socket, sockopt::TcpMaxSeg, &536).expect("segments can be small");
         let to = address.parse().expect("the server is at a numeric address");
         let mut stream = socket.connect(to).await.expect("the server takes connections");
         let request = format!(
