@@ -173,7 +173,8 @@ fn log(error: &ApiError, id: &str, client: Option<IpAddr>, (method, path): (&Met
         ErrorCode::Internal => {
             tracing::error!(request_id = id, client, %method, path, cause, "a request failed")
         }
-        ErrorCode::Unavailable => {
+        // Whoever is only told to come again is counted; a line for each would be the next flood.
+        ErrorCode::Unavailable if error.cause.is_some() => {
             tracing::warn!(request_id = id, client, %method, path, cause, "the database does not answer")
         }
         code => tracing::debug!(request_id = id, client, %method, path, %code, "a request was refused"),

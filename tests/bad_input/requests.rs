@@ -148,6 +148,7 @@ pub fn addresses(to: &mut Maker) {
         ("limit as text", "limit=ten", "limit"),
         ("huge limit", "limit=99999999999999999999999", "limit"),
         ("bad status", "status=done", "status"),
+        ("a model with a NUL", "model=a%00", "model"),
         ("bad time", "created_after=yesterday", "created_after"),
         (
             "a day that is none",

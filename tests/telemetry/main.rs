@@ -3,6 +3,7 @@
 mod counts;
 mod health;
 mod prometheus;
+mod told;
 mod trace;
 
 use std::time::{Duration, Instant};

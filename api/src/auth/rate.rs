@@ -8,6 +8,7 @@ use lamplighter_shared::{
     config::Limits,
     error::ErrorCode,
     id::TokenId,
+    telemetry::metrics::RATE_LIMIT,
 };
 use poem::http::{HeaderName, HeaderValue, header};
 
@@ -53,6 +54,8 @@ impl RequestRate {
             Ok(admission) => admission,
             Err(_) => self.alone.admit_now(&key, half(rate), 1),
         };
+        let outcome = if admission.allowed { "allowed" } else { "refused" };
+        metrics::counter!(RATE_LIMIT, "policy" => "requests", "outcome" => outcome).increment(1);
         if admission.allowed {
             Ok(())
         } else {

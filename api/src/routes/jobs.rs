@@ -129,6 +129,10 @@ impl JobRoutes {
             ),
             None => None,
         };
+        if model.0.as_ref().is_some_and(|model| model.contains('\0')) {
+            // No text of Postgres can hold one.
+            return Err(ApiError::bad_parameter("model", "holds a NUL character"));
+        }
         let filter = Filter {
             state: status.0.map(JobState::from),
             model: model.0.clone(),
