@@ -66,7 +66,7 @@ const TABLES: &[&str] = &[
     )",
     // A claim reads the capped lanes of its model, and most have no cap.
     "CREATE INDEX lanes_capped ON lanes (model, share_key) WHERE running_cap IS NOT NULL",
-    // The row of a model is the lock of its claims, and remembers how far the queue has come.
+    // How far the queue of a model has come.
     "CREATE TABLE queues (
         model text PRIMARY KEY,
         last_claimed_rank bigint NOT NULL

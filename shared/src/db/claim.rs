@@ -52,7 +52,10 @@ const CLAIM: &str = "
     UPDATE jobs SET state = 'processing', attempt = attempt + 1, epoch = epoch + 1, boot = $3, worker = $4,
         started_at = {now}, lease_until = {now} + $5, suspect_at = NULL
     WHERE id IN (SELECT id FROM pick WHERE free IS NULL OR place <= free) AND state = 'queued'
-    RETURNING *, (SELECT input FROM job_payloads WHERE job_id = jobs.id) AS input";
+    RETURNING {job_columns}, (SELECT input FROM job_payloads WHERE job_id = jobs.id) AS input";
+
+/// The first half of the advisory locks of claims; any number that nobody else takes.
+const CLAIMS: i32 = 0x636c_6d73;
 
 /// Takes up to `limit` waiting jobs of `model`, smallest rank first.
 ///
@@ -79,10 +82,11 @@ async fn claim_in(
     claimer: &Claimer,
 ) -> Result<Vec<Claimed>, DbErr> {
     if db.dialect() == Dialect::Postgres {
-        // Claims of one model come one after the other: the room of a share is then exact.
-        let sql = "INSERT INTO queues (model, last_claimed_rank) VALUES ($1, 0)
-            ON CONFLICT (model) DO UPDATE SET last_claimed_rank = queues.last_claimed_rank";
-        txn.execute_raw(db.statement(sql, [model.into()])).await?;
+        // Claims of one model come one after the other: the room of a share is then exact. Not a row's lock:
+        // that is a write, and each look of an idle worker would wait for the disk.
+        let sql = "SELECT pg_advisory_xact_lock($1, hashtext($2))";
+        txn.execute_raw(db.statement(sql, [CLAIMS.into(), model.into()]))
+            .await?;
     }
     let values: [Value; 5] = [
         model.into(),

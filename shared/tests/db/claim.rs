@@ -119,6 +119,24 @@ async fn a_waiting_row_with_a_cancel_request_is_left() {
 }
 
 #[tokio::test]
+async fn a_claim_that_finds_nothing_writes_nothing() {
+    for_each_database(async |w| {
+        assert!(w.claim(&worker("a"), 10).await.is_empty());
+        assert_eq!(w.number("SELECT count(*) FROM queues").await, 0);
+        if w.name == "postgres" {
+            // Nor where the row is there: what writes has a number, and the row would bear it.
+            let owner = w.user().await;
+            w.submit(job(owner)).await;
+            w.claim_one(&worker("a")).await;
+            let before = w.number("SELECT xmin::text::bigint FROM queues").await;
+            assert!(w.claim(&worker("a"), 10).await.is_empty());
+            assert_eq!(w.number("SELECT xmin::text::bigint FROM queues").await, before);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn every_claim_is_a_new_epoch_and_attempt() {
     for_each_database(async |w| {
         let owner = w.user().await;

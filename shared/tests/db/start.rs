@@ -22,7 +22,8 @@ async fn eight_nodes_may_migrate_at_once() {
     let applied = "SELECT count(*), count(DISTINCT version) FROM seaql_migrations";
     let counts = server.query(&name, applied).remove(0);
     assert_eq!(counts[0], counts[1], "each change once");
-    let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+    let locks = "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+        WHERE locktype = 'advisory' AND datname = current_database()";
     assert_eq!(
         server.query(&name, locks)[0][0].as_deref(),
         Some("0"),
