@@ -13,7 +13,7 @@ use std::{
 
 use tokio::time::{sleep, timeout};
 
-use super::{ECHO, builder, target, watch::Watch};
+use super::{ECHO, builder, start, target, watch::Watch};
 use crate::{
     commits::PostgresCommits,
     report::Report,
@@ -34,7 +34,7 @@ const WARM: usize = 30;
 /// # Errors
 /// Where a request fails, or a job is not heard of.
 pub async fn measure(program: &Path, count: usize, report: &mut Report) -> io::Result<()> {
-    let fleet = builder(program).start().await;
+    let fleet = start(builder(program)).await;
     let redis = fleet.redis.as_ref().expect("this fleet has Redis");
     let mut watch = Watch::open(redis.port()).await?;
     let mut commits = PostgresCommits::open(&fleet.postgres().url("postgres")).await?;

@@ -10,14 +10,18 @@ pub mod submit;
 pub mod throughput;
 mod watch;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use lamplighter_testkit::{
     fleet::{Builder, Fleet},
     postgres,
 };
+use tokio::time::sleep;
 
 use crate::load::Target;
+
+/// The time for which nothing is believed, and some to spare.
+const UNBELIEVED: Duration = Duration::from_secs(31);
 
 const ECHO: &str = r#"{"model":"echo","input":{"text":"hello"}}"#;
 
@@ -33,6 +37,16 @@ fn durable() -> postgres::Options {
 /// A fleet of two APIs and two workers with servers of its own.
 fn builder(program: &Path) -> Builder {
     Fleet::builder(program).own_postgres(durable()).alone()
+}
+
+/// Starts it, and waits until it is as it stays: for half a minute after a process has connected to Redis it
+/// does not believe what it finds in the cache there, and asks the database about every token.
+async fn start(builder: Builder) -> Fleet {
+    let fleet = builder.start().await;
+    if fleet.redis.is_some() {
+        sleep(UNBELIEVED).await;
+    }
+    fleet
 }
 
 /// All APIs of a fleet, as its owner.

@@ -3,7 +3,7 @@
 
 use std::{io, path::Path};
 
-use super::{ECHO, builder, target};
+use super::{ECHO, builder, start, target};
 use crate::{
     commits::PostgresCommits,
     load,
@@ -25,9 +25,8 @@ pub async fn measure(program: &Path, count: usize, report: &mut Report) -> io::R
     for (group_commit, word) in [("true", "on"), ("false", "off")] {
         let fleet = builder(program)
             .workers(0)
-            .env("LAMPLIGHTER_DATABASE__GROUP_COMMIT", group_commit)
-            .start()
-            .await;
+            .env("LAMPLIGHTER_DATABASE__GROUP_COMMIT", group_commit);
+        let fleet = start(fleet).await;
         let jobs = vec![ECHO.to_owned(); count.max(WARM)];
         load::submit(target(&fleet), 8, &jobs[..WARM], "respond-async").await?;
         let mut commits = PostgresCommits::open(&fleet.postgres().url("postgres")).await?;

@@ -14,7 +14,7 @@ use lamplighter_testkit::{fleet::Fleet, process::children};
 use sqlx::{Connection, PgConnection};
 use tokio::time::sleep;
 
-use super::{ECHO, builder, target};
+use super::{ECHO, builder, start, target};
 use crate::{client::Client, process::cpu_seconds, report::Report};
 
 /// Clients at once.
@@ -38,7 +38,7 @@ pub async fn measure(program: &Path, time: Duration, report: &mut Report) -> io:
         if !redis {
             fleet = fleet.without_redis();
         }
-        let fleet = fleet.start().await;
+        let fleet = start(fleet).await;
         run(&fleet, time, report).await?;
         if let Some(redis) = &fleet.redis {
             let bytes: f64 = redis.info("used_memory").parse().map_err(io::Error::other)?;
