@@ -9,7 +9,7 @@ use sea_orm::{
 use tokio::time::sleep;
 
 use super::{
-    DbError,
+    DbError, entity,
     failure::Failure,
     pool::{DbOptions, Pool},
 };
@@ -138,7 +138,9 @@ impl Db {
 
     /// A statement in this dialect. Placeholders are `$1`…; `{now}` is the clock; `{moment}` is the clock,
     /// asked once for the whole statement; `{for_update}` and `{skip_locked}` lock rows where the database
-    /// has row locks.
+    /// has row locks; `{job_columns}` are the columns of `jobs` that this program knows. Never `*`: a prepared
+    /// statement whose columns grow, for a newer program adds one meanwhile, fails for as long as its
+    /// connection lives.
     ///
     /// Whatever compares an indexed column compares it with `{moment}`: what may change from row to row
     /// makes Postgres read all of them.
@@ -167,6 +169,7 @@ impl Db {
         sql.replace("{now}", &now)
             .replace("{moment}", &moment)
             .replace("{for_update}", for_update)
+            .replace("{job_columns}", entity::jobs::columns())
             .replace("{skip_locked}", skip_locked)
     }
 

@@ -152,7 +152,7 @@ pub async fn cancel(db: &Db, owner: UserId, id: JobId) -> Result<Cancel, DbError
                            state = CASE state WHEN 'queued' THEN 'canceled' ELSE state END,
                            completed_at = CASE state WHEN 'queued' THEN {now} ELSE completed_at END
                          WHERE id = $1 AND owner_id = $2 AND state IN ('queued', 'processing')
-                         RETURNING *",
+                         RETURNING {job_columns}",
                         [id.0.into(), owner.0.into()],
                     ))
                     .await?;

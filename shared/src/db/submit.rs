@@ -102,7 +102,9 @@ pub(super) async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Subm
                     // The holder is this very group's, or an earlier commit's.
                     if !stored.contains_key(id) {
                         let row = txn
-                            .query_one_raw(db.statement("SELECT * FROM jobs WHERE id = $1", [id.0.into()]))
+                            .query_one_raw(
+                                db.statement("SELECT {job_columns} FROM jobs WHERE id = $1", [id.0.into()]),
+                            )
                             .await?;
                         let row = row.ok_or_else(|| custom("the job of an idempotency key is gone"))?;
                         stored.insert(*id, from_row(&row).map_err(custom)?);
@@ -338,7 +340,7 @@ async fn insert(db: &Db, txn: &Txn, jobs: &[&NewJob], ranks: &[i64]) -> Result<H
     let sql = format!(
         "INSERT INTO jobs (id, owner_id, model, task, share_key, priority, state, rank, created_at, run_at,
            start_deadline, run_timeout_ms, metadata, retry_of, trace_parent, trace_state)
-         VALUES {} RETURNING *",
+         VALUES {} RETURNING {{job_columns}}",
         rows.join(", ")
     );
     let mut stored = HashMap::new();

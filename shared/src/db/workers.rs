@@ -3,11 +3,14 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait, FromQueryResult, QueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult, IdenStatic, Iterable, QueryResult};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Db, DbError, entity::workers::Model};
+use super::{
+    Db, DbError,
+    entity::workers::{Column, Model},
+};
 use crate::{clock::UnixMillis, id::WorkerId};
 
 /// A worker counts as live for so long after it was last seen, milliseconds: five heartbeats.
@@ -352,8 +355,10 @@ pub async fn model_states(db: &Db) -> Result<HashMap<String, ModelState>, DbErro
 }
 
 fn select(rest: &str) -> String {
+    let columns: Vec<String> = Column::iter().map(|c| format!("w.{}", c.as_str())).collect();
+    let columns = columns.join(", ");
     format!(
-        "SELECT w.*, o.wanted, CASE WHEN w.last_seen_at <= {{now}} - {LIVE_MS} THEN 1 ELSE 0 END AS lost
+        "SELECT {columns}, o.wanted, CASE WHEN w.last_seen_at <= {{now}} - {LIVE_MS} THEN 1 ELSE 0 END AS lost
          FROM workers w LEFT JOIN worker_orders o ON o.name = w.name {rest}"
     )
 }

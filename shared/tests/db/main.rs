@@ -18,6 +18,7 @@ mod fleet;
 mod retention;
 mod outage;
 mod start;
+mod upgrade;
 mod scale;
 mod accounts;
 mod fairness;

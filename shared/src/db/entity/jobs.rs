@@ -1,8 +1,8 @@
 //! `jobs`, and how a row becomes a [`Job`].
 
-use std::{fmt::Display, time::Duration};
+use std::{fmt::Display, sync::LazyLock, time::Duration};
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{IdenStatic, Iterable, entity::prelude::*};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -71,6 +71,15 @@ impl Related<super::job_payloads::Entity> for Entity {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The names of all columns that this program knows, with commas.
+pub fn columns() -> &'static str {
+    static NAMES: LazyLock<String> = LazyLock::new(|| {
+        let names: Vec<&str> = Column::iter().map(|column| column.as_str()).collect();
+        names.join(", ")
+    });
+    &NAMES
+}
 
 impl TryFrom<Model> for Job {
     type Error = DbError;
