@@ -42,7 +42,9 @@ pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
             TooManyStreams,
         ],
         "listJobs" => &[MalformedRequest],
-        "getJob" | "getModel" | "getWorker" | "drainWorker" | "maintainWorker" | "resumeWorker" => &[NotFound],
+        "getJob" | "getModel" | "getWorker" | "drainWorker" | "maintainWorker" | "resumeWorker" => {
+            &[NotFound]
+        }
         "cancelJob" => &[NotFound, JobFinished],
         "retryJob" => &[
             MalformedRequest,

@@ -197,7 +197,7 @@ async fn bad_inputs_fail_alone() {
             ToRunner::Prepare {
                 ticket: 9,
                 input: to_raw_value(&input).expect("JSON"),
-            about: About::default(),
+                about: About::default(),
             },
         )
         .await;

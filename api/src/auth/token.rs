@@ -19,8 +19,8 @@ use pasetors::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::scope::Scope;
 pub use super::issue::{CreateError, NewApiToken, Revoked, create, revoke};
+use super::scope::Scope;
 use crate::timestamp::Timestamp;
 
 /// The longest text that is looked at, bytes.

@@ -191,12 +191,19 @@ async fn a_job_whose_input_is_gone_holds_up_nobody() {
         let lost = jobs[1].id;
         let uuid = lost.0;
         let gone = match w.name {
-            "sqlite" => format!("DELETE FROM job_payloads WHERE hex(job_id) = '{:X}'", uuid.simple()),
+            "sqlite" => format!(
+                "DELETE FROM job_payloads WHERE hex(job_id) = '{:X}'",
+                uuid.simple()
+            ),
             _ => format!("DELETE FROM job_payloads WHERE job_id = '{uuid}'"),
         };
         w.execute(&gone).await;
         let claimed = w.claim(&worker("a"), 10).await;
-        let empty: Vec<_> = claimed.iter().filter(|c| c.input.is_empty()).map(|c| c.job.id).collect();
+        let empty: Vec<_> = claimed
+            .iter()
+            .filter(|c| c.input.is_empty())
+            .map(|c| c.job.id)
+            .collect();
         assert_eq!((claimed.len(), empty), (3, vec![lost]), "{}", w.name);
     })
     .await;

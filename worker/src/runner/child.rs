@@ -113,11 +113,7 @@ impl Desk {
     fn take(&self, message: ToRunner, inputs: &Inputs, batches: &Batches) {
         match message {
             ToRunner::Ping { n } => (self.report)(FromRunner::Pong { n }),
-            ToRunner::Prepare {
-                ticket,
-                input,
-                about,
-            } => {
+            ToRunner::Prepare { ticket, input, about } => {
                 let cancel = Cancel::default();
                 self.jobs().insert(
                     ticket,
@@ -241,8 +237,11 @@ impl Desk {
 fn span(about: &About) -> Span {
     let trace = about.trace.as_ref();
     tracing::info_span!(
-        "compute", job = about.job, epoch = about.epoch,
-        trace_id = trace.map(Trace::trace_id), span_id = trace.map(Trace::span_id)
+        "compute",
+        job = about.job,
+        epoch = about.epoch,
+        trace_id = trace.map(Trace::trace_id),
+        span_id = trace.map(Trace::span_id)
     )
 }
 
