@@ -41,7 +41,8 @@ pub struct Positions {
     models: Arc<Mutex<HashMap<String, Slot>>>,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<(Instant, Arc<Snapshot>)>>>;
+/// The last answer, and when it came.
+type Slot = Arc<tokio::sync::Mutex<Option<(Instant, Result<Arc<Snapshot>, DbError>)>>>;
 
 struct Snapshot {
     /// The first ranks of the queue, in order.
@@ -90,16 +91,23 @@ impl Positions {
             let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(models.entry(model.to_owned()).or_default())
         };
-        // Whoever comes during a query waits for its answer.
+        // Whoever comes during a query waits for its answer. A failure is the answer only of those who have
+        // waited for it: if each of them asked a database that has gone for themselves, one after the other,
+        // the last would wait as many times as long.
+        let asked = Instant::now();
         let mut slot = slot.lock().await;
-        if let Some((at, snapshot)) = &*slot
-            && at.elapsed() < FRESH
-        {
-            return Ok(Arc::clone(snapshot));
+        if let Some((at, answer)) = &*slot {
+            let serves = match answer {
+                Ok(_) => at.elapsed() < FRESH,
+                Err(_) => *at > asked,
+            };
+            if serves {
+                return answer.clone();
+            }
         }
-        let snapshot = Arc::new(self.read(model).await?);
-        *slot = Some((Instant::now(), Arc::clone(&snapshot)));
-        Ok(snapshot)
+        let answer = self.read(model).await.map(Arc::new);
+        *slot = Some((Instant::now(), answer.clone()));
+        answer
     }
 
     async fn read(&self, model: &str) -> Result<Snapshot, DbError> {

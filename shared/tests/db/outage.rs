@@ -14,6 +14,7 @@ use std::{
 use lamplighter_shared::{
     db::{
         Db, DbError, DbOptions,
+        position::Positions,
         submit::{Submitted, Submitter},
         users::{self, Role},
     },
@@ -227,6 +228,39 @@ async fn restarts_lose_nothing_and_are_over_soon() {
     // Two waits for a connection of a second each: one to store the user, one to read it back.
     assert!(slowest < Duration::from_secs(2) + SLACK, "{slowest:?}");
     assert_whole_pool(&db, &postgres, &name).await;
+}
+
+/// Many ask where their jobs stand while nobody answers: all are told so at once, not one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_waits_for_the_failures_of_others() {
+    let postgres = server();
+    let (_, url) = postgres.create_database();
+    let db = connect(&url).await;
+    let owner = write(&db).await.expect("a user");
+    let submitter = Submitter::start(db.clone(), &Lifecycle::default(), KEY_TTL);
+    let Ok(Submitted::Created(job)) = submitter.submit(job(owner)).await else {
+        panic!("a new job");
+    };
+    let positions = Positions::new(db.clone());
+    positions.of(&job).await.expect("its place");
+    // What is known is too old now.
+    sleep(Duration::from_millis(1100)).await;
+    postgres.pause();
+    let start = Instant::now();
+    let mut asking = JoinSet::new();
+    for _ in 0..64 {
+        let (positions, job) = (positions.clone(), job.clone());
+        asking.spawn(async move { positions.of(&job).await });
+    }
+    for answer in asking.join_all().await {
+        assert!(matches!(answer, Err(DbError::Unavailable(_))), "{answer:?}");
+    }
+    let told = start.elapsed();
+    println!("64 asked for a place in a queue whose server was frozen: told after {told:?}");
+    assert!(told < LIMIT * 2 + SLACK, "{told:?}");
+    postgres.resume();
+    healed(&db).await;
+    positions.of(&job).await.expect("its place");
 }
 
 /// Nobody waits for the groups before theirs, each of which waits for the database in vain.
