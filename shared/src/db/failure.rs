@@ -88,12 +88,26 @@ pub(super) fn no_answer(limit: impl Display) -> DbErr {
 impl From<DbErr> for DbError {
     fn from(error: DbErr) -> Self {
         match Failure::of(&error) {
-            Failure::Statement => Self::Statement(error.to_string()),
+            Failure::Statement => Self::Statement(words(&error)),
             Failure::Conflict | Failure::Broken | Failure::Unavailable => {
                 metrics::counter!(DATABASE_UNAVAILABLE).increment(1);
-                Self::Unavailable(error.to_string())
+                Self::Unavailable(words(&error))
             }
         }
+    }
+}
+
+/// What the error says, and the server's code for it: the words are in the server's language.
+fn words(error: &DbErr) -> String {
+    let code = match error {
+        DbErr::Exec(RuntimeErr::SqlxError(e))
+        | DbErr::Query(RuntimeErr::SqlxError(e))
+        | DbErr::Conn(RuntimeErr::SqlxError(e)) => e.as_database_error().and_then(|e| e.code()),
+        _ => None,
+    };
+    match code {
+        Some(code) => format!("{error} ({code})"),
+        None => error.to_string(),
     }
 }
 

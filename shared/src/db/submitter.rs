@@ -233,6 +233,5 @@ fn in_flight_or(job: &NewJob, error: DbError) -> Result<Submitted, DbError> {
 
 /// SQLSTATE 55P03, `lock_timeout`.
 fn is_lock_timeout(error: &DbError) -> bool {
-    let text = error.to_string();
-    text.contains("55P03") || text.contains("lock timeout")
+    error.to_string().contains("(55P03)")
 }
