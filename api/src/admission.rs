@@ -1,5 +1,6 @@
 //! The bound on requests in work: more than that would only make all of them slower. Whoever comes then is
-//! told at once to come again, before anything is read or asked. Waits and open streams do not count.
+//! told at once to come again, before anything is read or asked. Waits, open streams and clients that take
+//! their time to send a body do not count.
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -17,13 +18,40 @@ use crate::error::ApiError;
 
 task_local! {
     /// The right of the request in hand to be in work.
-    static PERMIT: RefCell<Option<OwnedSemaphorePermit>>;
+    static RIGHT: Right;
+}
+
+struct Right {
+    permits: Arc<Semaphore>,
+    held: RefCell<Option<OwnedSemaphorePermit>>,
 }
 
 /// Lets somebody else in: the request in hand only waits from here on.
 pub fn give_back() {
     // Outside a request there is nothing to give back.
-    let _ = PERMIT.try_with(RefCell::take);
+    let _ = RIGHT.try_with(|right| right.held.take());
+}
+
+/// Goes on with a request that gave its place back.
+///
+/// # Errors
+/// 503 where all places are taken meanwhile.
+pub fn take_again() -> Result<(), ApiError> {
+    let taken = RIGHT.try_with(|right| {
+        if right.held.borrow().is_none() {
+            right.held.replace(Some(admit(&right.permits)?));
+        }
+        Ok(())
+    });
+    // Outside a request there is no bound.
+    taken.unwrap_or(Ok(()))
+}
+
+fn admit(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
+    Arc::clone(permits).try_acquire_owned().map_err(|_| {
+        metrics::counter!(REQUESTS_SHED).increment(1);
+        overloaded()
+    })
 }
 
 /// The layer.
@@ -57,13 +85,11 @@ impl<E: Endpoint> Endpoint for Admitted<E> {
         if !request.uri().path().starts_with("/v1/") {
             return self.inner.call(request).await;
         }
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            metrics::counter!(REQUESTS_SHED).increment(1);
-            return Err(overloaded().into());
+        let right = Right {
+            held: RefCell::new(Some(admit(&self.permits)?)),
+            permits: self.permits.clone(),
         };
-        PERMIT
-            .scope(RefCell::new(Some(permit)), self.inner.call(request))
-            .await
+        RIGHT.scope(right, self.inner.call(request)).await
     }
 }
 

@@ -1,25 +1,29 @@
 //! A request body that must be JSON: the media type, the size and the text are checked here, before
 //! anything is built from it. Whether it fits the operation is the handler's to check.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, time::Duration};
 
 use futures::StreamExt;
 use lamplighter_shared::error::ErrorCode;
-use poem::{Request, RequestBody, http::header};
+use poem::{Body, Request, RequestBody, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
     types::Type,
 };
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::{
+    admission,
     error::{ApiError, FieldError},
     strict_json,
 };
 
 /// The largest body, bytes.
 pub const MAX_BODY: usize = 256 * 1024;
+/// Whoever needs longer to send a body does not keep others out meanwhile.
+const PROMPT: Duration = Duration::from_millis(100);
 
 /// A body of JSON, documented as `T`.
 pub struct JsonBody<T> {
@@ -102,10 +106,6 @@ fn check_media_type(request: &Request) -> Result<(), ApiError> {
 
 /// Reads the body and stops at the cap, whatever the request says about its length.
 async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
-    let too_large = || {
-        let detail = format!("The body may have at most {MAX_BODY} bytes.");
-        ApiError::new(ErrorCode::PayloadTooLarge, detail)
-    };
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -119,6 +119,22 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiE
     let body = body
         .take()
         .map_err(|_| ApiError::internal("the body was read before"))?;
+    let mut all = std::pin::pin!(collect(body));
+    if let Ok(all) = timeout(PROMPT, &mut all).await {
+        return all;
+    }
+    admission::give_back();
+    let all = all.await?;
+    admission::take_again()?;
+    Ok(all)
+}
+
+fn too_large() -> ApiError {
+    let detail = format!("The body may have at most {MAX_BODY} bytes.");
+    ApiError::new(ErrorCode::PayloadTooLarge, detail)
+}
+
+async fn collect(body: Body) -> Result<Vec<u8>, ApiError> {
     let mut chunks = std::pin::pin!(body.into_bytes_stream());
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {

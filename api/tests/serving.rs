@@ -186,3 +186,53 @@ async fn a_client_that_never_ends_its_request_is_cut_and_one_that_waits_is_not()
     socket.read_to_string(&mut answer).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
 }
+
+#[tokio::test]
+async fn clients_that_never_end_their_bodies_keep_nobody_out() {
+    let world = World::with(|config| config.server.max_in_flight = 2).await;
+    let (address, _server) = serve(&world).await;
+    let body = r#"{"model":"echo","input":{}}"#;
+    let auth = format!("host: test\r\nauthorization: {}\r\n", world.bearer());
+    let head = format!(
+        "POST /v1/jobs HTTP/1.1\r\n{auth}connection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut slow = Vec::new();
+    let begun = Instant::now();
+    while slow.len() < 6 {
+        let mut socket = TcpStream::connect(address).await.expect("a connection");
+        socket.write_all(head.as_bytes()).await.expect("sent");
+        socket.write_all(&body.as_bytes()[..5]).await.expect("sent");
+        // One that is turned away hears so at once; it is no slow one, then.
+        let mut first = [0];
+        let answered = tokio::time::timeout(Duration::from_millis(20), socket.read(&mut first)).await;
+        if answered.is_err() {
+            slow.push(socket);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{} got in", slow.len());
+    }
+    println!(
+        "6 slow ones at once within a bound of 2 after {:?}",
+        begun.elapsed()
+    );
+    // Others get through meanwhile.
+    let ask = format!("GET /v1/jobs HTTP/1.1\r\n{auth}connection: close\r\n\r\n");
+    loop {
+        let mut socket = TcpStream::connect(address).await.expect("a connection");
+        socket.write_all(ask.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.expect("an answer");
+        if answer.starts_with("HTTP/1.1 200") {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "nobody gets in: {answer}");
+    }
+    // They are let go on when they have said all, where there is room then.
+    for mut socket in slow {
+        socket.write_all(&body.as_bytes()[5..]).await.expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    }
+    assert_eq!(world.stored().await, 6);
+}
