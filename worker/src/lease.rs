@@ -134,8 +134,9 @@ impl Leases {
     }
 }
 
-/// After leases were not renewed since a claim loop was silent, it is looked at again so soon: a process
-/// that was stopped for a while wakes up in no particular order.
+/// After leases were not renewed it is tried again so soon: since a claim loop was silent, for a process that
+/// was stopped for a while wakes up in no particular order; or since the database did not answer, for once
+/// it is back, the reaper gives everybody only a little more than a heartbeat.
 const SECOND_LOOK: Duration = Duration::from_millis(500);
 /// How often the database is asked for cancellations: with the doorbell silent, one works within 2 s, also
 /// where the runner does not listen and is given time to (`dispatch/ends`).
@@ -196,8 +197,11 @@ async fn renew(context: &Context) -> bool {
                 context.leases.cancel(run.job);
             }
         }
-        // Nothing is known: the leases run on, and the next heartbeat comes.
-        Err(error) => tracing::warn!(%error, "a heartbeat failed"),
+        // Nothing is known: the leases run on.
+        Err(error) => {
+            tracing::warn!(%error, "a heartbeat failed");
+            return false;
+        }
     }
     all
 }
