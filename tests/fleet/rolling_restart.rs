@@ -2,6 +2,7 @@
 //! refused, no stream skips anything, and work in hand that takes too long goes to another worker at once.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +13,7 @@ use std::{
 use lamplighter_testkit::{
     history::{Answer, Seen},
     load::Load,
-    postgres::Sql,
+    postgres::{self, Sql},
     scenario::sized,
 };
 use rand::{RngExt, rngs::StdRng};
@@ -23,6 +24,8 @@ use crate::{judge::unix_ms, support::Trial};
 
 /// What a stopping process waits for its work.
 const GRACE: Duration = Duration::from_secs(1);
+/// The same, and longer than a transaction may take: whoever waits can be told how it went.
+const LONG_GRACE: Duration = Duration::from_secs(12);
 /// An exit takes the grace, and 3 s for what does not hear; the rest is for a busy machine.
 const EXIT: Duration = Duration::from_secs(15);
 /// A job that is handed back runs again within a second; five times that.
@@ -215,4 +218,69 @@ fn refusals(trial: &Trial) -> Vec<String> {
         _ => None,
     };
     entries.iter().filter_map(|entry| refusal(&entry.what)).collect()
+}
+
+/// An API that everybody waits for ends all the same, in time, also where nothing behind it answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_ends_with_everybody_waiting_and_neither_redis_nor_postgres() {
+    let mut trial = Trial::begin("last orders of an API", |builder| {
+        builder
+            .apis(1)
+            .workers(1)
+            .own_postgres(postgres::Options::default())
+            .env(
+                "LAMPLIGHTER_SERVER__GRACE_SECONDS",
+                LONG_GRACE.as_secs().to_string(),
+            )
+    })
+    .await;
+    let api = trial.fleet.api(0);
+    let job = json!({"model": "echo", "input": {"sleep_ms": 60_000}});
+    let long = api.post_job(&job).await;
+    let id = long["id"].as_str().expect("an id");
+    let mut streams = Vec::new();
+    for _ in 0..32 {
+        streams.push(api.events(id, None).await.expect("a stream"));
+    }
+    let waiters: Vec<_> = (0..64)
+        .map(|_| {
+            let request = api.request(reqwest::Method::POST, "/v1/jobs").json(&job);
+            tokio::spawn(request.header("prefer", "wait=60").send())
+        })
+        .collect();
+    let sql = trial.fleet.sql();
+    let end = Instant::now() + EXIT;
+    while sql.number("SELECT count(*) FROM jobs").await <= 64 {
+        assert!(Instant::now() < end, "they are taken");
+        sleep(Duration::from_millis(10)).await;
+    }
+    trial.fleet.redis_mut().pause();
+    trial.fleet.postgres().pause();
+    // Some more, which nobody can store.
+    let lost: Vec<_> = (0..64)
+        .map(|_| tokio::spawn(api.request(reqwest::Method::POST, "/v1/jobs").json(&job).send()))
+        .collect();
+    sleep(Duration::from_millis(200)).await;
+    let began = Instant::now();
+    trial.fleet.apis[0].sigterm();
+    trial.fleet.apis[0].wait_exit(EXIT).await;
+    let took = began.elapsed();
+    trial.fleet.postgres().resume();
+    trial.fleet.redis_mut().resume();
+    let mut answers = BTreeMap::<String, usize>::new();
+    for waiter in waiters.into_iter().chain(lost) {
+        let answer = waiter.await.expect("a client ends well");
+        let what = answer.map_or_else(|_| "none".to_owned(), |answer| answer.status().to_string());
+        *answers.entry(what).or_default() += 1;
+    }
+    trial.scenario.report(&format_args!(
+        "grace={LONG_GRACE:?} ended_after={took:?} answers={answers:?}"
+    ));
+    // The grace, and 3 s for what does not hear.
+    assert!(took < LONG_GRACE + Duration::from_secs(10), "{took:?}");
+    let decent = ["202 Accepted", "503 Service Unavailable", "none"];
+    assert!(
+        answers.keys().all(|what| decent.contains(&what.as_str())),
+        "{answers:?}"
+    );
 }
