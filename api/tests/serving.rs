@@ -225,7 +225,10 @@ async fn clients_that_never_end_their_bodies_keep_nobody_out() {
         if answer.starts_with("HTTP/1.1 200") {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_secs(10), "nobody gets in: {answer}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "nobody gets in: {answer}"
+        );
     }
     // They are let go on when they have said all, where there is room then.
     for mut socket in slow {

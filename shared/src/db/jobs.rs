@@ -3,8 +3,7 @@
 
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
-    QueryResult, QuerySelect, Select,
-    sea_query::Expr,
+    QueryResult, QuerySelect, Select, sea_query::Expr,
 };
 
 use super::{
@@ -114,7 +113,11 @@ pub async fn payload(db: &Db, owner: UserId, id: JobId) -> Result<Option<Payload
 pub async fn list(db: &Db, owner: UserId, filter: &Filter) -> Result<Vec<Job>, DbError> {
     let matching = Condition::all()
         // In words, not as a value: there is an index a state, and which of them serves is decided by the text.
-        .add_option(filter.state.map(|state| Expr::cust(format!("state = '{}'", state.as_str()))))
+        .add_option(
+            filter
+                .state
+                .map(|state| Expr::cust(format!("state = '{}'", state.as_str()))),
+        )
         .add_option(filter.model.as_ref().map(|model| Column::Model.eq(model)))
         .add_option(filter.created_after.map(|at| Column::CreatedAt.gte(at)))
         .add_option(filter.created_before.map(|at| Column::CreatedAt.lt(at)))
