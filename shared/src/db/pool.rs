@@ -259,6 +259,9 @@ fn postgres_options(url: &str, options: &DbOptions) -> ConnectOptions {
         ("tcp_user_timeout", "10s".to_owned()),
         // An answered commit survives a power cut, whatever the server's default is.
         ("synchronous_commit", "on".to_owned()),
+        // Whoever waits for a lock reads afterwards what its holder wrote. Stricter levels would have it begin
+        // anew each time, and give up where many want the same lane.
+        ("default_transaction_isolation", "read committed".to_owned()),
         // Every statement here has an index in the order it needs. Left to statistics, which are a minute old
         // or more, Postgres takes a queue that has just filled for an empty one and reads all of it.
         ("enable_seqscan", "off".to_owned()),
@@ -294,7 +297,13 @@ mod tests {
 
     #[tokio::test]
     async fn sessions_have_the_limits_they_should_have() {
-        let (_, url) = Postgres::shared().create_database();
+        let (name, url) = Postgres::shared().create_database();
+        for setting in [
+            "synchronous_commit = off",
+            "default_transaction_isolation = 'serializable'",
+        ] {
+            Postgres::shared().query(&name, &format!("ALTER DATABASE {name} SET {setting}"));
+        }
         let pool = Pool::postgres(&url, &DbOptions::default())
             .await
             .expect("connected");
@@ -304,6 +313,7 @@ mod tests {
             ("idle_in_transaction_session_timeout", "2s"),
             ("tcp_user_timeout", "10000"),
             ("synchronous_commit", "on"),
+            ("default_transaction_isolation", "read committed"),
             ("application_name", "lamplighter"),
             ("enable_seqscan", "off"),
             ("enable_bitmapscan", "off"),
