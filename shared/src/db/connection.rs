@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement, Value,
-    sqlx::Connection,
+    sqlx::{Connection, postgres::PgConnectOptions},
 };
 use tokio::time::sleep;
 
@@ -85,6 +85,7 @@ impl Db {
                 Dialect::Sqlite,
             )
         } else {
+            check_address(url)?;
             let pool = Pool::postgres(url, options).await?;
             (pool.clone(), pool, Dialect::Postgres)
         };
@@ -254,6 +255,18 @@ impl Db {
     }
 }
 
+/// Whether a server's address can be read. Nothing of it is repeated: it may hold a password, and one with
+/// special characters in it is the usual reason why it can't.
+fn check_address(url: &str) -> Result<(), DbError> {
+    let ours = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if ours && url.parse::<PgConnectOptions>().is_ok() {
+        return Ok(());
+    }
+    let why = "database.url can't be read: it looks like postgres://USER@HOST/NAME; special characters of a \
+               password are written as %XX, or database.password_file names the file that has it";
+    Err(DbError::Statement(why.to_owned()))
+}
+
 fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
@@ -285,6 +298,27 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_read_is_refused_at_once_and_not_repeated() {
+        for bad in [
+            "postgres://u:hunter2#x@h/x",
+            "postgres://u:hunter2@@@:99999/x",
+            "mysql://u:hunter2@h/x",
+            "postgres:/u:hunter2@h/x",
+            "hunter2",
+        ] {
+            let refused = Db::connect(bad).await.expect_err(bad);
+            assert!(matches!(refused, DbError::Statement(_)), "{bad}: {refused}");
+            assert!(!refused.to_string().contains("hunter2"), "{bad}: {refused}");
+        }
+        for good in [
+            "postgres://u:hunter%232@h:1/x",
+            "postgresql://h/x?sslmode=disable",
+        ] {
+            check_address(good).expect(good);
+        }
+    }
 
     /// A full disk makes SQLite end a transaction by itself, which sqlx does not notice.
     #[tokio::test]
