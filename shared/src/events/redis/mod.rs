@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::{hub::Hub, outbox::Outbox};
 use super::{Events, MemoryLimits, REPLAY, Subscription};
 use crate::{
-    cache::redis::{LIMIT, PREFIX, Redis, RedisError},
+    cache::redis::{PREFIX, Redis, RedisError},
     event::{EventId, JobEvent},
     id::JobId,
     lifecycle::Lifecycle,
@@ -25,6 +25,9 @@ use crate::{
 
 /// While the process stops, whoever publishes waits so long for it to be sent: there may be no later.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// The longest that kept events may be on their way: many may ask at once, each for much.
+const REPLAY_LIMIT: Duration = Duration::from_secs(2);
 
 /// Events of a fleet.
 pub struct RedisEvents {
@@ -91,7 +94,7 @@ impl RedisEvents {
             "COUNT".into(),
             (REPLAY as i64 + 1).into(),
         ];
-        let entries = match self.redis.call(LIMIT, "XRANGE", words).await {
+        let entries = match self.redis.call(REPLAY_LIMIT, "XRANGE", words).await {
             Ok(entries) => entries.into_array(),
             // Not a stream: nothing is kept.
             Err(RedisError::Refused(_)) => Vec::new(),
