@@ -290,6 +290,9 @@ impl EventStream {
         self.live = subscription.live;
         self.connected = subscription.connected;
         self.refill = false;
+        if !subscription.replay.is_empty() {
+            self.questions = LAST_QUESTIONS;
+        }
         self.absorb(subscription.replay, subscription.more)?;
         // A change may have been told to the receiver that was let go.
         if self.phase == Phase::Running && !self.refill {
