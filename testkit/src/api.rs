@@ -190,8 +190,9 @@ impl Api {
     pub async fn stall(&self, path: &str) -> TcpStream {
         let address = self.address();
         let socket = TcpSocket::new_v4().expect("a socket can be made");
-        socket.set_recv_buffer_size(4096).expect("a buffer can be small");
-        setsockopt(&socket, sockopt::TcpMaxSeg, &536).expect("segments can be small");
+        // The kernel makes it as small as it can be.
+        socket.set_recv_buffer_size(1).expect("a buffer can be small");
+        setsockopt(&socket, sockopt::TcpMaxSeg, &88).expect("segments can be small");
         let to = address.parse().expect("the server is at a numeric address");
         let mut stream = socket.connect(to).await.expect("the server takes connections");
         let request = format!(
