@@ -55,8 +55,3 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     apt-get install --quiet --quiet --yes --no-install-recommends "${missing[@]}" < /dev/null
 fi
-
-if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
-    echo "The TypeScript SDK's tests need Node 20 or newer; this is $(node --version)." >&2
-    exit 1
-fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of both SDKs against a real server with the model `echo` only. Needs cargo, Python 3.11 and Node 20;
+# Runs the tests of both SDKs against a real server with the model `echo` only. Needs cargo, Python 3.11 and Node;
 # everything else is set up here.
 set -euo pipefail
 

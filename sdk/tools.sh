@@ -32,10 +32,19 @@ python_package() {
     venv python "$sdk/python/pyproject.toml" -e "$sdk/python[test]"
 }
 
+# Node 20 or newer: the machine's, or where that is older (Debian 12) one of our own, from the package registry.
+modern_node() {
+    command -v node >/dev/null && command -v npm >/dev/null ||
+        { echo "sdk: Node and npm are needed (nodejs, npm)" >&2; exit 1; }
+    [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] && return
+    [ -x "$tools/node/node_modules/.bin/node" ] ||
+        npm install --prefix "$tools/node" --no-fund --no-audit --loglevel=error node@22
+    PATH="$tools/node/node_modules/.bin:$PATH"
+}
+
 typescript_packages() {
     local stamp="$sdk/typescript/node_modules/.stamp"
-    command -v node >/dev/null && command -v npm >/dev/null ||
-        { echo "sdk: Node 20 or newer is needed (nodejs, npm)" >&2; exit 1; }
+    modern_node
     fresh "$stamp" "$sdk/typescript/package-lock.json" && return
     (cd "$sdk/typescript" && npm ci --no-fund --no-audit --loglevel=error)
     cksum <"$sdk/typescript/package-lock.json" >"$stamp"
