@@ -9,6 +9,9 @@ trap 'rm -f "$log"' EXIT
 summarise() {
     local code=$?
     echo
+    echo "== the figures of the scenarios"
+    grep -E '^(scenario=|R[0-9]+b? |S[0-9]+ )' "$log" || true
+    echo
     echo "== the runners' summaries"
     # cargo test, pytest, node --test
     grep -E '^test result:|^=+ .*(passed|failed|error).* =+$|^(# |ℹ )(tests|pass|fail) ' "$log" || true
@@ -18,7 +21,8 @@ summarise() {
 trap summarise EXIT
 
 echo "== cargo test --workspace"
-cargo test --workspace < /dev/null 2>&1 | tee "$log"
+# What tests print is shown, too: their figures and seeds.
+cargo test --workspace -- --show-output < /dev/null 2>&1 | tee "$log"
 if [ -x sdk/test.sh ]; then
     echo "== sdk/test.sh"
     sdk/test.sh < /dev/null 2>&1 | tee --append "$log"
