@@ -12,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use fred::prelude::Value;
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{hub::Hub, outbox::Outbox};
@@ -29,9 +30,14 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The longest that kept events may be on their way: many may ask at once, each for much.
 const REPLAY_LIMIT: Duration = Duration::from_secs(2);
 
+/// Watchers that read kept events at the same time. More would only wait for each other, each with its answer
+/// in memory, until all of them have waited too long.
+const REPLAYS: usize = 16;
+
 /// Events of a fleet.
 pub struct RedisEvents {
     redis: Redis,
+    replays: Semaphore,
     hub: Arc<Hub>,
     outbox: Arc<Outbox>,
     stopping: CancellationToken,
@@ -62,6 +68,7 @@ impl RedisEvents {
         });
         Self {
             redis: redis.clone(),
+            replays: Semaphore::new(REPLAYS),
             hub,
             outbox,
             stopping: lifecycle.soft.clone(),
@@ -94,6 +101,8 @@ impl RedisEvents {
             "COUNT".into(),
             (REPLAY as i64 + 1).into(),
         ];
+        // Nobody closes it. Where Redis is silent the first to find out spare the others the wait.
+        let _turn = self.replays.acquire().await;
         let entries = match self.redis.call(REPLAY_LIMIT, "XRANGE", words).await {
             Ok(entries) => entries.into_array(),
             // Not a stream: nothing is kept.
