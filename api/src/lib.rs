@@ -13,6 +13,7 @@ mod admission;
 mod observe;
 mod serve;
 mod read_limit;
+mod outlet;
 mod client_address;
 mod routes;
 pub mod auth;

@@ -18,6 +18,8 @@ use tokio::{
     time::Instant,
 };
 
+use crate::outlet::Outlet;
+
 /// A connection on which bytes may come for `limit` without one byte of ours in between. A client that
 /// waits silently for its answer is not limited.
 ///
@@ -30,17 +32,28 @@ pub struct ReadLimit<S> {
     unanswered: Option<Instant>,
     /// Whether the client has closed its side.
     hung_up: bool,
+    /// Told whether there is room for what is written.
+    outlet: Outlet,
 }
 
 impl<S> ReadLimit<S> {
     /// Limits `inner`.
-    pub fn new(inner: S, limit: Duration) -> Self {
+    pub fn new(inner: S, limit: Duration, outlet: Outlet) -> Self {
         Self {
             inner,
             limit,
             unanswered: None,
             hung_up: false,
+            outlet,
         }
+    }
+
+    fn wrote(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.outlet.note(result.is_pending());
+        if matches!(result, Poll::Ready(Ok(_))) {
+            self.unanswered = None;
+        }
+        result
     }
 }
 
@@ -66,9 +79,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadLimit<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for ReadLimit<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
-        self.unanswered = None;
-        Poll::Ready(Ok(written))
+        let result = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.wrote(result)
     }
 
     fn poll_write_vectored(
@@ -76,9 +88,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ReadLimit<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs))?;
-        self.unanswered = None;
-        Poll::Ready(Ok(written))
+        let result = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.wrote(result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -100,14 +111,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ReadLimit<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
+    use crate::outlet::Outlets;
 
     #[tokio::test]
     async fn who_hangs_up_gets_the_answer_that_was_asked_for_and_no_more() {
         let (mut client, server) = duplex(1024);
-        let mut server = ReadLimit::new(server, Duration::from_secs(60));
+        let outlet = Arc::<Outlets>::default().open(([127, 0, 0, 1], 9).into());
+        let mut server = ReadLimit::new(server, Duration::from_secs(60), outlet);
         client.write_all(b"a request").await.expect("there is room");
         client.shutdown().await.expect("it is open");
         let mut asked = Vec::new();

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 
 use crate::{
+    outlet::{Outlets, Patient},
     read_limit::ReadLimit,
     routes,
     state::{ApiState, App},
@@ -32,6 +33,7 @@ struct GuardedAcceptor {
     local: LocalAddr,
     write_timeout: Duration,
     read_timeout: Duration,
+    outlets: Arc<Outlets>,
 }
 
 impl Acceptor for GuardedAcceptor {
@@ -56,7 +58,7 @@ impl Acceptor for GuardedAcceptor {
         let mut guarded = TimeoutStream::new(socket);
         guarded.set_write_timeout(Some(self.write_timeout));
         Ok((
-            ReadLimit::new(Box::pin(guarded), self.read_timeout),
+            ReadLimit::new(Box::pin(guarded), self.read_timeout, self.outlets.open(remote)),
             self.local.clone(),
             RemoteAddr(remote.into()),
             Scheme::HTTP,
@@ -72,11 +74,13 @@ impl Acceptor for GuardedAcceptor {
 pub async fn serve(listener: TcpListener, state: ApiState, lifecycle: Lifecycle) -> io::Result<()> {
     let server = &state.config.server;
     let grace = Duration::from_secs(server.grace_seconds);
+    let outlets = Arc::<Outlets>::default();
     let acceptor = GuardedAcceptor {
         local: LocalAddr(listener.local_addr()?.into()),
         listener,
         write_timeout: Duration::from_secs(server.write_timeout_seconds),
         read_timeout: Duration::from_secs(server.read_timeout_seconds),
+        outlets: outlets.clone(),
     };
     let app = Arc::new(App::new(state, lifecycle.soft.clone()));
     let soft = lifecycle.soft.clone();
@@ -85,7 +89,10 @@ pub async fn serve(listener: TcpListener, state: ApiState, lifecycle: Lifecycle)
         .idle_timeout(IDLE)
         .http2_max_concurrent_streams(100)
         .run_with_graceful_shutdown(
-            routes::endpoint(app),
+            Patient {
+                inner: routes::endpoint(app),
+                outlets,
+            },
             async move { soft.cancelled().await },
             Some(grace),
         );
