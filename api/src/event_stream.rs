@@ -36,9 +36,9 @@ const TOKEN_EVERY: Duration = Duration::from_secs(5);
 /// How long the last events of a job that has ended may be on their way …
 const LAST_EVENTS: Duration = Duration::from_millis(300);
 /// … where the carrier has brought those before them …
-const LAST_EVENTS_DUE: Duration = Duration::from_secs(1);
+const LAST_EVENTS_DUE: Duration = Duration::from_secs(2);
 /// … and how often a carrier is asked for them that brought those before and is away.
-const LAST_QUESTIONS: u8 = 2;
+const LAST_QUESTIONS: u8 = 5;
 
 /// Who watches what, from where.
 pub struct Start {
