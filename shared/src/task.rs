@@ -60,6 +60,7 @@ impl Task {
                     "hang": {"type": "boolean", "description": "Never return."},
                     "spin": {"type": "boolean", "description": "Compute for ever."},
                     "chunks": {"type": "integer", "minimum": 0, "maximum": 10_000, "description": "Stream this many chunks of output, spread over `sleep_ms`."},
+                    "chunk_bytes": {"type": "integer", "minimum": 0, "maximum": 16_384, "description": "Make each of these chunks this long at least."},
                     "allocate_mb": {"type": "integer", "minimum": 0, "maximum": 1_048_576, "description": "Allocate and touch this much memory, MiB."}
                 },
                 "additionalProperties": true

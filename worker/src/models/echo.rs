@@ -37,6 +37,8 @@ pub(super) struct Behaviour {
     spin: bool,
     /// Pieces of output, spread over the sleep.
     chunks: u64,
+    /// Fill each of them up to so many bytes; the task's schema bounds it.
+    chunk_bytes: usize,
     /// Allocate and touch this much first, MiB; held until the answer.
     allocate_mb: usize,
 }
@@ -182,7 +184,12 @@ fn sleep(member: &Member, behaviour: &Behaviour) -> bool {
             return true;
         }
         if behaviour.chunks > 0 {
-            member.output(format!("chunk {step}").into());
+            let mut chunk = format!("chunk {step}");
+            chunk.extend(std::iter::repeat_n(
+                '.',
+                behaviour.chunk_bytes.saturating_sub(chunk.len()),
+            ));
+            member.output(chunk.into());
         }
         if step + 1 < steps && told.elapsed() >= PROGRESS_EVERY {
             told = Instant::now();
