@@ -42,6 +42,8 @@ pub async fn measure(program: &Path, count: usize, report: &mut Report) -> io::R
     let turns = clients.len();
     let (mut commit, mut answered, mut claimed) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..WARM + count {
+        // Both after the same rest: a machine that has slept is slow to begin.
+        sleep(REST).await;
         let durable = commits.one().await?;
         sleep(REST).await;
         let asked = Instant::now();
