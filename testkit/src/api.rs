@@ -196,7 +196,7 @@ impl Api {
         let to = address.parse().expect("the server is at a numeric address");
         let mut stream = socket.connect(to).await.expect("the server takes connections");
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nAccept: text/event-stream\r\n\r\n",
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n",
             self.token
         );
         stream

@@ -23,13 +23,15 @@ use crate::{
     support::Trial,
 };
 
-/// What is kept for a slow reader, and what the process may take besides: pools of the allocator.
-const MEMORY_KIB: (u64, u64) = (64, 32 * 1024);
+/// KiB for a slow reader: 64 that may be kept for it, and what a connection and a stream take by themselves
+/// without optimisation; and what the process may take besides: pools of the allocator.
+const MEMORY_KIB: (u64, u64) = (64 + 96, 16 * 1024);
 /// Their socket is full within seconds, and then 2 s of no progress are the end.
 const CONFIG: &str = "[server]\nwrite_timeout_seconds = 2\nstreams_per_owner = 3000\n";
-const CUT_WITHIN: Duration = Duration::from_secs(20);
-/// From when an event was due to when a normal reader had it, for 99 of 100: 250 ms on a free machine.
-const LATENCY: Duration = Duration::from_millis(1250);
+const CUT_WITHIN: Duration = Duration::from_secs(30);
+/// From when an event was due to when a normal reader had it, for 99 of 100. 0.1 s on a free machine; one that
+/// is so busy that readers fall behind the live events needs seconds.
+const LATENCY: Duration = Duration::from_secs(5);
 /// Clients that come and go at the same time.
 const AT_ONCE: usize = 32;
 /// Descriptors more or less than before.
@@ -104,10 +106,10 @@ async fn r15_clients_that_never_read_are_cut_and_disturb_nobody() {
     let plan =
         |builder: lamplighter_testkit::fleet::Builder| builder.alone().apis(1).workers(1).config(CONFIG);
     let trial = Trial::begin("R15 slow readers", plan).await;
-    let (slow, normal, chunks, run_ms) = sized((200, 50, 1_000, 8_000), (1_000, 50, 10_000, 40_000));
+    let (slow, normal, chunks, run_ms) = sized((200, 50, 1_000, 8_000), (1_000, 50, 2_000, 40_000));
     let (fleet, api) = (&trial.fleet, trial.fleet.api(0));
     // Long ones, so that a socket of which nobody reads is soon full.
-    let input = json!({"sleep_ms": run_ms, "chunks": chunks, "chunk_bytes": 300});
+    let input = json!({"sleep_ms": run_ms, "chunks": chunks, "chunk_bytes": sized(300, 1_000)});
     let job = api.post_job(&json!({"model": "echo", "input": input})).await;
     let id = job["id"].as_str().expect("an id").to_owned();
     let path = format!("/v1/jobs/{id}/events");
@@ -122,16 +124,17 @@ async fn r15_clients_that_never_read_are_cut_and_disturb_nobody() {
     .await;
     let (open, resident) = (descriptors(fleet), fleet.apis[0].rss_kb());
     let mut stalled = Vec::new();
+    // Not all at once: that is another scenario.
+    let mut arrivals = interval(Duration::from_millis(100));
     while stalled.len() < slow {
+        arrivals.tick().await;
         let some = (0..20).map(|_| api.stall(&path));
         stalled.extend(futures::future::join_all(some).await);
-        // Not all at once: that is another scenario. The first of many may be cut while the last come.
-        let there = normal + (stalled.len() / 2).min(slow / 4);
-        until("the slow readers are there", async || {
-            (metric(&fleet.apis[0], "sse_clients").await as usize >= there).then_some(())
-        })
-        .await;
     }
+    until("most of the slow readers have streams", async || {
+        (metric(&fleet.apis[0], "sse_clients").await as usize >= normal + slow / sized(2, 10)).then_some(())
+    })
+    .await;
     let (stalled_at, mut most) = (Instant::now(), resident);
     let mut looks = interval(Duration::from_millis(50));
     while descriptors(fleet) > open + DESCRIPTORS {
