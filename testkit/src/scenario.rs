@@ -50,15 +50,15 @@ impl Scenario {
 #[derive(Debug)]
 pub struct Turn(#[expect(dead_code, reason = "held, never read")] SemaphorePermit<'static>);
 
-/// Waits for a turn: as many scenarios of this process run at once as the machine has cores, or only this
-/// one where its bars are about latency or about every single answer.
+/// Waits for a turn: one scenario of this process for every two cores of the machine, since a fleet is a dozen
+/// processes; or only this one where its bars are about latency or about every single answer.
 ///
 /// # Panics
 /// Never: nobody closes the gate.
 pub async fn turn(alone: bool) -> Turn {
     static GATE: OnceLock<(Semaphore, u32)> = OnceLock::new();
     let (gate, all) = GATE.get_or_init(|| {
-        let cores = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 16));
+        let cores = thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 16));
         let all = u32::try_from(cores).expect("at most 16");
         (Semaphore::new(cores), all)
     });

@@ -155,7 +155,8 @@ async fn without_redis(name: &str, away: fn(&mut redis::Redis), back: fn(&mut re
     everybody_was_served(&verdict, jobs + jobs_away);
     // Workers look every 1.2 s at the latest.
     assert!(waited <= Duration::from_secs(6), "{waited:?}");
-    assert!(p99 <= baseline * 3 + Duration::from_millis(100), "{p99:?}");
+    // The first to find Redis silent wait for it, a fifth of a second each; a busy machine adds to that.
+    assert!(p99 <= baseline * 3 + Duration::from_secs(1), "{p99:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
