@@ -45,12 +45,12 @@ const CLAIM: &str = "
         SELECT j.id, j.rank, j.share_key, r.free FROM jobs j LEFT JOIN room r ON r.share_key = j.share_key
         WHERE j.model = $1 AND j.state = 'queued' AND (j.run_at <= {now} OR j.run_at <= j.created_at) AND j.start_deadline > {now}
           AND j.cancel_requested_at IS NULL AND (r.free IS NULL OR r.free > 0)
-        ORDER BY j.rank, j.id LIMIT $2 {skip_locked}
+        ORDER BY j.rank, j.id LIMIT {limit} {skip_locked}
     ), pick AS (
         SELECT id, rank, free, row_number() OVER (PARTITION BY share_key ORDER BY rank, id) AS place FROM head
     ){furthest}
-    UPDATE jobs SET state = 'processing', attempt = attempt + 1, epoch = epoch + 1, boot = $3, worker = $4,
-        started_at = {now}, lease_until = {now} + $5, suspect_at = NULL
+    UPDATE jobs SET state = 'processing', attempt = attempt + 1, epoch = epoch + 1, boot = $2, worker = $3,
+        started_at = {now}, lease_until = {now} + $4, suspect_at = NULL
     WHERE id IN (SELECT id FROM pick WHERE free IS NULL OR place <= free) AND state = 'queued'
     RETURNING {job_columns}, (SELECT input FROM job_payloads WHERE job_id = jobs.id) AS input";
 
@@ -96,16 +96,20 @@ async fn claim_in(
         txn.execute_raw(db.statement(sql, [CLAIMS.into(), model.into()]))
             .await?;
     }
-    let values: [Value; 5] = [
+    let values: [Value; 4] = [
         model.into(),
-        i64::try_from(limit).unwrap_or(i64::MAX).into(),
         claimer.boot.into(),
         claimer.worker.as_str().into(),
         i64::try_from(claimer.lease.as_millis())
             .unwrap_or(i64::MAX)
             .into(),
     ];
-    let sql = CLAIM.replace("{furthest}", if postgres { FURTHEST } else { "" });
+    // The limit stands in the text: of one that is a parameter Postgres knows nothing, takes it for a tenth of
+    // the queue, and plans each claim from a long queue anew.
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let sql = CLAIM
+        .replace("{furthest}", if postgres { FURTHEST } else { "" })
+        .replace("{limit}", &limit.to_string());
     let rows = txn.query_all_raw(db.statement(&sql, values)).await?;
     if rows.is_empty() {
         return Ok(Vec::new());

@@ -275,7 +275,12 @@ fn postgres_options(url: &str, options: &DbOptions) -> ConnectOptions {
         .acquire_timeout(ACQUIRE)
         .test_before_acquire_if_idle_for(IDLE)
         .sqlx_logging(false)
-        .map_sqlx_postgres_opts(move |o| o.options(session.clone()).application_name(&name))
+        .map_sqlx_postgres_opts(move |o| {
+            // A claim is a statement for each number of jobs.
+            o.options(session.clone())
+                .application_name(&name)
+                .statement_cache_capacity(256)
+        })
         .map_sqlx_postgres_pool_opts(|o| {
             o.after_release(|connection, _| {
                 Box::pin(async move {
