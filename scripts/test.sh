@@ -10,11 +10,11 @@ summarise() {
     local code=$?
     echo
     echo "== the figures of the scenarios"
-    grep -E '^(scenario=|R[0-9]+b? |S[0-9]+ )' "$log" || true
+    grep -aE '^(scenario=|R[0-9]+b? |S[0-9]+ )' "$log" || true
     echo
     echo "== the runners' summaries"
     # cargo test, pytest, node --test
-    grep -E '^test result:|^=+ .*(passed|failed|error).* =+$|^(# |ℹ )(tests|pass|fail) ' "$log" || true
+    grep -aE '^test result:|^=+ .*(passed|failed|error).* =+$|^(# |ℹ )(tests|pass|fail) ' "$log" || true
     rm -f "$log"
     exit $code
 }
