@@ -6,7 +6,7 @@
 use std::{
     env, fs,
     io::{self, BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -15,7 +15,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 
-use crate::process;
+use crate::{port::free_port, process};
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// The longest that a command of a test may take.
@@ -277,14 +277,6 @@ fn program() -> Option<PathBuf> {
     env::split_paths(&path)
         .map(|folder| folder.join("redis-server"))
         .find(|program| program.is_file())
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("127.0.0.1 has a free port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
 }
 
 fn log_path(folder: &Path) -> PathBuf {
