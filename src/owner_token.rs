@@ -35,6 +35,7 @@ pub async fn keep(db: &Db, key: &Key, data_dir: &Path) -> Result<(), Failure> {
         name: "owner".to_owned(),
         scopes,
         expires_in: EXPIRY,
+        models: None,
     };
     let text = create(db, key, new).await?;
     Ok(write_private(&path, &format!("{text}\n"))?)

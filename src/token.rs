@@ -52,6 +52,7 @@ pub async fn run(command: TokenCommand) -> Result<(), Failure> {
                 name,
                 scopes,
                 expires_in: expires_in.into(),
+                models: None,
             };
             println!("{}", create(&db, &key, new).await?);
             Ok(())

@@ -46,12 +46,14 @@ const RULES: &[Rule] = &[
     Rule {
         name: "I3 apalis stays at the queue and where a worker is built",
         crates: &["apalis", "apalis-core"],
-        members: &["shared", "worker"],
+        members: &["shared", "worker", "api"],
         sources: &[
             "shared/src/queue/",
             "shared/src/events/",
             "shared/src/cache/",
             "worker/",
+            // Mail is sent by a worker, too.
+            "api/src/mail/",
         ],
         in_use: true,
     },

@@ -1,7 +1,10 @@
 //! The outermost layer: request ids, headers that every answer has, and the one place where failures,
 //! ours and the framework's, become problem documents and log lines. A panic ends here too.
 
-use std::{net::IpAddr, panic::AssertUnwindSafe};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    panic::AssertUnwindSafe,
+};
 
 use futures::FutureExt;
 use lamplighter_shared::{error::ErrorCode, network::Network};
@@ -15,7 +18,7 @@ use poem_openapi::{
     error::{ContentTypeError, ParseParamError},
 };
 
-use crate::{client_address::client_address, error::ApiError};
+use crate::{client::ClientInfo, client_address::client_address, error::ApiError};
 
 /// The header that names a request, in both directions.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -53,11 +56,15 @@ impl<E: Endpoint> Middleware<E> for Edge {
 impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
+    async fn call(&self, mut request: Request) -> Result<Response> {
         let id = request_id(request.headers());
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
         let client = self.client(&request);
+        request.set_data(ClientInfo {
+            address: client.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+            request_id: id.clone(),
+        });
         let outcome = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
         let mut response = match outcome {
             Ok(Ok(response)) => response.into_response(),

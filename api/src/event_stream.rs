@@ -8,7 +8,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use lamplighter_shared::{
-    db::{api_tokens, jobs},
+    db::jobs,
     error::ErrorCode,
     event::{EventId, JobEvent, Progress},
     job::{Job, JobState},
@@ -20,7 +20,9 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
 };
 
-use crate::{auth::token::Fingerprint, error::ApiError, present, sse, state::App, stream_slots::StreamSlot};
+use crate::{
+    auth::principal::Credential, error::ApiError, present, sse, state::App, stream_slots::StreamSlot,
+};
 
 /// The most a stream holds for its client: events, and bytes of them.
 const MAX_HELD: usize = 256;
@@ -46,8 +48,8 @@ pub struct Start {
     pub job: Job,
     /// The last event the client has.
     pub after: EventId,
-    /// The token, looked at again while the stream is open.
-    pub fingerprint: Fingerprint,
+    /// What proved it; looked at again while the stream is open.
+    pub credential: Credential,
     /// The right to one stream.
     pub slot: StreamSlot,
 }
@@ -56,7 +58,7 @@ pub struct Start {
 pub struct EventStream {
     app: Arc<App>,
     job: Job,
-    fingerprint: Fingerprint,
+    credential: Credential,
     _slot: StreamSlot,
     /// The place of the client: what was last handed out.
     last: EventId,
@@ -110,7 +112,7 @@ impl EventStream {
         let Start {
             job,
             after,
-            fingerprint,
+            credential,
             slot,
         } = start;
         let subscription = app.events.subscribe(job.id, after).await;
@@ -127,7 +129,7 @@ impl EventStream {
             epoch: if imagined { 0 } else { after.epoch },
             app,
             job: row.clone(),
-            fingerprint,
+            credential,
             _slot: slot,
             live: subscription.live,
             held: VecDeque::new(),
@@ -204,7 +206,7 @@ impl EventStream {
         if now >= self.token_at {
             self.token_at = now + TOKEN_EVERY;
             // Only a clear no ends the stream; a database that does not answer says nothing.
-            if matches!(api_tokens::live(&self.app.db, &self.fingerprint).await, Ok(None)) {
+            if matches!(self.credential.still_good(&self.app).await, Ok(false)) {
                 self.phase = Phase::Over;
                 return Ok(());
             }

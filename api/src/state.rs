@@ -10,7 +10,7 @@ use std::{
 use lamplighter_shared::{
     cache::Cache,
     config::Config,
-    db::{Db, Dialect, position::Positions, submit::Submitter},
+    db::{Db, Dialect, api_tokens, position::Positions, sessions, submit::Submitter},
     events::Events,
     id::TokenId,
     key::Key,
@@ -21,8 +21,13 @@ use lamplighter_shared::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::{lookup::Tokens, rate::RequestRate},
+    auth::{
+        cookies::Cookies,
+        lookup::{Idle, Lookup},
+        rate::RequestRate,
+    },
     create_job,
+    plans::Plans,
     schema::Schema,
     stream_slots::StreamSlots,
 };
@@ -68,7 +73,11 @@ pub struct App {
     /// Schema of the body of `POST /v1/jobs`.
     pub(crate) create_job: Schema,
     pub(crate) streams: Arc<StreamSlots>,
-    pub(crate) tokens: Tokens,
+    pub(crate) cache: Arc<dyn Cache>,
+    pub(crate) tokens: Lookup<api_tokens::Live>,
+    pub(crate) sessions: Lookup<sessions::Live>,
+    pub(crate) cookies: Cookies,
+    pub(crate) plans: Plans,
     pub(crate) request_rate: RequestRate,
     touched: Mutex<HashMap<TokenId, Instant>>,
     /// Cancelled when the process stops: streams and waits end.
@@ -94,12 +103,12 @@ impl App {
                 .collect(),
             create_job: compile(&create_job::body_schema(&state.config.jobs)),
             streams: StreamSlots::new(state.config.server.streams_per_owner),
-            tokens: Tokens::new(state.db.clone(), state.cache.clone()),
-            request_rate: RequestRate::new(
-                state.cache,
-                &state.config.limits,
-                state.db.dialect() == Dialect::Sqlite,
-            ),
+            tokens: Lookup::new(state.db.clone(), state.cache.clone(), ()),
+            sessions: Lookup::new(state.db.clone(), state.cache.clone(), Idle(idle(&state.config))),
+            cookies: Cookies::of(&state.config.server),
+            plans: Plans::new(&state.config),
+            request_rate: RequestRate::new(state.cache.clone(), state.db.dialect() == Dialect::Sqlite),
+            cache: state.cache,
             touched: Mutex::default(),
             stop,
             db: state.db,
@@ -112,6 +121,11 @@ impl App {
             probes: state.probes,
             catalog: state.catalog,
         }
+    }
+
+    /// How long a session lasts without use, milliseconds.
+    pub(crate) fn idle_ms(&self) -> i64 {
+        i64::try_from(idle(&self.config).as_millis()).unwrap_or(i64::MAX / 2)
     }
 
     /// The model of this name and the schema of its input.
@@ -131,4 +145,8 @@ impl App {
         touched.insert(token, now);
         true
     }
+}
+
+fn idle(config: &Config) -> Duration {
+    Duration::from_secs_f64(config.accounts.session_idle_hours * 3600.0)
 }

@@ -397,6 +397,7 @@ async fn tokens_are_made_only_as_allowed() {
             name: name.to_owned(),
             scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
             expires_in: Duration::from_secs(seconds),
+            models: None,
         };
         token::create(&world.state.db, &world.state.key, new)
             .await

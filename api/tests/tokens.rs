@@ -100,6 +100,7 @@ impl World {
             name: "test".to_owned(),
             scopes: vec![Scope::JobsRead.to_string()],
             expires_in: Duration::from_secs(3600),
+            models: None,
         };
         token::create(&state.db, &state.key, new).await.expect("a token")
     }
@@ -123,6 +124,7 @@ impl World {
             scopes: vec![Scope::JobsRead.to_string()],
             fingerprint,
             expires_at: request.expires_at,
+            models: None,
         };
         api_tokens::insert(&state.db, &row).await.expect("stored");
         text

@@ -8,6 +8,11 @@ mod m20261123_000002_jobs;
 mod m20261123_000003_fleet;
 mod m20261123_000004_retention;
 mod m20261123_000005_trace;
+mod m20261124_000006_identity;
+mod m20261124_000007_tokens;
+mod m20261124_000008_limits;
+mod m20261124_000009_tasks;
+mod m20261124_000010_audit;
 
 use sea_orm_migration::{
     prelude::*,
@@ -26,6 +31,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000003_fleet::Migration),
             Box::new(m20261123_000004_retention::Migration),
             Box::new(m20261123_000005_trace::Migration),
+            Box::new(m20261124_000006_identity::Migration),
+            Box::new(m20261124_000007_tokens::Migration),
+            Box::new(m20261124_000008_limits::Migration),
+            Box::new(m20261124_000009_tasks::Migration),
+            Box::new(m20261124_000010_audit::Migration),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! Settings: `defaults.toml` (compiled in, and the reference), then a file, then the environment.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,7 +12,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{network::Network, password_file};
+use crate::{network::Network, password_file, plan::Plan};
 
 /// All settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,8 +32,16 @@ pub struct Config {
     pub worker: Worker,
     /// How long what has ended is kept.
     pub retention: Retention,
-    /// How fast clients may ask.
+    /// What is true of all shares.
     pub limits: Limits,
+    /// Who gets an account, and how they prove who they are.
+    pub accounts: Accounts,
+    /// Where mail goes.
+    pub mail: Mail,
+    /// Issuers of OpenID Connect that people may log in with.
+    pub oidc: Vec<OidcProvider>,
+    /// How much a share may have, by name: `guest`, `basic`, `pro`, `unlimited` and others.
+    pub plans: BTreeMap<String, Plan>,
 }
 
 /// The HTTP side and the process.
@@ -55,6 +64,12 @@ pub struct Server {
     pub grace_seconds: u64,
     /// The key that tokens are sealed with; empty: `DATA_DIR/secret.key`.
     pub secret_key_file: PathBuf,
+    /// The address that people and mails use (`https://ai.example.org`); empty: `http://` and the address bound.
+    pub public_url: String,
+    /// Whether people may log in over plain HTTP from elsewhere than this machine.
+    pub allow_insecure_http: bool,
+    /// Origins (`https://app.example.org`) whose pages may call the API with a token.
+    pub cors_origins: Vec<String>,
     /// Addresses or networks (`10.0.0.0/8`) of the proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
 }
@@ -85,14 +100,119 @@ pub struct Retention {
     pub rows_days: f64,
 }
 
-/// How fast clients may ask.
+/// What is true of all shares; how much each may have says its plan.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Requests a second of one token; 0: no limit.
-    pub requests_per_second: f64,
-    /// Requests of one token at once after a rest; 0: those of one second.
-    pub burst: u32,
+    /// Jobs waiting at once, of everybody; 0: no limit.
+    pub waiting: u64,
+}
+
+/// Who gets an account, and how they prove who they are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    /// Who may register.
+    pub registration: Registration,
+    /// The plan of those who register.
+    pub default_plan: String,
+    /// Fewest characters of a password.
+    pub min_password_length: usize,
+    /// Hours a session lasts without use.
+    pub session_idle_hours: f64,
+    /// Days a session lasts at most.
+    pub session_days: f64,
+    /// Minutes after a login in which the password, the address and tokens may be changed.
+    pub recent_login_minutes: f64,
+    /// Days until an account that its owner deleted is gone.
+    pub deletion_grace_days: f64,
+    /// Live tokens of one user.
+    pub max_tokens: u32,
+    /// Tries to log in from one address: a minute, and at once.
+    pub login_per_minute: f64,
+    /// See `login_per_minute`.
+    pub login_burst: u32,
+    /// Registrations and recoveries from one address: an hour, and at once.
+    pub register_per_hour: f64,
+    /// See `register_per_hour`.
+    pub register_burst: u32,
+    /// Failures in a row after which an account's next tries have to wait, longer and longer.
+    pub max_failures: u32,
+}
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Everybody with an address.
+    Open,
+    /// Everybody, and an admin lets them in.
+    Approval,
+    /// Whoever was invited.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+/// Where mail goes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// The SMTP server; empty: mails are files in `DATA_DIR/mail`.
+    pub host: String,
+    /// Its port; 0: what is usual (587, or 465 with `tls`, or 25 with `none`).
+    pub port: u16,
+    /// How the connection is kept secret.
+    pub security: MailSecurity,
+    /// Who logs in; empty: nobody.
+    pub username: String,
+    /// A file whose first line is the password.
+    pub password_file: PathBuf,
+    /// The sender, `NAME <ADDRESS>` or `ADDRESS`.
+    pub from: String,
+    /// Mails to one address: an hour, and at once.
+    pub per_address_per_hour: f64,
+    /// See `per_address_per_hour`.
+    pub per_address_burst: u32,
+    /// Tries until a mail is given up.
+    pub max_attempts: u32,
+}
+
+/// How a connection to an SMTP server is kept secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailSecurity {
+    /// It begins in plain and must change to TLS.
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+    /// Not at all: for a relay on this machine.
+    None,
+}
+
+/// An issuer of OpenID Connect.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcProvider {
+    /// Its name in addresses: letters, digits and `-`.
+    pub id: String,
+    /// Its name for people; empty: `id`.
+    #[serde(default)]
+    pub name: String,
+    /// Its address (`https://accounts.google.com`).
+    pub issuer: String,
+    /// Who we are to it.
+    pub client_id: String,
+    /// A file whose first line is the secret; empty: a client without one.
+    #[serde(default)]
+    pub client_secret_file: PathBuf,
+    /// What is asked for beside `openid`.
+    #[serde(default = "oidc_scopes")]
+    pub scopes: Vec<String>,
+}
+
+fn oidc_scopes() -> Vec<String> {
+    vec!["email".to_owned(), "profile".to_owned()]
 }
 
 /// Hints between processes.
@@ -189,6 +309,7 @@ impl Config {
             "database_password_file" => "database.password_file".into(),
             "redis_url" => "redis.url".into(),
             "redis_password_file" => "redis.password_file".into(),
+            "public_url" => "server.public_url".into(),
             "secret_key_file" => "server.secret_key_file".into(),
             other => other.replace("__", ".").into(),
         });
@@ -253,9 +374,18 @@ impl Config {
             ("jobs.poll_seconds", jobs.poll_seconds),
             ("database.timeout_seconds", self.database.timeout_seconds),
             ("worker.min_residency_seconds", self.worker.min_residency_seconds),
+            ("accounts.session_idle_hours", self.accounts.session_idle_hours),
+            ("accounts.session_days", self.accounts.session_days),
+            (
+                "accounts.recent_login_minutes",
+                self.accounts.recent_login_minutes,
+            ),
+            ("accounts.login_per_minute", self.accounts.login_per_minute),
+            ("accounts.register_per_hour", self.accounts.register_per_hour),
+            ("mail.per_address_per_hour", self.mail.per_address_per_hour),
         ];
         let bounded = [
-            ("limits.requests_per_second", self.limits.requests_per_second),
+            ("accounts.deletion_grace_days", self.accounts.deletion_grace_days),
             ("retention.results_days", self.retention.results_days),
             ("retention.rows_days", self.retention.rows_days),
         ];

@@ -62,6 +62,8 @@ codes! {
     MalformedRequest = "malformed_request", 400, "The request can't be read", false;
     /// The body is JSON but not what the operation takes.
     ValidationFailed = "validation_failed", 422, "The request does not fit its schema", false;
+    /// The link, code or invitation is wrong, used, or too old.
+    ProofInvalid = "proof_invalid", 422, "The link or code is not valid", false;
     /// The model does not exist or is not enabled.
     UnknownModel = "unknown_model", 422, "There is no such model", false;
     /// The `Idempotency-Key` was used for another body.
@@ -72,6 +74,26 @@ codes! {
     Unauthorized = "unauthorized", 401, "A valid token is needed", false;
     /// The token may not do this.
     InsufficientScope = "insufficient_scope", 403, "The token does not allow this", false;
+    /// The address or the password is wrong; which of the two is not told.
+    WrongCredentials = "wrong_credentials", 401, "The address or the password is wrong", false;
+    /// The token may not use this model.
+    ModelNotAllowed = "model_not_allowed", 403, "The token does not allow this model", false;
+    /// The plan does not have this priority.
+    PriorityNotAllowed = "priority_not_allowed", 403, "The plan does not allow this priority", false;
+    /// The login is too long ago for this; log in again.
+    LoginTooOld = "login_too_old", 403, "A recent login is needed", false;
+    /// The address was not shown to be the account's yet.
+    EmailNotVerified = "email_not_verified", 403, "The e-mail address is not verified yet", false;
+    /// An admin has to let the account in first.
+    ApprovalPending = "approval_pending", 403, "The account is not approved yet", false;
+    /// The account may do nothing.
+    AccountDisabled = "account_disabled", 403, "The account is disabled", false;
+    /// Nobody may register, or only with an invitation.
+    RegistrationClosed = "registration_closed", 403, "Registration is not open", false;
+    /// A page of somewhere else asked.
+    CrossSite = "cross_site", 403, "The request comes from another site", false;
+    /// The connection can be listened to.
+    InsecureConnection = "insecure_connection", 403, "This needs https", false;
     /// Nothing here, or nothing of yours.
     NotFound = "not_found", 404, "Not found", false;
     /// The method does not fit the address.
@@ -82,6 +104,8 @@ codes! {
     JobFinished = "job_finished", 409, "The job has ended already", false;
     /// The job has not ended yet.
     JobActive = "job_active", 409, "The job has not ended yet", false;
+    /// There is one like it already, or as many as there may be.
+    Conflict = "conflict", 409, "This can't be beside what is there", false;
     /// The stored input is gone.
     DataRemoved = "data_removed", 410, "The job's data was removed", false;
     /// The body is larger than the operation takes.
@@ -92,8 +116,14 @@ codes! {
     TooManyStreams = "too_many_streams", 429, "Too many event streams are open", true;
     /// Requests come faster than they may; `Retry-After` says when to come again.
     RateLimited = "rate_limited", 429, "Too many requests", true;
+    /// A quota of the plan is used up; `violated-policies` says which.
+    QuotaExceeded = "quota_exceeded", 429, "A quota is used up", true;
+    /// Too many tries at something that must not be guessed.
+    TooManyAttempts = "too_many_attempts", 429, "Too many tries", true;
     /// A fault of ours; the log has it under the request id.
     Internal = "internal", 500, "Something went wrong on our side", true;
+    /// As many jobs wait as the installation takes.
+    QueueFull = "queue_full", 503, "The queue is full", true;
     /// The database does not answer.
     Unavailable = "unavailable", 503, "The service is not available right now", true;
 }

@@ -76,6 +76,26 @@ prefixed_id!(
     "tok_"
 );
 prefixed_id!(
+    /// A login, `ses_…`. Not the cookie.
+    SessionId,
+    "ses_"
+);
+prefixed_id!(
+    /// Something to be done later, `task_…`: a mail, for example.
+    TaskId,
+    "task_"
+);
+prefixed_id!(
+    /// An entry of the audit log, `aud_…`.
+    AuditId,
+    "aud_"
+);
+prefixed_id!(
+    /// An invitation, `inv_…`. Not its secret.
+    InvitationId,
+    "inv_"
+);
+prefixed_id!(
     /// One start of a worker, `worker_…`.
     WorkerId,
     "worker_"

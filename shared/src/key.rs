@@ -9,10 +9,12 @@ use std::{
 };
 
 use pasetors::{
+    Local,
     footer::Footer,
     keys::{Generate, SymmetricKey},
     paserk::{FormatAsPaserk, Id},
-    version4::V4,
+    token::UntrustedToken,
+    version4::{LocalToken, V4},
 };
 
 /// The key that tokens are sealed with. Shows nothing of itself when printed.
@@ -115,6 +117,24 @@ impl Key {
         footer.key_id(&Id::from(&secret));
         let footer = footer.to_string().expect("a footer with one key id is JSON");
         Self { secret, footer }
+    }
+
+    /// Seals a text for one purpose; what is sealed for another is not taken for it.
+    ///
+    /// # Errors
+    /// Where the system gives no randomness.
+    pub fn seal(&self, purpose: &str, text: &str) -> io::Result<String> {
+        let (text, footer, purpose) = (text.as_bytes(), self.footer.as_bytes(), purpose.as_bytes());
+        LocalToken::encrypt(&self.secret, text, Some(footer), Some(purpose))
+            .map_err(|e| io::Error::other(format!("nothing could be sealed: {e}")))
+    }
+
+    /// Opens what was sealed for this purpose; none where it was not, or not by this key.
+    pub fn open(&self, purpose: &str, sealed: &str) -> Option<String> {
+        let untrusted = UntrustedToken::<Local, V4>::try_from(sealed).ok()?;
+        let (footer, purpose) = (self.footer.as_bytes(), purpose.as_bytes());
+        let opened = LocalToken::decrypt(&self.secret, &untrusted, Some(footer), Some(purpose)).ok()?;
+        Some(opened.payload().to_owned())
     }
 
     /// The key itself.

@@ -12,6 +12,7 @@ pub mod event;
 pub mod error;
 pub mod task;
 pub mod model_spec;
+pub mod plan;
 pub mod config;
 pub mod password_file;
 pub mod network;

@@ -41,6 +41,9 @@ pub struct ModelSpec {
     /// Served by default in embedded mode.
     #[serde(default)]
     pub default: bool,
+    /// Whether it may be tried without an account.
+    #[serde(default)]
+    pub public: bool,
 }
 
 fn default_dtype() -> String {

@@ -30,6 +30,8 @@ pub struct NewApiToken {
     pub scopes: Vec<String>,
     /// How long it is good: 10 minutes to 366 days.
     pub expires_in: Duration,
+    /// The models it may use; none: all.
+    pub models: Option<Vec<String>>,
 }
 
 /// Why no token was made.
@@ -39,7 +41,7 @@ pub enum CreateError {
     #[error(transparent)]
     Scope(#[from] UnknownScope),
     /// No scope at all.
-    #[error("a token needs at least one scope: jobs:write, jobs:read, models:read, admin")]
+    #[error("a token needs at least one scope")]
     NoScope,
     /// The scope of admins for somebody who is none.
     #[error("only a user whose role is admin can have a token with the scope admin")]
@@ -102,6 +104,7 @@ pub async fn create(db: &Db, key: &Key, new: NewApiToken) -> Result<String, Crea
         scopes: request.scopes.iter().map(ToString::to_string).collect(),
         fingerprint,
         expires_at,
+        models: new.models,
     };
     api_tokens::insert(db, &row).await?;
     Ok(text)
@@ -136,7 +139,10 @@ pub async fn revoke(db: &Db, cache: &dyn Cache, text: &str) -> Result<Revoked, D
     fault::point("revoke.after_commit").await;
     let told = async {
         // Also where it was revoked before: perhaps the cache was not told then.
-        while let Err(error) = cache.bury(&lookup::key(&fingerprint), lookup::TOMBSTONE).await {
+        while let Err(error) = cache
+            .bury(&lookup::key("token", &fingerprint), lookup::TOMBSTONE)
+            .await
+        {
             tracing::debug!(%error, "the cache was not told of a revocation; trying again");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

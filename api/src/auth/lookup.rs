@@ -1,4 +1,4 @@
-//! Whether a token is good: the cache first, then the database, which decides.
+//! Whether a token or a session is good: the cache first, then the database, which decides.
 //!
 //! What the cache holds is good for 30 s at most and never past the token's end. It is filled under a lease
 //! that a revocation takes away, so a row that was read before the revocation is not stored after it. Only a
@@ -16,15 +16,10 @@ use std::{
 use lamplighter_shared::{
     cache::{Cache, Found, Lease},
     clock::UnixMillis,
-    db::{
-        Db, DbError, Dialect,
-        api_tokens::{self, Live},
-        users::Role,
-    },
+    db::{Db, DbError, Dialect, api_tokens, sessions},
     fault,
-    id::{TokenId, UserId},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::token::Fingerprint;
 
@@ -35,30 +30,86 @@ const LEASE: Duration = Duration::from_secs(2);
 /// How long a revoked token is kept void in the cache. Longer than any lease and any value lives.
 pub(super) const TOMBSTONE: Duration = Duration::from_secs(60);
 
-/// Looks tokens up.
-pub(crate) struct Tokens {
+/// What is looked up by the fingerprint of a secret.
+pub(crate) trait Proof: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Where it stands in the cache.
+    const KIND: &'static str;
+    /// What reading it needs to know.
+    type Rules: Send + Sync + 'static;
+
+    /// Reads it from the database, if it is good.
+    fn read(
+        db: &Db,
+        fingerprint: &Fingerprint,
+        rules: &Self::Rules,
+    ) -> impl Future<Output = Result<Option<Self>, DbError>> + Send;
+
+    /// When it ends.
+    fn expires_at(&self) -> UnixMillis;
+}
+
+impl Proof for api_tokens::Live {
+    const KIND: &'static str = "token";
+    type Rules = ();
+
+    async fn read(db: &Db, fingerprint: &Fingerprint, (): &()) -> Result<Option<Self>, DbError> {
+        api_tokens::live(db, fingerprint).await
+    }
+
+    fn expires_at(&self) -> UnixMillis {
+        self.expires_at
+    }
+}
+
+/// How long a session lasts without use.
+pub(crate) struct Idle(pub Duration);
+
+impl Proof for sessions::Live {
+    const KIND: &'static str = "session";
+    type Rules = Idle;
+
+    async fn read(db: &Db, fingerprint: &Fingerprint, idle: &Idle) -> Result<Option<Self>, DbError> {
+        let idle = i64::try_from(idle.0.as_millis()).unwrap_or(i64::MAX / 2);
+        sessions::live(db, fingerprint, idle).await
+    }
+
+    fn expires_at(&self) -> UnixMillis {
+        self.expires_at
+    }
+}
+
+/// Looks tokens or sessions up.
+pub(crate) struct Lookup<P: Proof> {
     db: Db,
     /// None where there is no cache that all processes share.
     cache: Option<Arc<dyn Cache>>,
-    flights: Mutex<HashMap<Fingerprint, Arc<Flight>>>,
+    rules: P::Rules,
+    flights: Mutex<HashMap<Fingerprint, Arc<Flight<P>>>>,
     /// Orders arrivals and reads.
     moments: AtomicU64,
 }
 
-/// Reads of one token's row, one after the other. Who comes while one is under way waits for the next: the
+/// Reads of one row, one after the other. Who comes while one is under way waits for the next: the
 /// row may have changed since that one began.
-#[derive(Default)]
-struct Flight {
-    last: tokio::sync::Mutex<Option<Landed>>,
+struct Flight<P> {
+    last: tokio::sync::Mutex<Option<Landed<P>>>,
 }
 
-struct Landed {
+impl<P> Default for Flight<P> {
+    fn default() -> Self {
+        Self {
+            last: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+struct Landed<P> {
     began: u64,
     ended: u64,
-    result: Result<Option<Live>, DbError>,
+    result: Result<Option<P>, DbError>,
 }
 
-impl Landed {
+impl<P> Landed<P> {
     /// Whether it answers who came at this moment. That the database was away while one waited is an answer,
     /// too: the next read would take as long to say the same.
     fn serves(&self, arrived: u64) -> bool {
@@ -66,35 +117,26 @@ impl Landed {
     }
 }
 
-/// A token as the cache keeps it.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    token: TokenId,
-    user: UserId,
-    role: String,
-    scopes: Vec<String>,
-    expires_at: UnixMillis,
-}
-
-impl Tokens {
-    pub(crate) fn new(db: Db, cache: Arc<dyn Cache>) -> Self {
+impl<P: Proof> Lookup<P> {
+    pub(crate) fn new(db: Db, cache: Arc<dyn Cache>, rules: P::Rules) -> Self {
         let shared = cache.is_shared() && db.dialect() == Dialect::Postgres;
         Self {
             db,
             cache: shared.then_some(cache),
+            rules,
             flights: Mutex::default(),
             moments: AtomicU64::default(),
         }
     }
 
-    /// The token with this fingerprint, if it is good.
+    /// What has this fingerprint, if it is good.
     ///
     /// # Errors
     /// Where neither the cache nor the database says so.
-    pub(crate) async fn live(&self, fingerprint: &Fingerprint) -> Result<Option<Live>, DbError> {
+    pub(crate) async fn live(&self, fingerprint: &Fingerprint) -> Result<Option<P>, DbError> {
         if self.db.dialect() == Dialect::Sqlite {
             // A read in the same process costs less than to agree on one.
-            return api_tokens::live(&self.db, fingerprint).await;
+            return P::read(&self.db, fingerprint, &self.rules).await;
         }
         if let Some(live) = self.cached(fingerprint).await {
             return Ok(Some(live));
@@ -115,10 +157,10 @@ impl Tokens {
         result
     }
 
-    async fn cached(&self, fingerprint: &Fingerprint) -> Option<Live> {
-        let (result, live) = match self.cache.as_ref()?.get(&key(fingerprint)).await {
-            Ok(Found::Value(text)) => match serde_json::from_slice::<Kept>(&text) {
-                Ok(kept) => ("hit", kept.live()),
+    async fn cached(&self, fingerprint: &Fingerprint) -> Option<P> {
+        let (result, live) = match self.cache.as_ref()?.get(&key(P::KIND, fingerprint)).await {
+            Ok(Found::Value(text)) => match serde_json::from_slice::<P>(&text) {
+                Ok(live) => ("hit", Some(live)),
                 // Of another version: the database knows.
                 Err(_) => ("miss", None),
             },
@@ -133,13 +175,13 @@ impl Tokens {
     }
 
     /// Reads the row, and keeps what it says for the next time.
-    async fn read(&self, fingerprint: &Fingerprint) -> Result<Option<Live>, DbError> {
-        let key = key(fingerprint);
+    async fn read(&self, fingerprint: &Fingerprint) -> Result<Option<P>, DbError> {
+        let key = key(P::KIND, fingerprint);
         let lease = match &self.cache {
             Some(cache) => cache.lease(&key, LEASE).await.unwrap_or_default(),
             None => None,
         };
-        let live = api_tokens::live(&self.db, fingerprint).await?;
+        let live = P::read(&self.db, fingerprint, &self.rules).await?;
         fault::point("auth.after_db_read").await;
         if let (Some(cache), Some(lease), Some(live)) = (&self.cache, lease, &live) {
             self.keep(&**cache, &key, &lease, live).await;
@@ -148,13 +190,13 @@ impl Tokens {
     }
 
     /// Best effort: what is not kept is read again.
-    async fn keep(&self, cache: &dyn Cache, key: &str, lease: &Lease, live: &Live) {
+    async fn keep(&self, cache: &dyn Cache, key: &str, lease: &Lease, live: &P) {
         let asked = Instant::now();
         // The database's clock says when a token ends; from here on only the time that is left counts.
         let Ok(now) = self.db.now().await else { return };
-        let left = Duration::from_millis(u64::try_from(live.expires_at - now).unwrap_or(0));
+        let left = Duration::from_millis(u64::try_from(live.expires_at() - now).unwrap_or(0));
         let ttl = left.min(TRUSTED).saturating_sub(asked.elapsed());
-        let Ok(text) = serde_json::to_vec(&Kept::of(live)) else {
+        let Ok(text) = serde_json::to_vec(live) else {
             return;
         };
         if let Err(error) = cache.fill(key, lease, &text, ttl).await {
@@ -166,32 +208,32 @@ impl Tokens {
         self.moments.fetch_add(1, Ordering::SeqCst)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Arc<Flight>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Arc<Flight<P>>>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A part in a flight. The last one to leave closes it, also where its request is gone.
-struct Joined<'a> {
-    tokens: &'a Tokens,
+struct Joined<'a, P: Proof> {
+    lookup: &'a Lookup<P>,
     fingerprint: Fingerprint,
-    flight: Arc<Flight>,
+    flight: Arc<Flight<P>>,
 }
 
-impl<'a> Joined<'a> {
-    fn new(tokens: &'a Tokens, fingerprint: Fingerprint) -> Self {
-        let flight = tokens.lock().entry(fingerprint).or_default().clone();
+impl<'a, P: Proof> Joined<'a, P> {
+    fn new(lookup: &'a Lookup<P>, fingerprint: Fingerprint) -> Self {
+        let flight = lookup.lock().entry(fingerprint).or_default().clone();
         Self {
-            tokens,
+            lookup,
             fingerprint,
             flight,
         }
     }
 }
 
-impl Drop for Joined<'_> {
+impl<P: Proof> Drop for Joined<'_, P> {
     fn drop(&mut self) {
-        let mut flights = self.tokens.lock();
+        let mut flights = self.lookup.lock();
         // The map's and ours.
         if Arc::strong_count(&self.flight) <= 2 {
             flights.remove(&self.fingerprint);
@@ -199,34 +241,10 @@ impl Drop for Joined<'_> {
     }
 }
 
-impl Kept {
-    fn of(live: &Live) -> Self {
-        Self {
-            token: live.token,
-            user: live.user,
-            role: live.role.as_str().to_owned(),
-            scopes: live.scopes.clone(),
-            expires_at: live.expires_at,
-        }
-    }
-
-    fn live(self) -> Option<Live> {
-        Some(Live {
-            token: self.token,
-            user: self.user,
-            role: [Role::User, Role::Admin]
-                .into_iter()
-                .find(|role| role.as_str() == self.role)?,
-            scopes: self.scopes,
-            expires_at: self.expires_at,
-        })
-    }
-}
-
-/// Where a token stands in the cache.
-pub(super) fn key(fingerprint: &Fingerprint) -> String {
+/// Where a proof of this kind stands in the cache.
+pub(crate) fn key(kind: &str, fingerprint: &Fingerprint) -> String {
     use std::fmt::Write;
-    let mut key = "token:".to_owned();
+    let mut key = format!("{kind}:");
     for byte in fingerprint {
         // Writing to a string can't fail.
         let _ = write!(key, "{byte:02x}");
@@ -240,7 +258,7 @@ mod tests {
 
     #[test]
     fn only_a_failure_is_shared_with_who_came_while_it_was_read() {
-        let landed = |result| Landed {
+        let landed = |result: Result<Option<()>, DbError>| Landed {
             began: 5,
             ended: 9,
             result,

@@ -1,12 +1,18 @@
-//! The proof that a request comes from a live token with the scope a handler needs. It is an argument
-//! of the handler: without it there is no owner, and without an owner no query.
+//! The proof that a request comes from a live token or session that allows what a handler needs. It is an
+//! argument of the handler: without it there is no owner, and without an owner no query.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use lamplighter_shared::{
-    db::{api_tokens, users::Role},
+    clock::UnixMillis,
+    db::{
+        DbError, api_tokens,
+        audit::{ActorKind, Origin},
+        sessions,
+        users::Role,
+    },
     error::ErrorCode,
-    id::{TokenId, UserId},
+    id::{SessionId, TokenId, UserId},
 };
 use poem::{
     Request, RequestBody,
@@ -16,28 +22,112 @@ use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaSecurityScheme, Registry},
 };
+use sha2::{Digest, Sha256};
 
 use super::{
+    cookies,
     scope::{Needs, Scope},
+    share::Share,
     token::{self, Fingerprint},
 };
-use crate::{error::ApiError, state::App};
+use crate::{client::ClientInfo, error::ApiError, state::App};
 
-/// Who asks, with a token that allows `S`.
+/// Who asks, with what `S` needs.
 pub struct Principal<S> {
     /// The user; owner of everything the handler touches.
     pub user: UserId,
     /// The user's role.
     pub role: Role,
-    /// The token's row.
-    pub token: TokenId,
-    /// The token, as the database knows it; to ask again whether it is still good.
-    pub fingerprint: Fingerprint,
+    /// What proves it.
+    pub credential: Credential,
+    /// What the proof allows.
+    pub scopes: Vec<Scope>,
+    /// The models that may be used; none: all.
+    pub models: Option<Vec<String>>,
+    /// Whose use it counts as.
+    pub share: Share,
+    /// The same for the audit log.
+    pub origin: Origin,
     needs: PhantomData<S>,
+}
+
+/// What proves who asks; to ask again whether it is still good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// An API token.
+    Token {
+        /// Its row.
+        id: TokenId,
+        /// The token, as the database knows it.
+        fingerprint: Fingerprint,
+    },
+    /// A session.
+    Session {
+        /// Its row.
+        id: SessionId,
+        /// The cookie, as the database knows it.
+        fingerprint: Fingerprint,
+        /// When the user last showed who they are.
+        authenticated_at: UnixMillis,
+    },
+    /// The signed cookie of somebody without an account.
+    Guest,
+}
+
+impl Credential {
+    /// The token, where it is one.
+    pub fn token(&self) -> Option<TokenId> {
+        match self {
+            Self::Token { id, .. } => Some(*id),
+            Self::Session { .. } | Self::Guest => None,
+        }
+    }
+
+    /// Whether it is still good, by the database.
+    ///
+    /// # Errors
+    /// Where the database does not say.
+    pub(crate) async fn still_good(&self, app: &App) -> Result<bool, DbError> {
+        match self {
+            Self::Token { fingerprint, .. } => Ok(api_tokens::live(&app.db, fingerprint).await?.is_some()),
+            Self::Session { fingerprint, .. } => Ok(sessions::live(&app.db, fingerprint, app.idle_ms())
+                .await?
+                .is_some()),
+            Self::Guest => Ok(true),
+        }
+    }
+}
+
+impl<S> Principal<S> {
+    /// Counts one request against the rate of the share.
+    ///
+    /// # Errors
+    /// 429 where it comes too soon.
+    pub(crate) async fn charge(&self, app: &App) -> Result<(), ApiError> {
+        app.request_rate.charge(&self.share).await
+    }
+
+    /// For what a stolen cookie must not be enough.
+    ///
+    /// # Errors
+    /// 403 where the session's user last logged in too long ago.
+    pub(crate) async fn require_recent_login(&self, app: &App) -> Result<(), ApiError> {
+        let Credential::Session { authenticated_at, .. } = &self.credential else {
+            return Ok(());
+        };
+        let recent = Duration::from_secs_f64(app.config.accounts.recent_login_minutes * 60.0);
+        let recent = i64::try_from(recent.as_millis()).unwrap_or(i64::MAX);
+        if app.db.now().await? - authenticated_at > recent {
+            let detail = "You logged in too long ago for this; log in again.";
+            return Err(ApiError::new(ErrorCode::LoginTooOld, detail));
+        }
+        Ok(())
+    }
 }
 
 const BEARER: &str = "token";
 const API_KEY: &str = "apiKey";
+const COOKIE: &str = "session";
 
 impl<'a, S: Needs> ApiExtractor<'a> for Principal<S> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
@@ -76,10 +166,26 @@ impl<'a, S: Needs> ApiExtractor<'a> for Principal<S> {
                 ..key
             },
         );
+        let cookie = scheme(
+            "apiKey",
+            "The cookie of a login (`__Host-sid` over https), for browsers.",
+        );
+        registry.create_security_scheme(
+            COOKIE,
+            MetaSecurityScheme {
+                name: Some("sid"),
+                key_in: Some("cookie"),
+                ..cookie
+            },
+        );
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        vec![BEARER, API_KEY]
+        if S::PERSON {
+            vec![COOKIE]
+        } else {
+            vec![BEARER, API_KEY, COOKIE]
+        }
     }
 
     async fn from_request(
@@ -90,44 +196,101 @@ impl<'a, S: Needs> ApiExtractor<'a> for Principal<S> {
         let app = request
             .data::<Arc<App>>()
             .ok_or_else(|| ApiError::internal("a route without state"))?;
-        Ok(authenticate(app, request.headers(), S::SCOPE).await?)
+        Ok(authenticate(app, request).await?)
     }
 }
 
-async fn authenticate<S>(
-    app: &Arc<App>,
-    headers: &HeaderMap,
-    scope: Scope,
-) -> Result<Principal<S>, ApiError> {
-    let text = credentials(headers)?;
+async fn authenticate<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Principal<S>, ApiError> {
+    let principal = match credentials(request.headers())? {
+        Some(text) => by_token(app, request, text).await?,
+        None => match app.cookies.read(request.headers(), cookies::SESSION) {
+            Some(cookie) => by_session(app, request, &cookie).await?,
+            None => return Err(no_token()),
+        },
+    };
+    if S::CHARGED {
+        principal.charge(app).await?;
+    }
+    if S::PERSON && !matches!(principal.credential, Credential::Session { .. }) {
+        let detail = "This is for a person who is logged in; a token can't do it.";
+        return Err(ApiError::new(ErrorCode::InsufficientScope, detail));
+    }
+    match S::SCOPE {
+        Some(scope) if !principal.scopes.contains(&scope) => Err(insufficient_scope(scope)),
+        _ => Ok(principal),
+    }
+}
+
+async fn by_token<S>(app: &Arc<App>, request: &Request, text: &str) -> Result<Principal<S>, ApiError> {
     let fingerprint = token::check(&app.key, text).map_err(|_| invalid_token())?;
     let live = app.tokens.live(&fingerprint).await?.ok_or_else(invalid_token)?;
-    app.request_rate.charge(live.token).await?;
-    // A scope is what a token was made for; the role is what its user may still do.
-    let role_suffices = scope != Scope::Admin || live.role == Role::Admin;
-    if !role_suffices || !live.scopes.iter().any(|s| s == scope.as_str()) {
-        return Err(insufficient_scope(scope));
-    }
+    let client = ClientInfo::of(request);
     if app.should_touch(live.token) {
-        let app = app.clone();
+        let (app, token, address) = (app.clone(), live.token, client.address.to_string());
         // Off the request path: when a token was last used is nice to know, not worth a wait.
         tokio::spawn(async move {
-            if let Err(e) = api_tokens::touch(&app.db, live.token).await {
+            if let Err(e) = api_tokens::touch(&app.db, token, &address).await {
                 tracing::debug!(error = %e, "the use of a token was not noted");
             }
         });
     }
+    // A scope is what a token was made for; the role is what its user may still do.
+    let scopes = live.scopes.iter().filter_map(|scope| scope.parse().ok());
+    let scopes = scopes.filter(|scope| may(live.role, *scope)).collect();
     Ok(Principal {
         user: live.user,
         role: live.role,
-        token: live.token,
-        fingerprint,
+        credential: Credential::Token {
+            id: live.token,
+            fingerprint,
+        },
+        scopes,
+        share: Share::of_token(&app.plans, &live).await,
+        models: live.models,
+        origin: origin(ActorKind::Token, live.token.to_string(), client),
         needs: PhantomData,
     })
 }
 
-/// The token of a request: `Authorization: Bearer` (any case of the scheme), else `x-api-key`.
-fn credentials(headers: &HeaderMap) -> Result<&str, ApiError> {
+async fn by_session<S>(app: &Arc<App>, request: &Request, cookie: &str) -> Result<Principal<S>, ApiError> {
+    let fingerprint: Fingerprint = Sha256::digest(cookie.as_bytes()).into();
+    let live = app.sessions.live(&fingerprint).await?.ok_or_else(no_session)?;
+    Ok(Principal {
+        user: live.user,
+        role: live.role,
+        credential: Credential::Session {
+            id: live.session,
+            fingerprint,
+            authenticated_at: live.authenticated_at,
+        },
+        scopes: Scope::ALL
+            .into_iter()
+            .filter(|scope| may(live.role, *scope))
+            .collect(),
+        share: Share::of_session(&app.plans, &live).await,
+        models: None,
+        origin: origin(ActorKind::User, live.user.to_string(), ClientInfo::of(request)),
+        needs: PhantomData,
+    })
+}
+
+/// Whether a user of this role may have the scope at all.
+pub(crate) fn may(role: Role, scope: Scope) -> bool {
+    scope != Scope::Admin || role == Role::Admin
+}
+
+fn origin(kind: ActorKind, id: String, client: ClientInfo) -> Origin {
+    Origin {
+        kind,
+        id: Some(id),
+        address: Some(client.address.to_string()),
+        request_id: Some(client.request_id),
+    }
+}
+
+/// The token of a request, if it brings one: `Authorization: Bearer` (any case of the scheme), else
+/// `x-api-key`.
+fn credentials(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     if let Some(value) = values.next() {
         if values.next().is_some() {
@@ -137,15 +300,15 @@ fn credentials(headers: &HeaderMap) -> Result<&str, ApiError> {
         let value = value.to_str().map_err(|_| invalid_token())?;
         let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
         return if scheme.eq_ignore_ascii_case("bearer") {
-            Ok(token.trim())
+            Ok(Some(token.trim()))
         } else {
             Err(no_token())
         };
     }
-    match headers.get("x-api-key") {
-        Some(value) => value.to_str().map(str::trim).map_err(|_| invalid_token()),
-        None => Err(no_token()),
-    }
+    let key = headers
+        .get("x-api-key")
+        .map(|value| value.to_str().map(str::trim));
+    key.transpose().map_err(|_| invalid_token())
 }
 
 fn no_token() -> ApiError {
@@ -154,6 +317,10 @@ fn no_token() -> ApiError {
         ApiError::new(ErrorCode::Unauthorized, detail),
         "Bearer realm=\"lamplighter\"",
     )
+}
+
+fn no_session() -> ApiError {
+    ApiError::new(ErrorCode::Unauthorized, "You are not logged in any more.")
 }
 
 fn invalid_token() -> ApiError {
@@ -195,15 +362,15 @@ mod tests {
         for scheme in ["Bearer", "bearer", "BEARER"] {
             assert_eq!(
                 credentials(&headers("authorization", &format!("{scheme} abc"))).expect("a token"),
-                "abc"
+                Some("abc")
             );
         }
-        assert_eq!(credentials(&headers("x-api-key", "abc")).expect("a token"), "abc");
-        for (name, value) in [
-            ("authorization", "Basic abc"),
-            ("authorization", ""),
-            ("accept", "x"),
-        ] {
+        assert_eq!(
+            credentials(&headers("x-api-key", "abc")).expect("a token"),
+            Some("abc")
+        );
+        assert_eq!(credentials(&headers("accept", "x")).expect("none"), None);
+        for (name, value) in [("authorization", "Basic abc"), ("authorization", "")] {
             assert_eq!(
                 credentials(&headers(name, value)).expect_err(value).code,
                 ErrorCode::Unauthorized

@@ -1,43 +1,34 @@
-//! How fast one token may ask. Exact across all processes where they share a cache; where that does not
+//! How fast a share may ask. Exact across all processes where they have a cache; where that does not
 //! answer, each process lets half as much through by itself: never without a limit, and rarely too little.
 
 use std::{sync::Arc, time::Duration};
 
 use lamplighter_shared::{
     cache::{Admission, Cache, MemoryCache, Rate},
-    config::Limits,
     error::ErrorCode,
-    id::TokenId,
+    plan::Plan,
     telemetry::metrics::RATE_LIMIT,
 };
 use poem::http::{HeaderName, HeaderValue, header};
 
+use super::share::Share;
 use crate::error::ApiError;
 
-/// The rate of requests of each token.
+/// The rate of requests of each share.
 pub(crate) struct RequestRate {
     cache: Arc<dyn Cache>,
-    alone: MemoryCache,
-    /// None: as fast as they can.
-    rate: Option<Rate>,
+    here: MemoryCache,
+    /// Whether all processes count together.
+    exact: bool,
 }
 
 impl RequestRate {
     /// `alone`: whether no other process answers requests.
-    pub(crate) fn new(cache: Arc<dyn Cache>, limits: &Limits, alone: bool) -> Self {
-        let per_second = limits.requests_per_second;
-        let full = (per_second > 0.0).then(|| Rate {
-            per_second,
-            burst: match limits.burst {
-                0 => per_second.ceil() as u32,
-                burst => burst,
-            },
-        });
-        let exact = alone || cache.is_shared();
+    pub(crate) fn new(cache: Arc<dyn Cache>, alone: bool) -> Self {
         Self {
+            exact: alone || cache.is_shared(),
             cache,
-            alone: MemoryCache::default(),
-            rate: if exact { full } else { full.map(half) },
+            here: MemoryCache::default(),
         }
     }
 
@@ -45,14 +36,15 @@ impl RequestRate {
     ///
     /// # Errors
     /// 429 where it comes too soon.
-    pub(crate) async fn charge(&self, token: TokenId) -> Result<(), ApiError> {
-        let Some(rate) = self.rate else {
+    pub(crate) async fn charge(&self, share: &Share) -> Result<(), ApiError> {
+        let Some(full) = rate_of(&share.plan) else {
             return Ok(());
         };
-        let key = format!("requests:{token}");
+        let rate = if self.exact { full } else { half(full) };
+        let key = format!("requests:{}", share.key);
         let admission = match self.cache.admit(&key, rate, 1).await {
             Ok(admission) => admission,
-            Err(_) => self.alone.admit_now(&key, half(rate), 1),
+            Err(_) => self.here.admit_now(&key, half(full), 1),
         };
         let outcome = if admission.allowed { "allowed" } else { "refused" };
         metrics::counter!(RATE_LIMIT, "policy" => "requests", "outcome" => outcome).increment(1);
@@ -62,6 +54,14 @@ impl RequestRate {
             Err(refused(rate, admission))
         }
     }
+}
+
+fn rate_of(plan: &Plan) -> Option<Rate> {
+    let minute = plan.requests_per_minute;
+    (minute > 0).then(|| Rate {
+        per_second: f64::from(minute) / 60.0,
+        burst: if plan.burst == 0 { minute } else { plan.burst },
+    })
 }
 
 fn half(rate: Rate) -> Rate {
@@ -80,8 +80,9 @@ fn refused(rate: Rate, admission: Admission) -> ApiError {
     // Those who are refused together need not come back together.
     let spread = rand::random_range(0..=again.div_ceil(5));
     let detail = format!(
-        "This token may ask {} times a second, and {} times at once after a rest.",
-        rate.per_second, rate.burst
+        "You may ask {:.0} times a minute, and {} times at once after a rest.",
+        rate.per_second * 60.0,
+        rate.burst
     );
     let fields = [
         (header::RETRY_AFTER, (again + spread).to_string()),
@@ -109,11 +110,16 @@ mod tests {
 
     use super::*;
 
-    async fn let_through(cache: Arc<dyn Cache>, limits: &Limits) -> (usize, Option<ApiError>) {
-        let rate = RequestRate::new(cache, limits, true);
-        let (token, mut passed, mut refused) = (TokenId::generate(), 0, None);
+    async fn let_through(cache: Arc<dyn Cache>, plan: Plan) -> (usize, Option<ApiError>) {
+        let rate = RequestRate::new(cache, true);
+        let share = Share {
+            key: "somebody".to_owned(),
+            plan_name: "test".to_owned(),
+            plan,
+        };
+        let (mut passed, mut refused) = (0, None);
         for _ in 0..100 {
-            match rate.charge(token).await {
+            match rate.charge(&share).await {
                 Ok(()) => passed += 1,
                 Err(error) => refused = Some(error),
             }
@@ -123,11 +129,12 @@ mod tests {
 
     #[tokio::test]
     async fn the_rate_holds_with_and_without_the_cache_and_says_when_to_come_again() {
-        let limits = Limits {
-            requests_per_second: 0.01,
+        let slow = Plan {
+            requests_per_minute: 1,
             burst: 20,
+            ..Plan::NOTHING
         };
-        let (passed, refused) = let_through(Arc::new(MemoryCache::default()), &limits).await;
+        let (passed, refused) = let_through(Arc::new(MemoryCache::default()), slow.clone()).await;
         assert_eq!(passed, 20);
         let refused = refused.expect("the rest is refused");
         let value = |name: &str| {
@@ -136,16 +143,16 @@ mod tests {
         };
         assert_eq!(refused.code.status(), 429);
         let again: u64 = value("retry-after").parse().expect("seconds");
-        assert!((99..=120).contains(&again), "{again}");
+        assert!((59..=72).contains(&again), "{again}");
         assert!(value("ratelimit").starts_with("\"requests\";r=0;t="));
-        assert_eq!(value("ratelimit-policy"), "\"requests\";q=20;w=2000");
+        assert_eq!(value("ratelimit-policy"), "\"requests\";q=20;w=1200");
         let nowhere = Redis::connect("redis://127.0.0.1:1").expect("an address where nobody is");
         let away = Arc::new(RedisCache::new(&nowhere));
-        assert_eq!(let_through(away.clone(), &limits).await.0, 10, "half of it");
-        let off = Limits {
-            requests_per_second: 0.0,
-            burst: 20,
+        assert_eq!(let_through(away.clone(), slow.clone()).await.0, 10, "half of it");
+        let off = Plan {
+            requests_per_minute: 0,
+            ..slow
         };
-        assert_eq!(let_through(away, &off).await.0, 100);
+        assert_eq!(let_through(away, off).await.0, 100);
     }
 }

@@ -12,13 +12,24 @@ pub enum Scope {
     JobsRead,
     /// See the models and their schemas.
     ModelsRead,
+    /// See the account, its tokens and what was used.
+    AccountRead,
+    /// Make, rotate, revoke and delete tokens, none of which may do more than this one.
+    TokensWrite,
     /// See and steer the installation. Only for users whose role is `admin`.
     Admin,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 4] = [Self::JobsWrite, Self::JobsRead, Self::ModelsRead, Self::Admin];
+    pub const ALL: [Self; 6] = [
+        Self::JobsWrite,
+        Self::JobsRead,
+        Self::ModelsRead,
+        Self::AccountRead,
+        Self::TokensWrite,
+        Self::Admin,
+    ];
 
     /// The name in tokens and in the API.
     pub fn as_str(self) -> &'static str {
@@ -26,6 +37,8 @@ impl Scope {
             Self::JobsWrite => "jobs:write",
             Self::JobsRead => "jobs:read",
             Self::ModelsRead => "models:read",
+            Self::AccountRead => "account:read",
+            Self::TokensWrite => "tokens:write",
             Self::Admin => "admin",
         }
     }
@@ -39,7 +52,9 @@ impl fmt::Display for Scope {
 
 /// There is no such scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no scope {0:?}; the scopes are jobs:write, jobs:read, models:read and admin")]
+#[error(
+    "there is no scope {0:?}; the scopes are jobs:write, jobs:read, models:read, account:read, tokens:write and admin"
+)]
 pub struct UnknownScope(pub String);
 
 impl FromStr for Scope {
@@ -53,35 +68,77 @@ impl FromStr for Scope {
     }
 }
 
-/// A scope as a type, for [`super::principal::Principal`].
+/// What a handler needs, as a type, for [`super::principal::Principal`].
 pub trait Needs: Send + Sync + 'static {
-    /// The scope.
-    const SCOPE: Scope;
+    /// The scope, where one is needed. A session has all scopes that its user may have.
+    const SCOPE: Option<Scope>;
+    /// Whether only a person with a session will do, and no token.
+    const PERSON: bool = false;
+    /// Whether somebody without an account will do, for a public model.
+    const GUESTS: bool = false;
+    /// Whether the request counts against the rate at once; else the handler charges it.
+    const CHARGED: bool = true;
 }
 
 /// Needs [`Scope::JobsWrite`].
 pub struct JobsWrite;
+/// Needs [`Scope::JobsWrite`]; the handler charges the rate, since a repetition costs nothing.
+pub struct Submitting;
 /// Needs [`Scope::JobsRead`].
 pub struct JobsRead;
 /// Needs [`Scope::ModelsRead`].
 pub struct ModelsRead;
+/// Needs [`Scope::AccountRead`].
+pub struct AccountRead;
+/// Needs [`Scope::TokensWrite`].
+pub struct TokensWrite;
+/// Needs a session.
+pub struct Person;
+/// Needs any live token or session.
+pub struct Anybody;
 /// Needs [`Scope::Admin`], and a user whose role is `admin`.
 pub struct Admin;
 
 impl Needs for JobsWrite {
-    const SCOPE: Scope = Scope::JobsWrite;
+    const SCOPE: Option<Scope> = Some(Scope::JobsWrite);
+    const GUESTS: bool = true;
+}
+
+impl Needs for Submitting {
+    const SCOPE: Option<Scope> = Some(Scope::JobsWrite);
+    const GUESTS: bool = true;
+    const CHARGED: bool = false;
 }
 
 impl Needs for JobsRead {
-    const SCOPE: Scope = Scope::JobsRead;
+    const SCOPE: Option<Scope> = Some(Scope::JobsRead);
+    const GUESTS: bool = true;
 }
 
 impl Needs for ModelsRead {
-    const SCOPE: Scope = Scope::ModelsRead;
+    const SCOPE: Option<Scope> = Some(Scope::ModelsRead);
+    const GUESTS: bool = true;
+}
+
+impl Needs for AccountRead {
+    const SCOPE: Option<Scope> = Some(Scope::AccountRead);
+}
+
+impl Needs for TokensWrite {
+    const SCOPE: Option<Scope> = Some(Scope::TokensWrite);
+}
+
+impl Needs for Person {
+    const SCOPE: Option<Scope> = Some(Scope::AccountRead);
+    const PERSON: bool = true;
+}
+
+impl Needs for Anybody {
+    const SCOPE: Option<Scope> = None;
 }
 
 impl Needs for Admin {
-    const SCOPE: Scope = Scope::Admin;
+    const SCOPE: Option<Scope> = Some(Scope::Admin);
 }
 
 #[cfg(test)]

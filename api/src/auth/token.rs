@@ -11,11 +11,6 @@ use lamplighter_shared::{
     id::{TokenId, UserId},
     key::Key,
 };
-use pasetors::{
-    Local,
-    token::UntrustedToken,
-    version4::{LocalToken, V4},
-};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -29,7 +24,7 @@ pub const MAX_LENGTH: usize = 1024;
 const PREFIX: &str = "lmp_";
 const HEADER: &str = "lmp_v4.local.";
 /// Bound to the seal: no other kind of token of the same key passes for an API token.
-const ASSERTION: &[u8] = b"pat:v1";
+const PURPOSE: &str = "pat:v1";
 const ISSUER: &str = "lamplighter";
 const AUDIENCE: &str = "lamplighter:api";
 const CHECKSUM_LENGTH: usize = 6;
@@ -69,7 +64,7 @@ pub enum Refused {
 ///
 /// # Errors
 /// Where the system gives no randomness.
-pub fn mint(key: &Key, request: &MintRequest) -> Result<(String, Fingerprint), pasetors::errors::Error> {
+pub fn mint(key: &Key, request: &MintRequest) -> std::io::Result<(String, Fingerprint)> {
     let time = |ms| Timestamp(ms).to_string();
     let scopes: Vec<&str> = request.scopes.iter().map(|s| s.as_str()).collect();
     let claims = json!({
@@ -82,12 +77,7 @@ pub fn mint(key: &Key, request: &MintRequest) -> Result<(String, Fingerprint), p
         "exp": time(request.expires_at),
         "scope": scopes.join(" "),
     });
-    let sealed = LocalToken::encrypt(
-        key.secret(),
-        claims.to_string().as_bytes(),
-        Some(key.footer().as_bytes()),
-        Some(ASSERTION),
-    )?;
+    let sealed = key.seal(PURPOSE, &claims.to_string())?;
     let body = format!("{PREFIX}{sealed}");
     let text = format!("{body}_{}", checksum(body.as_bytes()));
     let fingerprint = fingerprint(&text);
@@ -119,15 +109,8 @@ pub fn check(key: &Key, text: &str) -> Result<Fingerprint, Refused> {
         return Err(Refused::Form);
     }
     let sealed = &text[PREFIX.len()..text.len() - CHECKSUM_LENGTH - 1];
-    let untrusted = UntrustedToken::<Local, V4>::try_from(sealed).map_err(|_| Refused::Form)?;
-    let opened = LocalToken::decrypt(
-        key.secret(),
-        &untrusted,
-        Some(key.footer().as_bytes()),
-        Some(ASSERTION),
-    )
-    .map_err(|_| Refused::Seal)?;
-    let claims: Value = serde_json::from_str(opened.payload()).map_err(|_| Refused::Seal)?;
+    let opened = key.open(PURPOSE, sealed).ok_or(Refused::Seal)?;
+    let claims: Value = serde_json::from_str(&opened).map_err(|_| Refused::Seal)?;
     let ours = claims["iss"] == ISSUER && claims["aud"] == AUDIENCE;
     if ours {
         Ok(fingerprint(text))
@@ -259,7 +242,7 @@ mod tests {
     fn other_purposes_and_forms_of_the_same_key_are_refused() {
         let key = Key::generate().expect("a key");
         let seal = |claims: &Value, footer: Option<&[u8]>, assertion: &[u8]| {
-            let sealed = LocalToken::encrypt(
+            let sealed = pasetors::version4::LocalToken::encrypt(
                 key.secret(),
                 claims.to_string().as_bytes(),
                 footer,
@@ -269,19 +252,23 @@ mod tests {
         };
         let good = json!({"iss": ISSUER, "aud": AUDIENCE});
         let footer = Some(key.footer().as_bytes());
-        assert!(check(&key, &seal(&good, footer, ASSERTION)).is_ok());
+        assert!(check(&key, &seal(&good, footer, PURPOSE.as_bytes())).is_ok());
         for bad in [
-            seal(&good, None, ASSERTION),
-            seal(&good, Some(b"{\"kid\":\"k4.lid.other\"}"), ASSERTION),
+            seal(&good, None, PURPOSE.as_bytes()),
+            seal(&good, Some(b"{\"kid\":\"k4.lid.other\"}"), PURPOSE.as_bytes()),
             seal(&good, footer, b"mail:v1"),
             seal(&good, footer, b""),
             seal(
                 &json!({"iss": ISSUER, "aud": "lamplighter:mail"}),
                 footer,
-                ASSERTION,
+                PURPOSE.as_bytes(),
             ),
-            seal(&json!({"iss": "other", "aud": AUDIENCE}), footer, ASSERTION),
-            seal(&json!([]), footer, ASSERTION),
+            seal(
+                &json!({"iss": "other", "aud": AUDIENCE}),
+                footer,
+                PURPOSE.as_bytes(),
+            ),
+            seal(&json!([]), footer, PURPOSE.as_bytes()),
         ] {
             assert_eq!(check(&key, &bad), Err(Refused::Seal));
         }

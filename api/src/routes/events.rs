@@ -93,7 +93,7 @@ impl EventRoutes {
         let start = Start {
             job,
             after,
-            fingerprint: principal.fingerprint,
+            credential: principal.credential,
             slot,
         };
         Ok(Answer::of(stream(app, start).await?))

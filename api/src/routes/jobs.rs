@@ -91,7 +91,7 @@ impl JobRoutes {
         let asked = Asked {
             form,
             prefer: Prefer::of(request.headers()),
-            fingerprint: principal.fingerprint,
+            credential: principal.credential,
         };
         submission::answer(app, job, asked).await
     }
@@ -233,7 +233,7 @@ impl JobRoutes {
         let asked = Asked {
             form,
             prefer: Prefer::of(request.headers()),
-            fingerprint: principal.fingerprint,
+            credential: principal.credential,
         };
         submission::answer(app, job, asked).await
     }

@@ -17,7 +17,7 @@ use poem_openapi::{
 use super::{events, jobs::documented};
 use crate::{
     answer::{self, Answer, Documented},
-    auth::token::Fingerprint,
+    auth::principal::Credential,
     error::ApiError,
     event_stream::Start,
     job_view::JobView,
@@ -37,8 +37,8 @@ pub(super) struct Asked {
     pub form: Form,
     /// When.
     pub prefer: Prefer,
-    /// With which token; a stream goes on asking whether it is good.
-    pub fingerprint: Fingerprint,
+    /// With which proof; a stream goes on asking whether it is good.
+    pub credential: Credential,
 }
 
 /// The form of answer that the client takes.
@@ -65,7 +65,7 @@ pub(super) async fn answer(app: &Arc<App>, new: NewJob, asked: Asked) -> Result<
     let start = Start {
         job,
         after: EventId::default(),
-        fingerprint: asked.fingerprint,
+        credential: asked.credential,
         slot,
     };
     let answer = Answer::of(events::stream(app, start).await?).header(header::LOCATION, &location);

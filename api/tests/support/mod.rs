@@ -268,6 +268,7 @@ async fn make_token(state: &ApiState, user: &User, scopes: &[&str]) -> String {
         name: "test".to_owned(),
         scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
         expires_in: Duration::from_secs(3600),
+        models: None,
     };
     token::create(&state.db, &state.key, new).await.expect("a token")
 }

@@ -4,6 +4,7 @@ use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter,
     sea_query::{Expr, ExprTrait},
 };
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     Db, DbError,
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     clock::UnixMillis,
     id::{TokenId, UserId},
+    plan::PlanChanges,
 };
 
 /// A token to be stored.
@@ -33,10 +35,13 @@ pub struct NewToken {
     pub fingerprint: [u8; 32],
     /// When it ends.
     pub expires_at: UnixMillis,
+    /// The models it may use; none: all.
+    pub models: Option<Vec<String>>,
 }
 
-/// A token that may be used now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A token that may be used now, as it is kept in the cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Live {
     /// Its identifier.
     pub token: TokenId,
@@ -46,6 +51,14 @@ pub struct Live {
     pub role: Role,
     /// What the token may do.
     pub scopes: Vec<String>,
+    /// The models it may use; none: all.
+    pub models: Option<Vec<String>>,
+    /// The plan of its user.
+    pub user_plan: String,
+    /// The plan an admin gave it instead.
+    pub plan: Option<String>,
+    /// Limits an admin gave it.
+    pub limits: Option<PlanChanges>,
     /// When it ends.
     pub expires_at: UnixMillis,
 }
@@ -56,9 +69,11 @@ pub struct Live {
 /// Where the database fails, or the fingerprint is there already.
 pub async fn insert(db: &Db, token: &NewToken) -> Result<(), DbError> {
     let scopes = serde_json::to_string(&token.scopes).map_err(|e| DbError::Statement(e.to_string()))?;
+    let models = token.models.as_ref().map(serde_json::to_string).transpose();
+    let models = models.map_err(|e| DbError::Statement(e.to_string()))?;
     db.execute(
-        "INSERT INTO api_tokens (id, user_id, name, scopes, fingerprint, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, {now}, $6)",
+        "INSERT INTO api_tokens (id, user_id, name, scopes, fingerprint, created_at, expires_at, models)
+         VALUES ($1, $2, $3, $4, $5, {now}, $6, $7)",
         vec![
             token.id.0.into(),
             token.user.0.into(),
@@ -66,10 +81,15 @@ pub async fn insert(db: &Db, token: &NewToken) -> Result<(), DbError> {
             scopes.into(),
             token.fingerprint.to_vec().into(),
             token.expires_at.into(),
+            models.into(),
         ],
     )
     .await?;
     Ok(())
+}
+
+fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, DbError> {
+    serde_json::from_str(text).map_err(|e| DbError::Statement(format!("a column of a token: {e}")))
 }
 
 /// The token with this fingerprint, if it is neither revoked nor, by the database's clock, expired.
@@ -88,12 +108,18 @@ pub async fn live(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<Live>, DbErr
     let Some((token, Some(user))) = found else {
         return Ok(None);
     };
+    if user.disabled_at.is_some() || user.delete_at.is_some() {
+        return Ok(None);
+    }
     Ok(Some(Live {
         token: TokenId(token.id),
         user: UserId(user.id),
         role: Role::parse(&user.role)?,
-        scopes: serde_json::from_str(&token.scopes)
-            .map_err(|e| DbError::Statement(format!("scopes of a token: {e}")))?,
+        scopes: read_json(&token.scopes)?,
+        models: token.models.as_deref().map(read_json).transpose()?,
+        user_plan: user.plan,
+        plan: token.plan,
+        limits: token.limits.as_deref().map(read_json).transpose()?,
         expires_at: token.expires_at,
     }))
 }
@@ -112,14 +138,15 @@ pub async fn revoke(db: &Db, fingerprint: &[u8; 32]) -> Result<bool, DbError> {
     Ok(rows > 0)
 }
 
-/// Notes that the token was used, at a grain of a minute.
+/// Notes that the token was used and from where, at a grain of a minute.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn touch(db: &Db, token: TokenId) -> Result<(), DbError> {
+pub async fn touch(db: &Db, token: TokenId, address: &str) -> Result<(), DbError> {
     db.execute(
-        "UPDATE api_tokens SET last_used_at = {now} WHERE id = $1 AND coalesce(last_used_at, 0) < {now} - 60000",
-        vec![token.0.into()],
+        "UPDATE api_tokens SET last_used_at = {now}, last_used_address = $2
+         WHERE id = $1 AND coalesce(last_used_at, 0) < {now} - 60000",
+        vec![token.0.into(), address.into()],
     )
     .await?;
     Ok(())

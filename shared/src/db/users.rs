@@ -1,6 +1,7 @@
 //! The table `users`.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Db, DbError,
@@ -9,7 +10,8 @@ use super::{
 use crate::{clock::UnixMillis, id::UserId};
 
 /// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Their own jobs and tokens.
     User,
@@ -46,6 +48,28 @@ pub struct User {
     pub role: Role,
     /// When the account was made.
     pub created_at: UnixMillis,
+    /// The password as a PHC string; none: they log in another way, or not at all.
+    pub password_hash: Option<String>,
+    /// What they want to be called; may be empty.
+    pub display_name: String,
+    /// Their language (`en`, `zh-Hant`, `ja`); none: not known yet.
+    pub locale: Option<String>,
+    /// The name of their plan.
+    pub plan: String,
+    /// Whether this is nobody's account: it holds the jobs of somebody without one.
+    pub is_guest: bool,
+    /// When their address was shown to be theirs.
+    pub verified_at: Option<UnixMillis>,
+    /// When they were let in.
+    pub approved_at: Option<UnixMillis>,
+    /// Since when they may do nothing.
+    pub disabled_at: Option<UnixMillis>,
+    /// When the account will be gone, where its owner asked for that.
+    pub delete_at: Option<UnixMillis>,
+    /// When they logged in last.
+    pub last_login_at: Option<UnixMillis>,
+    /// From where they logged in last.
+    pub last_login_address: Option<String>,
 }
 
 impl TryFrom<Model> for User {
@@ -57,17 +81,30 @@ impl TryFrom<Model> for User {
             email: row.email,
             role: Role::parse(&row.role)?,
             created_at: row.created_at,
+            password_hash: row.password_hash,
+            display_name: row.display_name,
+            locale: row.locale,
+            plan: row.plan,
+            is_guest: row.is_guest,
+            verified_at: row.verified_at,
+            approved_at: row.approved_at,
+            disabled_at: row.disabled_at,
+            delete_at: row.delete_at,
+            last_login_at: row.last_login_at,
+            last_login_address: row.last_login_address,
         })
     }
 }
 
-/// Makes an account, or returns the one that has this address, unchanged.
+/// Makes an account that is trusted as it is (verified, without limits), or returns the one that has this
+/// address, unchanged: for whoever has the server's machine.
 ///
 /// # Errors
 /// Where the database fails.
 pub async fn create(db: &Db, email: &str, role: Role) -> Result<User, DbError> {
     db.execute(
-        "INSERT INTO users (id, email, role, created_at) VALUES ($1, $2, $3, {now}) ON CONFLICT (email) DO NOTHING",
+        "INSERT INTO users (id, email, role, plan, created_at, verified_at, approved_at)
+         VALUES ($1, $2, $3, 'unlimited', {now}, {now}, {now}) ON CONFLICT (email) DO NOTHING",
         vec![UserId::generate().0.into(), email.into(), role.as_str().into()],
     )
     .await?;

@@ -18,6 +18,7 @@ fn token(user: UserId, byte: u8) -> NewToken {
         scopes: vec!["jobs:read".to_owned(), "jobs:write".to_owned()],
         fingerprint: [byte; 32],
         expires_at: START + 1000,
+        models: None,
     }
 }
 
@@ -84,7 +85,9 @@ async fn uses_are_noted_at_a_grain_of_a_minute() {
         api_tokens::insert(&w.db, &new).await.expect("insert");
         let used = async |advance| {
             w.clock.advance(advance);
-            api_tokens::touch(&w.db, new.id).await.expect("touch");
+            api_tokens::touch(&w.db, new.id, "127.0.0.1")
+                .await
+                .expect("touch");
             w.number("SELECT last_used_at FROM api_tokens").await - START
         };
         assert_eq!(used(5).await, 5);

@@ -19,6 +19,16 @@ pub struct Model {
     pub expires_at: i64,
     pub revoked_at: Option<i64>,
     pub last_used_at: Option<i64>,
+    /// A JSON list; none: all.
+    pub models: Option<String>,
+    /// A plan of its own.
+    pub plan: Option<String>,
+    /// Limits of its own, a JSON object.
+    pub limits: Option<String>,
+    pub rotated_to: Option<Uuid>,
+    pub last_used_address: Option<String>,
+    /// For which of the reminders before its end a mail was written: days.
+    pub reminded_days: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

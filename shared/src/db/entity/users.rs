@@ -12,6 +12,19 @@ pub struct Model {
     pub email: String,
     pub role: String,
     pub created_at: i64,
+    /// A PHC string; none: no login by password.
+    pub password_hash: Option<String>,
+    pub display_name: String,
+    pub locale: Option<String>,
+    pub plan: String,
+    pub is_guest: bool,
+    pub verified_at: Option<i64>,
+    pub approved_at: Option<i64>,
+    pub disabled_at: Option<i64>,
+    /// When the account will be gone.
+    pub delete_at: Option<i64>,
+    pub last_login_at: Option<i64>,
+    pub last_login_address: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,0 +1,157 @@
+//! Mail: what is said to whom ([`Mail`]). A mail is a row of the outbox first, in the transaction of what it
+//! tells of; whatever is secret in it is sealed there.
+
+use lamplighter_shared::{
+    db::tasks::{NewTask, TaskKind},
+    id::UserId,
+    key::Key,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::error::ApiError;
+
+/// The seal of what is in an outbox.
+const PURPOSE: &str = "mail:v1";
+
+/// A language that mails are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Locale {
+    /// English.
+    #[serde(rename = "en")]
+    English,
+    /// Traditional Chinese.
+    #[serde(rename = "zh-Hant")]
+    TraditionalChinese,
+    /// Japanese.
+    #[serde(rename = "ja")]
+    Japanese,
+}
+
+/// What a mail says. Tokens become links `PUBLIC_URL/PAGE#token=…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "template", rename_all = "snake_case")]
+pub enum Message {
+    /// Show that the address is yours: a link to `/verify`, and a code to type.
+    VerifyAddress {
+        /// The token of the link.
+        token: String,
+        /// Six digits.
+        code: String,
+    },
+    /// Somebody registered with your address, which has an account already.
+    AlreadyRegistered,
+    /// Choose a new password: a link to `/reset`.
+    ResetPassword {
+        /// The token of the link.
+        token: String,
+    },
+    /// Your password was changed.
+    PasswordChanged,
+    /// Show that the new address is yours: a link to `/verify`, and a code to type.
+    ConfirmNewAddress {
+        /// The token of the link.
+        token: String,
+        /// Six digits.
+        code: String,
+    },
+    /// Your account has another address now; to the old one.
+    AddressChanged,
+    /// A token ends soon.
+    TokenExpires {
+        /// What its owner calls it.
+        name: String,
+        /// Days that are left.
+        days: u32,
+    },
+    /// Somebody invites you: a link to `/register`.
+    Invitation {
+        /// The token of the link.
+        token: String,
+    },
+    /// Your account will be deleted.
+    DeletionScheduled {
+        /// Days that are left.
+        days: u32,
+    },
+    /// An admin let you in.
+    AccountApproved,
+    /// Your account can now be used with a login at an issuer.
+    LoginLinked {
+        /// The issuer's name.
+        issuer: String,
+    },
+}
+
+/// A mail to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The address.
+    pub to: String,
+    /// Whose account it is about.
+    pub user: Option<UserId>,
+    /// In which language.
+    pub locale: Locale,
+    /// What it says.
+    pub message: Message,
+}
+
+/// A mail in the outbox.
+#[derive(Debug, Serialize, Deserialize)]
+struct Envelope {
+    locale: Locale,
+    /// The name of the message, for admins.
+    template: String,
+    /// The message, sealed.
+    sealed: String,
+}
+
+impl Locale {
+    /// The tag (BCP 47), as in accounts and headers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::TraditionalChinese => "zh-Hant",
+            Self::Japanese => "ja",
+        }
+    }
+}
+
+impl Message {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::VerifyAddress { .. } => "verify_address",
+            Self::AlreadyRegistered => "already_registered",
+            Self::ResetPassword { .. } => "reset_password",
+            Self::PasswordChanged => "password_changed",
+            Self::ConfirmNewAddress { .. } => "confirm_new_address",
+            Self::AddressChanged => "address_changed",
+            Self::TokenExpires { .. } => "token_expires",
+            Self::Invitation { .. } => "invitation",
+            Self::DeletionScheduled { .. } => "deletion_scheduled",
+            Self::AccountApproved => "account_approved",
+            Self::LoginLinked { .. } => "login_linked",
+        }
+    }
+}
+
+impl Mail {
+    /// The row of the outbox; store it in the transaction of what the mail tells of.
+    ///
+    /// # Errors
+    /// Where the system gives no randomness.
+    pub fn task(&self, key: &Key) -> Result<NewTask, ApiError> {
+        let text = serde_json::to_string(&self.message).map_err(ApiError::internal)?;
+        let envelope = Envelope {
+            locale: self.locale,
+            template: self.message.name().to_owned(),
+            sealed: key.seal(PURPOSE, &text).map_err(ApiError::internal)?,
+        };
+        Ok(NewTask {
+            kind: TaskKind::Mail,
+            user: self.user,
+            recipient: Some(self.to.clone()),
+            payload: serde_json::to_string(&envelope).map_err(ApiError::internal)?,
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! The table `tasks`: what has to be done later, and again until it is done or given up.
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::{Db, DbError, connection::Txn};
+use crate::id::{TaskId, UserId};
+
+/// What kind of work a task is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskKind {
+    /// A mail to be sent.
+    Mail,
+    /// Entries of the cache to be voided, since a change they must not survive could not be told in time.
+    Bury,
+}
+
+impl TaskKind {
+    /// The name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Bury => "bury",
+        }
+    }
+}
+
+/// A task to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTask {
+    /// What kind of work.
+    pub kind: TaskKind,
+    /// Whom it concerns.
+    pub user: Option<UserId>,
+    /// The address it goes to, for a mail.
+    pub recipient: Option<String>,
+    /// What the kind needs, a JSON text; secrets in it are sealed.
+    pub payload: String,
+}
+
+/// Stores a task within the transaction of what makes it necessary.
+pub(super) async fn enqueue_in(db: &Db, txn: &Txn, task: &NewTask) -> Result<TaskId, DbErr> {
+    let id = TaskId::generate();
+    let sql = "INSERT INTO tasks (id, kind, user_id, recipient, payload, created_at, run_at)
+        VALUES ($1, $2, $3, $4, $5, {now}, {now})";
+    let values = [
+        id.0.into(),
+        task.kind.as_str().into(),
+        task.user.map(|user| user.0).into(),
+        task.recipient.clone().into(),
+        task.payload.as_str().into(),
+    ];
+    txn.execute_raw(db.statement(sql, values)).await?;
+    Ok(id)
+}
+
+/// Stores a task by itself.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn enqueue(db: &Db, task: &NewTask) -> Result<TaskId, DbError> {
+    db.transaction(|txn| {
+        let (db, task) = (db.clone(), task.clone());
+        Box::pin(async move { enqueue_in(&db, txn, &task).await })
+    })
+    .await
+}
