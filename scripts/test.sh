@@ -27,3 +27,5 @@ if [ -x sdk/test.sh ]; then
     echo "== sdk/test.sh"
     sdk/test.sh < /dev/null 2>&1 | tee --append "$log"
 fi
+echo "== tests/contract/run.sh"
+tests/contract/run.sh < /dev/null 2>&1 | tee --append "$log"

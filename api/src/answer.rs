@@ -110,11 +110,11 @@ pub fn bare(status: u16, description: &'static str) -> MetaResponse {
     }
 }
 
-/// Documents an event stream.
+/// Documents an event stream. Its type is left open: some tools read it as a text, others event by event.
 pub fn event_stream() -> MetaMediaType {
     let schema = MetaSchema {
         description: Some("Server-sent events; see the description of the operation."),
-        ..MetaSchema::new("string")
+        ..MetaSchema::ANY
     };
     MetaMediaType {
         content_type: "text/event-stream",

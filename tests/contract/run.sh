@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# S16: asks a real server all that its OpenAPI document says can be asked, well and badly, one thing after the
+# other, as somebody unknown, as a user and as an administrator. Fails on any 5xx, on any answer that the
+# document does not know, and on bad input that is taken. Needs cargo and Python 3.11; the rest is set up here.
+# CASES=N: cases an operation; more than the default for a long look.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+program="${LAMPLIGHTER_BIN:-${CARGO_TARGET_DIR:-$root/target}/debug/lamplighter}"
+tools="$here/.tools"
+cases="${CASES:-8}"
+seed="${SEED:-$((RANDOM * 32768 + RANDOM))}"
+
+stamp=$(cksum <"$here/requirements.txt")
+if [ "$(cat "$tools/.stamp" 2>/dev/null)" != "$stamp" ]; then
+    rm -rf "$tools"
+    python3 -m venv "$tools"
+    "$tools/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    echo "$stamp" >"$tools/.stamp"
+fi
+[ -x "$program" ] || (cd "$root" && cargo build --quiet --bin lamplighter)
+
+data=$(mktemp -d)
+server=
+stop() {
+    if [ -n "$server" ]; then
+        kill "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
+    rm -rf "$data"
+}
+trap stop EXIT
+
+LAMPLIGHTER_MODELS__ENABLED='["echo"]' "$program" serve --data-dir "$data" --bind 127.0.0.1:0 >"$data/log" 2>&1 &
+server=$!
+for ((tries = 0; tries < 600; tries++)); do
+    [ -s "$data/server.addr" ] && [ -s "$data/owner.token" ] && break
+    kill -0 "$server" 2>/dev/null || { cat "$data/log" >&2; exit 1; }
+    sleep 0.1
+done
+address="http://$(cat "$data/server.addr")"
+"$program" openapi >"$data/openapi.json"
+
+ask() {
+    local role=$1
+    shift
+    echo "== S16 as $role"
+    # A good request may still be refused for what the document can't say (a code that is not the mailed one).
+    (cd "$data" && "$tools/bin/schemathesis" run openapi.json --url "$address" "$@" --seed "$seed" --workers 2 \
+        --phases fuzzing,stateful --max-examples "$cases" --checks all \
+        --exclude-checks positive_data_acceptance,ensure_resource_availability,use_after_free \
+        --continue-on-failure --warnings off --no-color --request-timeout 30 2>&1) | tee "$data/$role" || failed=1
+}
+
+failed=0
+ask anonymous
+ask user -H "Authorization: Bearer $("$program" token create --data-dir "$data" --user fuzz@example.com)"
+ask administrator -H "Authorization: Bearer $("$program" token create --data-dir "$data" --name fuzz)"
+count=$(grep -hoE '^ *[0-9]+ generated' "$data"/{anonymous,user,administrator} | awk '{sum += $1} END {print sum + 0}')
+if grep -q 'ERROR' "$data/log"; then
+    grep 'ERROR' "$data/log" | head -20 >&2
+    failed=1
+fi
+echo "S16 seed $seed: $count cases, three roles: $([ $failed = 0 ] && echo '5xx 0, undocumented answers 0' || echo FAILED)"
+[ $failed = 0 ] && [ "$count" -ge 1500 ]
