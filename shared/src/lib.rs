@@ -13,6 +13,7 @@ pub mod error;
 pub mod task;
 pub mod model_spec;
 pub mod plan;
+pub mod email;
 pub mod config;
 pub mod password_file;
 pub mod network;
