@@ -1,5 +1,6 @@
-//! The outermost layer: request ids, headers that every answer has, and the one place where failures,
-//! ours and the framework's, become problem documents and log lines. A panic ends here too.
+//! The outermost layer: request ids, what browsers may send and read, headers that every answer has, and the
+//! one place where failures, ours and the framework's, become problem documents and log lines. A panic ends
+//! here too.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -7,7 +8,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use lamplighter_shared::{error::ErrorCode, network::Network};
+use lamplighter_shared::{config::Server, error::ErrorCode, network::Network};
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response, Result,
     error::{MethodNotAllowedError, NotFoundError, ParsePathError},
@@ -18,27 +19,47 @@ use poem_openapi::{
     error::{ContentTypeError, ParseParamError},
 };
 
-use crate::{client::ClientInfo, client_address::client_address, error::ApiError};
+use crate::{
+    client::ClientInfo,
+    client_address::client_address,
+    cors::{self, Cors},
+    cross_site::CrossSite,
+    error::ApiError,
+    headers::Headers,
+};
 
 /// The header that names a request, in both directions.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The policy of answers that are data: nothing of them may run.
-const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
-
-/// The layer; knows which methods an address takes.
+/// The layer.
+#[derive(Clone)]
 pub struct Edge {
     /// Path templates (`/v1/jobs/{id}`) with their methods.
-    pub methods: Vec<(String, Vec<Method>)>,
+    methods: Vec<(String, Vec<Method>)>,
     /// The proxies in front, whose word about a client's address counts.
-    pub trusted: Vec<Network>,
+    trusted: Vec<Network>,
+    cross_site: CrossSite,
+    cors: Cors,
+    headers: Headers,
+}
+
+impl Edge {
+    /// The edge of a server whose addresses take these methods.
+    pub(crate) fn new(server: &Server, methods: Vec<(String, Vec<Method>)>) -> Self {
+        Self {
+            methods,
+            trusted: server.trusted_proxies.clone(),
+            cross_site: CrossSite::of(server),
+            cors: Cors::of(server),
+            headers: Headers::of(server),
+        }
+    }
 }
 
 /// An endpoint within the layer.
 pub struct EdgeEndpoint<E> {
     inner: E,
-    methods: Vec<(String, Vec<Method>)>,
-    trusted: Vec<Network>,
+    edge: Edge,
 }
 
 impl<E: Endpoint> Middleware<E> for Edge {
@@ -47,8 +68,7 @@ impl<E: Endpoint> Middleware<E> for Edge {
     fn transform(&self, inner: E) -> Self::Output {
         EdgeEndpoint {
             inner,
-            methods: self.methods.clone(),
-            trusted: self.trusted.clone(),
+            edge: self.clone(),
         }
     }
 }
@@ -60,18 +80,21 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         let id = request_id(request.headers());
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
-        let client = self.client(&request);
+        let client = self.edge.client(&request);
+        let allowed = self.edge.cors.allowed(&path, request.headers());
         request.set_data(ClientInfo {
             address: client.unwrap_or(Ipv4Addr::LOCALHOST.into()),
             request_id: id.clone(),
         });
-        let outcome = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
+        let outcome = AssertUnwindSafe(self.answer(request, allowed.is_some()))
+            .catch_unwind()
+            .await;
         let mut response = match outcome {
-            Ok(Ok(response)) => response.into_response(),
+            Ok(Ok(response)) => response,
             Ok(Err(e)) if e.is_from_response() => e.into_response(),
             Ok(Err(e)) => {
                 let operation = e.data::<OperationId>().map(|operation| operation.0);
-                let error = self.understand(e, &path);
+                let error = self.edge.understand(e, &path);
                 log(&error, &id, client, (&method, &path));
                 let mut response = problem(error, &path, &id);
                 if let Some(operation) = operation {
@@ -91,12 +114,28 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         if method == Method::HEAD {
             response.set_body(());
         }
-        finish(response.headers_mut(), &id);
+        let headers = response.headers_mut();
+        cors::mark(headers, allowed);
+        self.edge.headers.complete(headers);
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(REQUEST_ID, id);
+        }
         Ok(response)
     }
 }
 
-impl<E> EdgeEndpoint<E> {
+impl<E: Endpoint> EdgeEndpoint<E> {
+    /// The answer of what stands within, unless the request gets no further than here.
+    async fn answer(&self, request: Request, allowed: bool) -> Result<Response> {
+        self.edge.cross_site.check(&request)?;
+        if allowed && cors::is_preflight(request.method(), request.headers()) {
+            return Ok(cors::preflight());
+        }
+        self.inner.call(request).await.map(IntoResponse::into_response)
+    }
+}
+
+impl Edge {
     /// Where a request comes from, for the log; none where it did not come through a socket.
     fn client(&self, request: &Request) -> Option<IpAddr> {
         let peer = request.remote_addr().as_socket_addr()?.ip();
@@ -201,27 +240,6 @@ fn problem(mut error: ApiError, path: &str, id: &str) -> Response {
     response
 }
 
-/// Headers of every answer. What a handler has set stands.
-fn finish(headers: &mut HeaderMap, id: &str) {
-    let usual = [
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, DATA_POLICY),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
-    ];
-    for (name, value) in usual {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use poem::EndpointExt;
@@ -244,10 +262,8 @@ mod tests {
 
     #[tokio::test]
     async fn faults_and_panics_answer_500_and_keep_their_reasons() {
-        let edge = || Edge {
-            methods: Vec::new(),
-            trusted: Vec::new(),
-        };
+        let server = lamplighter_shared::config::Config::default().server;
+        let edge = || Edge::new(&server, Vec::new());
         let fault = poem::endpoint::make(|_| async {
             Err::<(), poem::Error>(ApiError::internal("table secret is gone").into())
         });

@@ -17,11 +17,13 @@ use tokio::time::timeout;
 use crate::{
     admission,
     error::{ApiError, FieldError},
-    strict_json,
+    routes, strict_json,
 };
 
 /// The largest body, bytes.
 pub const MAX_BODY: usize = 256 * 1024;
+/// The largest of those about people and their logins, bytes.
+const MAX_OF_PEOPLE: usize = 16 * 1024;
 /// Whoever needs longer to send a body does not keep others out meanwhile.
 const PROMPT: Duration = Duration::from_millis(100);
 
@@ -106,20 +108,25 @@ fn check_media_type(request: &Request) -> Result<(), ApiError> {
 
 /// Reads the body and stops at the cap, whatever the request says about its length.
 async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
+    let cap = if routes::is_of_people(request.original_uri().path()) {
+        MAX_OF_PEOPLE
+    } else {
+        MAX_BODY
+    };
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|v| v.to_str().ok());
     if length
         .and_then(|v| v.parse::<u64>().ok())
-        .is_some_and(|length| length > MAX_BODY as u64)
+        .is_some_and(|length| length > cap as u64)
     {
-        return Err(too_large());
+        return Err(too_large(cap));
     }
     let body = body
         .take()
         .map_err(|_| ApiError::internal("the body was read before"))?;
-    let mut all = std::pin::pin!(collect(body));
+    let mut all = std::pin::pin!(collect(body, cap));
     if let Ok(all) = timeout(PROMPT, &mut all).await {
         return all;
     }
@@ -129,18 +136,18 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiE
     Ok(all)
 }
 
-fn too_large() -> ApiError {
-    let detail = format!("The body may have at most {MAX_BODY} bytes.");
+fn too_large(cap: usize) -> ApiError {
+    let detail = format!("The body may have at most {cap} bytes.");
     ApiError::new(ErrorCode::PayloadTooLarge, detail)
 }
 
-async fn collect(body: Body) -> Result<Vec<u8>, ApiError> {
+async fn collect(body: Body, cap: usize) -> Result<Vec<u8>, ApiError> {
     let mut chunks = std::pin::pin!(body.into_bytes_stream());
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| ApiError::new(ErrorCode::MalformedRequest, "The body broke off."))?;
-        if bytes.len() + chunk.len() > MAX_BODY {
-            return Err(too_large());
+        if bytes.len() + chunk.len() > cap {
+            return Err(too_large(cap));
         }
         bytes.extend_from_slice(&chunk);
     }

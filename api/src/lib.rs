@@ -9,6 +9,9 @@
 
 mod state;
 mod edge;
+mod cross_site;
+mod cors;
+mod headers;
 mod admission;
 mod observe;
 mod serve;

@@ -18,9 +18,10 @@ pub const DESCRIPTION: &str = "Submit inference jobs, wait for them, poll them, 
     Every answer carries `X-Request-Id`; send your own to find a request in the log.";
 
 /// The failures that every operation behind a token has.
-const ALWAYS: [ErrorCode; 5] = [
+const ALWAYS: [ErrorCode; 6] = [
     ErrorCode::Unauthorized,
     ErrorCode::InsufficientScope,
+    ErrorCode::CrossSite,
     ErrorCode::RateLimited,
     ErrorCode::Internal,
     ErrorCode::Unavailable,

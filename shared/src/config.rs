@@ -12,7 +12,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{network::Network, password_file, plan::Plan};
+use crate::{network::Network, origin::Origin, password_file, plan::Plan};
 
 /// All settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -366,6 +366,7 @@ impl Config {
                     .to_owned(),
             ));
         }
+        self.server.check()?;
         let jobs = &self.jobs;
         let positive = [
             ("jobs.lease_seconds", jobs.lease_seconds),
@@ -414,6 +415,33 @@ impl Config {
             ));
         }
         Ok(())
+    }
+}
+
+impl Server {
+    /// The origin of `public_url`, where there is one.
+    pub fn public_origin(&self) -> Option<Origin> {
+        Origin::of(&self.public_url)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if !self.public_url.is_empty() && self.public_origin().is_none() {
+            return Err(ConfigError(format!(
+                "server.public_url must be like https://ai.example.org, not {:?}",
+                self.public_url
+            )));
+        }
+        match self
+            .cors_origins
+            .iter()
+            .find(|text| Origin::parse(text).is_none())
+        {
+            Some(text) => Err(ConfigError(format!(
+                "server.cors_origins: {text:?} is no origin (scheme://host[:port], lower case, without a path or \
+                 the scheme's own port)"
+            ))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -499,6 +527,32 @@ mod tests {
         config.check().expect("both");
         config.redis.url.clear();
         config.check().expect("polling");
+    }
+
+    #[test]
+    fn origins_are_exact_and_the_public_address_is_one() {
+        let mut config = Config::default();
+        config.server.cors_origins = vec![
+            "https://app.example.org".to_owned(),
+            "http://localhost:3000".to_owned(),
+        ];
+        config.server.public_url = "https://ai.example.org/".to_owned();
+        config.check().expect("fits");
+        for bad in [
+            "*",
+            "null",
+            "https://app.example.org/",
+            "https://*.example.org",
+            "app.example.org",
+        ] {
+            config.server.cors_origins = vec![bad.to_owned()];
+            let refused = config.check().expect_err(bad).to_string();
+            assert!(refused.contains("server.cors_origins"), "{refused}");
+        }
+        config.server.cors_origins.clear();
+        config.server.public_url = "ai.example.org".to_owned();
+        let refused = config.check().expect_err("no scheme").to_string();
+        assert!(refused.contains("server.public_url"), "{refused}");
     }
 
     #[test]

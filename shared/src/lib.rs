@@ -17,6 +17,7 @@ pub mod email;
 pub mod config;
 pub mod password_file;
 pub mod network;
+pub mod origin;
 pub mod catalog;
 pub mod key;
 pub mod clock;

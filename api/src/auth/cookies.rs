@@ -10,6 +10,8 @@ use crate::error::ApiError;
 
 /// The cookie of a session.
 pub(crate) const SESSION: &str = "sid";
+/// The cookie of somebody without an account.
+pub(crate) const GUEST: &str = "guest";
 
 /// How cookies are set here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,17 @@ impl Cookies {
         let value = values.next()?;
         // Two of one name: somebody planted one.
         values.next().is_none().then(|| value.to_owned())
+    }
+
+    /// Whether a request brings a cookie that could prove who somebody is.
+    pub(crate) fn proves_somebody(self, headers: &HeaderMap) -> bool {
+        let ours = [SESSION, GUEST].map(|base| self.name(base));
+        headers.get_all(header::COOKIE).iter().any(|line| {
+            String::from_utf8_lossy(line.as_bytes())
+                .split(';')
+                .filter_map(|pair| pair.trim().split_once('='))
+                .any(|(name, _)| ours.iter().any(|own| own == name))
+        })
     }
 
     /// The header that sets a cookie for so many seconds.

@@ -97,7 +97,8 @@ fn errors_page() -> Page {
     );
     Page {
         html: html.into(),
-        policy: "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'".to_owned(),
+        policy: "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            .to_owned(),
     }
 }
 

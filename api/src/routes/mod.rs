@@ -62,7 +62,7 @@ pub(crate) fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> + 'sta
     let document = openapi::document();
     let methods = openapi::methods(&document);
     let limit = app.config.server.max_in_flight;
-    let trusted = app.config.server.trusted_proxies.clone();
+    let edge = Edge::new(&app.config.server, methods);
     Route::new()
         .at("/openapi.json", docs::openapi())
         .at("/docs", docs::reference())
@@ -71,6 +71,13 @@ pub(crate) fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> + 'sta
         .nest("/", service(Some(app.clone())))
         .data(app)
         .with(Admission { limit })
-        .with(Edge { methods, trusted })
+        .with(edge)
         .with(Observe)
+}
+
+/// Whether an address is about people and their logins: it goes by cookie or by what was sent by mail, never
+/// by what another site's page brings, and takes little.
+pub(crate) fn is_of_people(path: &str) -> bool {
+    let first = path.strip_prefix("/v1/").and_then(|rest| rest.split('/').next());
+    matches!(first, Some("session" | "sessions" | "account" | "setup"))
 }
