@@ -66,7 +66,7 @@ pub async fn run(command: TokenCommand) -> Result<(), Failure> {
                 token
             };
             let cache = adapters::cache(&config).await?;
-            match revoke(&db, &*cache, text.trim()).await? {
+            match revoke(&db, &cache, text.trim()).await? {
                 Revoked::Now if config.database.is_shared() && !cache.is_shared() => eprintln!(
                     "revoked; redis.url (LAMPLIGHTER_REDIS_URL) is not set here: if the APIs have a Redis, they may \
                      take the token for up to 30 s more, until this is run again with it"

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 
 use crate::{
+    auth::void,
     outlet::{Outlets, Patient},
     read_limit::ReadLimit,
     routes,
@@ -82,6 +83,11 @@ pub async fn serve(listener: TcpListener, state: ApiState, lifecycle: Lifecycle)
         read_timeout: Duration::from_secs(server.read_timeout_seconds),
         outlets: outlets.clone(),
     };
+    lifecycle.spawn(void::repeat(
+        state.db.clone(),
+        state.cache.clone(),
+        lifecycle.soft.clone(),
+    ));
     let app = Arc::new(App::new(state, lifecycle.soft.clone()));
     let soft = lifecycle.soft.clone();
     let served = Server::new_with_acceptor(acceptor)

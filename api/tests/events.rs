@@ -451,7 +451,7 @@ async fn a_revoked_token_loses_its_stream() {
     let job = world.echo().await.to_string();
     let mut client = Client::open(&world, &job, None).await;
     client.next().await.expect("status");
-    lamplighter_api::auth::token::revoke(&world.state.db, &*world.state.cache, &world.token)
+    lamplighter_api::auth::token::revoke(&world.state.db, &world.state.cache, &world.token)
         .await
         .expect("revoked");
     assert_eq!(client.next().await, None);

@@ -14,6 +14,7 @@ use lamplighter_api::{
     auth::{
         scope::Scope,
         token::{self, MintRequest, NewApiToken, Revoked},
+        void,
     },
 };
 use lamplighter_shared::{
@@ -23,6 +24,7 @@ use lamplighter_shared::{
         Db, api_tokens,
         position::Positions,
         submit::Submitter,
+        tasks::{self, TaskKind},
         users::{self, Role, User},
     },
     events::MemoryEvents,
@@ -35,6 +37,7 @@ use lamplighter_shared::{
 };
 use lamplighter_testkit::{postgres::Postgres, redis};
 use poem::{Endpoint, EndpointExt, Request, endpoint::BoxEndpoint};
+use tokio_util::sync::CancellationToken;
 
 /// One API process: what it is made of, and what answers.
 struct Node {
@@ -132,7 +135,7 @@ impl World {
 
     async fn revoke(&self, node: usize, token: &str) -> Revoked {
         let state = &self.nodes[node].state;
-        token::revoke(&state.db, &*state.cache, token)
+        token::revoke(&state.db, &state.cache, token)
             .await
             .expect("the database answers")
     }
@@ -291,4 +294,41 @@ async fn a_redis_from_before_the_revocation_revives_nothing() {
     for node in &world.nodes {
         assert_eq!(node.status(&token).await, 401);
     }
+}
+
+/// What the cache could not be told is a task, done as soon as the cache is back.
+#[tokio::test]
+async fn an_end_that_the_cache_missed_is_told_later() {
+    let mut world = World::new(true).await;
+    let token = world.token().await;
+    assert_eq!(world.nodes[0].status(&token).await, 200);
+    world.server.kill9();
+    assert_eq!(world.revoke(0, &token).await, Revoked::Soon);
+    let open = || async {
+        let db = &world.nodes[0].state.db;
+        tasks::open(db, TaskKind::Bury, 10).await.expect("tasks").len()
+    };
+    assert_eq!(open().await, 1);
+    world.server.restart();
+    let stop = CancellationToken::new();
+    for node in &world.nodes {
+        tokio::spawn(void::repeat(
+            node.state.db.clone(),
+            node.state.cache.clone(),
+            stop.clone(),
+        ));
+    }
+    let back = Instant::now();
+    while open().await > 0 {
+        assert!(back.elapsed() < Duration::from_secs(15), "it is never told");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop.cancel();
+    let keys = world
+        .server
+        .command(&["KEYS", "lamplighter:cache:token:*"])
+        .list()
+        .len();
+    println!("told {:?} after Redis was back; {keys} tombstone", back.elapsed());
+    assert_eq!(keys, 1);
 }

@@ -20,6 +20,7 @@ pub mod network;
 pub mod origin;
 pub mod catalog;
 pub mod key;
+pub mod proof;
 pub mod clock;
 pub mod db;
 pub mod queue;

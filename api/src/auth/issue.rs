@@ -1,6 +1,6 @@
 //! Making and revoking API tokens: the use-cases around the text of a token and its row.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use lamplighter_shared::{
     cache::Cache,
@@ -8,15 +8,15 @@ use lamplighter_shared::{
         Db, DbError, api_tokens,
         users::{self, Role},
     },
-    fault,
     id::{TokenId, UserId},
     key::Key,
+    proof::ProofKind,
 };
 
 use super::{
-    lookup,
     scope::{Scope, UnknownScope},
     token::{MintRequest, fingerprint, mint, well_formed},
+    void::{Voided, void},
 };
 
 /// A token to be made.
@@ -122,35 +122,22 @@ pub enum Revoked {
     NotFound,
 }
 
-/// How long the cache is tried to be told.
-const PATIENCE: Duration = Duration::from_secs(3);
-
 /// Revokes a token by its text: first in the database, then in the cache.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn revoke(db: &Db, cache: &dyn Cache, text: &str) -> Result<Revoked, DbError> {
+pub async fn revoke(db: &Db, cache: &Arc<dyn Cache>, text: &str) -> Result<Revoked, DbError> {
     // Also a token of an older key can be revoked: only the outer form is checked.
     if !well_formed(text) {
         return Ok(Revoked::NotFound);
     }
     let fingerprint = fingerprint(text);
     let found = api_tokens::revoke(db, &fingerprint).await?;
-    fault::point("revoke.after_commit").await;
-    let told = async {
-        // Also where it was revoked before: perhaps the cache was not told then.
-        while let Err(error) = cache
-            .bury(&lookup::key("token", &fingerprint), lookup::TOMBSTONE)
-            .await
-        {
-            tracing::debug!(%error, "the cache was not told of a revocation; trying again");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    let told = tokio::time::timeout(PATIENCE, told).await.is_ok();
+    // Also where it was revoked before: perhaps the cache was not told then.
+    let told = void(db, cache, vec![ProofKind::Token.cache_key(&fingerprint)]).await?;
     Ok(match (found, told) {
         (false, _) => Revoked::NotFound,
-        (true, true) => Revoked::Now,
-        (true, false) => Revoked::Soon,
+        (true, Voided::Now) => Revoked::Now,
+        (true, Voided::Soon) => Revoked::Soon,
     })
 }

@@ -18,22 +18,19 @@ use lamplighter_shared::{
     clock::UnixMillis,
     db::{Db, DbError, Dialect, api_tokens, sessions},
     fault,
+    proof::{Fingerprint, ProofKind},
 };
 use serde::{Serialize, de::DeserializeOwned};
-
-use super::token::Fingerprint;
 
 /// The longest that a looked-up token is good without the database.
 const TRUSTED: Duration = Duration::from_secs(30);
 /// The longest between the lease and the fill.
 const LEASE: Duration = Duration::from_secs(2);
-/// How long a revoked token is kept void in the cache. Longer than any lease and any value lives.
-pub(super) const TOMBSTONE: Duration = Duration::from_secs(60);
 
 /// What is looked up by the fingerprint of a secret.
 pub(crate) trait Proof: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Where it stands in the cache.
-    const KIND: &'static str;
+    const KIND: ProofKind;
     /// What reading it needs to know.
     type Rules: Send + Sync + 'static;
 
@@ -49,7 +46,7 @@ pub(crate) trait Proof: Clone + Serialize + DeserializeOwned + Send + Sync + 'st
 }
 
 impl Proof for api_tokens::Live {
-    const KIND: &'static str = "token";
+    const KIND: ProofKind = ProofKind::Token;
     type Rules = ();
 
     async fn read(db: &Db, fingerprint: &Fingerprint, (): &()) -> Result<Option<Self>, DbError> {
@@ -65,7 +62,7 @@ impl Proof for api_tokens::Live {
 pub(crate) struct Idle(pub Duration);
 
 impl Proof for sessions::Live {
-    const KIND: &'static str = "session";
+    const KIND: ProofKind = ProofKind::Session;
     type Rules = Idle;
 
     async fn read(db: &Db, fingerprint: &Fingerprint, idle: &Idle) -> Result<Option<Self>, DbError> {
@@ -158,7 +155,7 @@ impl<P: Proof> Lookup<P> {
     }
 
     async fn cached(&self, fingerprint: &Fingerprint) -> Option<P> {
-        let (result, live) = match self.cache.as_ref()?.get(&key(P::KIND, fingerprint)).await {
+        let (result, live) = match self.cache.as_ref()?.get(&P::KIND.cache_key(fingerprint)).await {
             Ok(Found::Value(text)) => match serde_json::from_slice::<P>(&text) {
                 Ok(live) => ("hit", Some(live)),
                 // Of another version: the database knows.
@@ -176,7 +173,7 @@ impl<P: Proof> Lookup<P> {
 
     /// Reads the row, and keeps what it says for the next time.
     async fn read(&self, fingerprint: &Fingerprint) -> Result<Option<P>, DbError> {
-        let key = key(P::KIND, fingerprint);
+        let key = P::KIND.cache_key(fingerprint);
         let lease = match &self.cache {
             Some(cache) => cache.lease(&key, LEASE).await.unwrap_or_default(),
             None => None,
@@ -239,17 +236,6 @@ impl<P: Proof> Drop for Joined<'_, P> {
             flights.remove(&self.fingerprint);
         }
     }
-}
-
-/// Where a proof of this kind stands in the cache.
-pub(crate) fn key(kind: &str, fingerprint: &Fingerprint) -> String {
-    use std::fmt::Write;
-    let mut key = format!("{kind}:");
-    for byte in fingerprint {
-        // Writing to a string can't fail.
-        let _ = write!(key, "{byte:02x}");
-    }
-    key
 }
 
 #[cfg(test)]

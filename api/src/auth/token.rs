@@ -31,8 +31,7 @@ const CHECKSUM_LENGTH: usize = 6;
 /// How far the clocks of two nodes may differ.
 const SKEW_MS: i64 = 30_000;
 
-/// SHA-256 of a token's text: what the database keeps of it.
-pub type Fingerprint = [u8; 32];
+pub use lamplighter_shared::proof::Fingerprint;
 
 /// What goes into a token.
 #[derive(Debug, Clone)]

@@ -64,3 +64,31 @@ pub async fn enqueue(db: &Db, task: &NewTask) -> Result<TaskId, DbError> {
     })
     .await
 }
+
+/// Tasks of a kind that may be done by several at once, oldest first: nobody claims them, whoever has done one
+/// removes it.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn open(db: &Db, kind: TaskKind, limit: u64) -> Result<Vec<(TaskId, String)>, DbError> {
+    let sql = "SELECT id, payload FROM tasks
+        WHERE kind = $1 AND done_at IS NULL AND dead_at IS NULL AND run_at <= {moment} AND payload IS NOT NULL
+        ORDER BY run_at LIMIT $2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = db
+        .query_all(sql, vec![kind.as_str().into(), limit.into()])
+        .await?;
+    rows.iter()
+        .map(|row| Ok((TaskId(row.try_get("", "id")?), row.try_get("", "payload")?)))
+        .collect()
+}
+
+/// Removes a task; nobody needs to know that it was.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn remove(db: &Db, id: TaskId) -> Result<(), DbError> {
+    db.execute("DELETE FROM tasks WHERE id = $1", vec![id.0.into()])
+        .await?;
+    Ok(())
+}

@@ -1,13 +1,17 @@
 //! The table `users`.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryResult};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Db, DbError,
     entity::users::{Column, Entity, Model},
 };
-use crate::{clock::UnixMillis, id::UserId};
+use crate::{
+    clock::UnixMillis,
+    id::UserId,
+    proof::{Fingerprint, ProofKind},
+};
 
 /// What a user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,4 +136,35 @@ pub async fn by_email(db: &Db, email: &str) -> Result<Option<User>, DbError> {
 pub async fn get(db: &Db, id: UserId) -> Result<Option<User>, DbError> {
     let found = Entity::find_by_id(id.0).one(&db.read).await?;
     found.map(User::try_from).transpose()
+}
+
+/// Where each token and session of the user may stand in the cache: all that are good, and those that were
+/// ended in the last minute. To be asked after the commit of what they must not survive: whatever is made
+/// after that knows of it.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn proofs_of(db: &Db, user: UserId) -> Result<Vec<String>, DbError> {
+    let sql = "SELECT fingerprint, true AS is_token FROM api_tokens
+            WHERE user_id = $1 AND expires_at > {now} - 60000 AND coalesce(revoked_at, {now}) > {now} - 60000
+        UNION ALL
+        SELECT fingerprint, false AS is_token FROM sessions
+            WHERE user_id = $1 AND expires_at > {now} - 60000 AND coalesce(ended_at, {now}) > {now} - 60000";
+    let rows = db.query_all(sql, vec![user.0.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            let kind = match row.try_get("", "is_token")? {
+                true => ProofKind::Token,
+                false => ProofKind::Session,
+            };
+            Ok(kind.cache_key(&fingerprint_of(row)?))
+        })
+        .collect()
+}
+
+fn fingerprint_of(row: &QueryResult) -> Result<Fingerprint, DbError> {
+    let bytes: Vec<u8> = row.try_get("", "fingerprint")?;
+    bytes
+        .try_into()
+        .map_err(|_| DbError::Statement("a fingerprint does not have 32 bytes".to_owned()))
 }

@@ -14,6 +14,7 @@ mod finish;
 mod owner;
 mod reap;
 mod position;
+mod proofs;
 mod fleet;
 mod retention;
 mod outage;

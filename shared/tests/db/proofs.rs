@@ -1,0 +1,71 @@
+//! What the cache has to forget of a user, and the tasks that repeat it.
+
+use lamplighter_shared::{
+    db::{
+        api_tokens::{self, NewToken},
+        tasks::{self, NewTask, TaskKind},
+        users,
+    },
+    id::TokenId,
+    proof::ProofKind,
+};
+
+use crate::world::{START, for_each_database};
+
+#[tokio::test]
+async fn proofs_of_a_user_are_the_good_ones_and_the_ones_that_just_ended() {
+    for_each_database(async |w| {
+        let (user, other) = (w.user().await, w.user().await);
+        for (owner, byte, life) in [
+            (user, 1, 500_000),
+            (user, 2, 500_000),
+            (user, 3, 10),
+            (other, 4, 500_000),
+        ] {
+            let token = NewToken {
+                id: TokenId::generate(),
+                user: owner,
+                name: "a".to_owned(),
+                scopes: Vec::new(),
+                fingerprint: [byte; 32],
+                expires_at: START + life,
+                models: None,
+            };
+            api_tokens::insert(&w.db, &token).await.expect("insert");
+        }
+        let key = |byte: u8| ProofKind::Token.cache_key(&[byte; 32]);
+        let proofs = async || {
+            let mut proofs = users::proofs_of(&w.db, user).await.expect("proofs");
+            proofs.sort();
+            proofs
+        };
+        assert!(api_tokens::revoke(&w.db, &[1; 32]).await.expect("revoke"));
+        assert_eq!(proofs().await, [key(1), key(2), key(3)]);
+        w.clock.advance(61_000);
+        assert_eq!(proofs().await, [key(2)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_open_task_is_there_until_it_is_removed() {
+    for_each_database(async |w| {
+        let task = |kind, payload: &str| NewTask {
+            kind,
+            user: None,
+            recipient: None,
+            payload: payload.to_owned(),
+        };
+        tasks::enqueue(&w.db, &task(TaskKind::Mail, "[]"))
+            .await
+            .expect("stored");
+        let id = tasks::enqueue(&w.db, &task(TaskKind::Bury, "[1]"))
+            .await
+            .expect("stored");
+        let open = async || tasks::open(&w.db, TaskKind::Bury, 10).await.expect("a list");
+        assert_eq!(open().await, [(id, "[1]".to_owned())]);
+        tasks::remove(&w.db, id).await.expect("removed");
+        assert_eq!(open().await, []);
+    })
+    .await;
+}
