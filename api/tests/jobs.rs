@@ -319,7 +319,7 @@ async fn without_a_good_token_there_is_nothing() {
     };
     let (unknown, _) = token::mint(&world.state.key, &request).expect("minted");
     let revoked = world.token_with(&["jobs:read"]).await;
-    let (db, cache) = (&world.state.db, &*world.state.cache);
+    let (db, cache) = (&world.state.db, &world.state.cache);
     let first = token::revoke(db, cache, &revoked).await.expect("revoked");
     let again = token::revoke(db, cache, &revoked).await.expect("asked");
     assert_eq!((first, again), (token::Revoked::Now, token::Revoked::NotFound));
