@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use poem::{
     Body, IntoResponse, Response,
-    http::{HeaderName, HeaderValue, StatusCode},
+    http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use poem_openapi::{
     ApiResponse,
@@ -57,6 +57,15 @@ impl<D> Answer<D> {
             response,
             documented_as: PhantomData,
         }
+    }
+
+    /// Sets a cookie, where there is one to set.
+    #[must_use]
+    pub fn cookie(mut self, cookie: Option<HeaderValue>) -> Self {
+        if let Some(cookie) = cookie {
+            self.response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        self
     }
 
     /// Adds a header; a value that is no header value adds nothing.

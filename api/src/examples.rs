@@ -187,6 +187,7 @@ fn model() -> Value {
         "version": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         "dtype": "f32",
         "license": "Apache-2.0",
+        "public": false,
         "limits": {"max_job_items": 128, "max_batch_jobs": 64, "max_batch_items": 256, "max_batch_tokens": 16_384},
         "input_schema": task.input_schema(128),
         "output_schema": task.output_schema(),

@@ -68,6 +68,8 @@ pub struct App {
     pub(crate) key: Arc<Key>,
     pub(crate) probes: Probes,
     pub(crate) catalog: Arc<Catalog>,
+    /// The models that may be tried without an account.
+    pub(crate) public_models: Vec<String>,
     /// Input schemas by model.
     inputs: HashMap<String, Schema>,
     /// Schema of the body of `POST /v1/jobs`.
@@ -101,6 +103,7 @@ impl App {
                 .iter()
                 .map(|(id, spec)| (id.clone(), input(spec)))
                 .collect(),
+            public_models: public(&state.catalog),
             create_job: compile(&create_job::body_schema(&state.config.jobs)),
             streams: StreamSlots::new(state.config.server.streams_per_owner),
             tokens: Lookup::new(state.db.clone(), state.cache.clone(), ()),
@@ -133,6 +136,11 @@ impl App {
         self.catalog.get(id).zip(self.inputs.get(id))
     }
 
+    /// Whether a model may be tried without an account.
+    pub(crate) fn is_public(&self, id: &str) -> bool {
+        self.public_models.iter().any(|public| public == id)
+    }
+
     /// Whether it is time to note the use of a token; says so at most once a minute.
     pub(crate) fn should_touch(&self, token: TokenId) -> bool {
         let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
@@ -145,6 +153,11 @@ impl App {
         touched.insert(token, now);
         true
     }
+}
+
+fn public(catalog: &Catalog) -> Vec<String> {
+    let public = catalog.0.values().filter(|spec| spec.public);
+    public.map(|spec| spec.id.clone()).collect()
 }
 
 fn idle(config: &Config) -> Duration {

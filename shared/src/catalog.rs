@@ -18,7 +18,22 @@ pub fn load(config: &Config) -> Result<Catalog, String> {
         .as_deref()
         .and_then(Path::parent)
         .unwrap_or(&config.server.data_dir);
-    read(&folder.join("models.toml"))
+    let mut catalog = read(&folder.join("models.toml"))?;
+    publish(&mut catalog, &config.models.public)?;
+    Ok(catalog)
+}
+
+/// Marks models as public: they may be tried without an account.
+///
+/// # Errors
+/// A sentence that names the id the catalogue does not have.
+pub fn publish(catalog: &mut Catalog, ids: &[String]) -> Result<(), String> {
+    for id in ids {
+        let model = catalog.0.get_mut(id);
+        let model = model.ok_or_else(|| format!("models.public: the catalogue has no model {id:?}"))?;
+        model.public = true;
+    }
+    Ok(())
 }
 
 fn read(file: &Path) -> Result<Catalog, String> {
@@ -88,5 +103,24 @@ mod tests {
             Ok(vec!["minilm".to_owned()])
         );
         assert!(enabled(&catalog, &["nope".to_owned()]).is_err_and(|error| error.contains("nope")));
+    }
+
+    #[test]
+    fn only_what_is_named_is_public() {
+        let mut catalog = Catalog::built_in();
+        assert!(
+            catalog.0.values().all(|model| !model.public),
+            "nothing is, unless somebody says so"
+        );
+        publish(&mut catalog, &["echo".to_owned()]).expect("it is there");
+        let public: Vec<_> = catalog
+            .0
+            .values()
+            .filter(|model| model.public)
+            .map(|model| &model.id)
+            .collect();
+        assert_eq!(public, ["echo"]);
+        let unknown = publish(&mut catalog, &["nope".to_owned()]).expect_err("it is not there");
+        assert!(unknown.contains("models.public") && unknown.contains("nope"));
     }
 }

@@ -249,6 +249,8 @@ pub struct Models {
     pub dir: PathBuf,
     /// Ids to serve; empty: the catalogue's defaults.
     pub enabled: Vec<String>,
+    /// Ids that may be tried without an account, beside those the catalogue marks.
+    pub public: Vec<String>,
     /// Seconds a model may take to load and pass its canary.
     pub load_timeout_seconds: u64,
 }

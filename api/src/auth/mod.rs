@@ -1,7 +1,8 @@
 //! Who asks, and what they may do: [`token`] (what a client carries, how it is made and revoked),
-//! [`scope`] (what a token allows), `lookup` (whether a token or session is good), [`void`] (how the cache hears that one ended), `cookies` (how a session
-//! travels), `share` (whose use is counted together), `rate` (how often they may ask), [`principal`] (the handler argument that
-//! proves it all).
+//! [`scope`] (what a token allows), `lookup` (whether a token or session is good), [`void`] (how the cache
+//! hears that one ended), `cookies` (how a session travels), `guest` (who has no account), `share` (whose use
+//! is counted together), `rate` (how often they may ask), [`principal`] (the handler argument that proves it
+//! all).
 
 pub mod scope;
 pub mod token;
@@ -9,6 +10,7 @@ mod issue;
 pub(crate) mod lookup;
 pub mod void;
 pub(crate) mod cookies;
+pub(crate) mod guest;
 pub(crate) mod share;
 pub(crate) mod rate;
 pub mod principal;

@@ -25,7 +25,7 @@ use poem_openapi::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    cookies,
+    cookies, guest,
     scope::{Needs, Scope},
     share::Share,
     token::{self, Fingerprint},
@@ -70,8 +70,11 @@ pub enum Credential {
         /// When the user last showed who they are.
         authenticated_at: UnixMillis,
     },
-    /// The signed cookie of somebody without an account.
-    Guest,
+    /// The sealed cookie of somebody without an account.
+    Guest {
+        /// Whether they have no cookie yet, and no row: what they submit makes both.
+        new: bool,
+    },
 }
 
 impl Credential {
@@ -79,7 +82,7 @@ impl Credential {
     pub fn token(&self) -> Option<TokenId> {
         match self {
             Self::Token { id, .. } => Some(*id),
-            Self::Session { .. } | Self::Guest => None,
+            Self::Session { .. } | Self::Guest { .. } => None,
         }
     }
 
@@ -93,7 +96,7 @@ impl Credential {
             Self::Session { fingerprint, .. } => Ok(sessions::live(&app.db, fingerprint, app.idle_ms())
                 .await?
                 .is_some()),
-            Self::Guest => Ok(true),
+            Self::Guest { .. } => Ok(true),
         }
     }
 }
@@ -105,6 +108,13 @@ impl<S> Principal<S> {
     /// 429 where it comes too soon.
     pub(crate) async fn charge(&self, app: &App) -> Result<(), ApiError> {
         app.request_rate.charge(&self.share).await
+    }
+
+    /// Whether a model is among those that may be used.
+    pub(crate) fn may_use(&self, model: &str) -> bool {
+        self.models
+            .as_ref()
+            .is_none_or(|models| models.iter().any(|own| own == model))
     }
 
     /// For what a stolen cookie must not be enough.
@@ -205,6 +215,7 @@ async fn authenticate<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Pri
         Some(text) => by_token(app, request, text).await?,
         None => match app.cookies.read(request.headers(), cookies::SESSION) {
             Some(cookie) => by_session(app, request, &cookie).await?,
+            None if S::GUESTS => by_guest(app, request).await?,
             None => return Err(no_token()),
         },
     };
@@ -274,6 +285,30 @@ async fn by_session<S>(app: &Arc<App>, request: &Request, cookie: &str) -> Resul
     })
 }
 
+/// Somebody without an account: known by a cookie, or, where the handler takes strangers, not yet.
+async fn by_guest<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Principal<S>, ApiError> {
+    if app.public_models.is_empty() {
+        return Err(no_token());
+    }
+    let known = guest::of(app, request.headers()).await?;
+    let user = match known {
+        Some(user) => user,
+        None if S::STRANGERS => UserId::generate(),
+        None => return Err(no_token()),
+    };
+    let client = ClientInfo::of(request);
+    Ok(Principal {
+        user,
+        role: Role::User,
+        credential: Credential::Guest { new: known.is_none() },
+        scopes: vec![Scope::JobsWrite, Scope::JobsRead, Scope::ModelsRead],
+        models: Some(app.public_models.clone()),
+        share: Share::of_guest(&app.plans, client.address).await,
+        origin: origin(ActorKind::Guest, user.to_string(), client),
+        needs: PhantomData,
+    })
+}
+
 /// Whether a user of this role may have the scope at all.
 pub(crate) fn may(role: Role, scope: Scope) -> bool {
     scope != Scope::Admin || role == Role::Admin
@@ -311,7 +346,7 @@ fn credentials(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     key.transpose().map_err(|_| invalid_token())
 }
 
-fn no_token() -> ApiError {
+pub(crate) fn no_token() -> ApiError {
     let detail = "Send an API token in Authorization: Bearer.";
     challenge(
         ApiError::new(ErrorCode::Unauthorized, detail),

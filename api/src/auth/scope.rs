@@ -74,8 +74,10 @@ pub trait Needs: Send + Sync + 'static {
     const SCOPE: Option<Scope>;
     /// Whether only a person with a session will do, and no token.
     const PERSON: bool = false;
-    /// Whether somebody without an account will do, for a public model.
+    /// Whether somebody without an account will do, where there are public models.
     const GUESTS: bool = false;
+    /// Whether the same goes for somebody who was never here before.
+    const STRANGERS: bool = false;
     /// Whether the request counts against the rate at once; else the handler charges it.
     const CHARGED: bool = true;
 }
@@ -107,6 +109,7 @@ impl Needs for JobsWrite {
 impl Needs for Submitting {
     const SCOPE: Option<Scope> = Some(Scope::JobsWrite);
     const GUESTS: bool = true;
+    const STRANGERS: bool = true;
     const CHARGED: bool = false;
 }
 
@@ -118,6 +121,7 @@ impl Needs for JobsRead {
 impl Needs for ModelsRead {
     const SCOPE: Option<Scope> = Some(Scope::ModelsRead);
     const GUESTS: bool = true;
+    const STRANGERS: bool = true;
 }
 
 impl Needs for AccountRead {

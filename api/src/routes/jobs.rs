@@ -27,8 +27,9 @@ use super::{
 use crate::{
     answer::{self, Answer, Documented},
     auth::{
+        guest,
         principal::Principal,
-        scope::{JobsRead, JobsWrite},
+        scope::{JobsRead, JobsWrite, Submitting},
     },
     create_job::CreateJob,
     error::ApiError,
@@ -70,7 +71,7 @@ impl JobRoutes {
     #[oai(path = "/v1/jobs", method = "post", operation_id = "createJob")]
     async fn create(
         &self,
-        principal: Principal<JobsWrite>,
+        principal: Principal<Submitting>,
         request: &Request,
         /// A key of your choice, 1 to 255 printable characters, quoted or bare. The same key with the same
         /// body gives the same job for 24 hours; with another body it is refused.
@@ -83,8 +84,10 @@ impl JobRoutes {
         body: JsonBody<CreateJob>,
     ) -> Result<Answer<Submitted>, ApiError> {
         let app = built(&self.0)?;
+        principal.charge(app).await?;
         let form = submission::form(request.headers())?;
         let mut job = submit::validate(app, principal.user, &body.value)?;
+        let cookie = guest::admit(app, &principal, &job.model).await?;
         let key = idempotency_key(request.headers())?;
         job.idempotency = submit::idempotency(key, "createJob", &body.value);
         job.trace = request.data::<Trace>().cloned();
@@ -93,7 +96,7 @@ impl JobRoutes {
             prefer: Prefer::of(request.headers()),
             credential: principal.credential,
         };
-        submission::answer(app, job, asked).await
+        Ok(submission::answer(app, job, asked).await?.cookie(cookie))
     }
 
     /// List jobs
@@ -212,7 +215,7 @@ impl JobRoutes {
     #[oai(path = "/v1/jobs/:id/retry", method = "post", operation_id = "retryJob")]
     async fn retry(
         &self,
-        principal: Principal<JobsWrite>,
+        principal: Principal<Submitting>,
         request: &Request,
         /// The identifier of the job to repeat.
         id: Path<String>,
@@ -224,9 +227,11 @@ impl JobRoutes {
         _prefer: Header<Option<String>>,
     ) -> Result<Answer<Submitted>, ApiError> {
         let app = built(&self.0)?;
+        principal.charge(app).await?;
         let id = job_id(&id)?;
         let form = submission::form(request.headers())?;
         let mut job = submit::repeat(app, principal.user, id).await?;
+        guest::admit(app, &principal, &job.model).await?;
         let key = idempotency_key(request.headers())?;
         job.idempotency = submit::idempotency(key, "retryJob", &Value::from(id.to_string()));
         job.trace = request.data::<Trace>().cloned();

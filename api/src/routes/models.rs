@@ -35,15 +35,17 @@ pub(crate) struct ModelRoutes(pub(super) Option<Arc<App>>);
 impl ModelRoutes {
     /// List models
     ///
-    /// The models that can be run here. Needs the scope `models:read`.
+    /// The models that can be run here. Needs the scope `models:read`; without a token or login it lists
+    /// the public ones, where there are any.
     #[oai(path = "/v1/models", method = "get", operation_id = "listModels")]
-    async fn list(&self, _principal: Principal<ModelsRead>) -> Result<Answer<Listed>, ApiError> {
+    async fn list(&self, principal: Principal<ModelsRead>) -> Result<Answer<Listed>, ApiError> {
         let app = built(&self.0)?;
         let states = workers::model_states(&app.db).await?;
         let data = app
             .catalog
             .0
             .values()
+            .filter(|spec| principal.may_use(&spec.id))
             .map(|spec| ModelView::new(spec, states.get(&spec.id)))
             .collect();
         Answer::json(
@@ -61,13 +63,17 @@ impl ModelRoutes {
     #[oai(path = "/v1/models/:id", method = "get", operation_id = "getModel")]
     async fn get(
         &self,
-        _principal: Principal<ModelsRead>,
+        principal: Principal<ModelsRead>,
         /// The model's identifier.
         id: Path<String>,
     ) -> Result<Answer<One>, ApiError> {
         let app = built(&self.0)?;
         let none = || ApiError::new(ErrorCode::NotFound, "There is no such model.");
-        let spec = app.catalog.get(&id).ok_or_else(none)?;
+        let spec = app
+            .catalog
+            .get(&id)
+            .filter(|spec| principal.may_use(&spec.id))
+            .ok_or_else(none)?;
         let states = workers::model_states(&app.db).await?;
         Answer::json(StatusCode::OK, &ModelView::new(spec, states.get(&spec.id)))
     }
@@ -99,6 +105,8 @@ struct ModelView {
     dtype: String,
     /// Licence of the weights (SPDX).
     license: String,
+    /// Whether it may be tried without an account.
+    public: bool,
     /// How much it takes.
     limits: ModelLimits,
     /// JSON Schema (2020-12) of a job's `input`.
@@ -175,6 +183,7 @@ impl ModelView {
             version: state.and_then(|s| s.digest.clone()).filter(|d| !d.is_empty()),
             dtype: spec.dtype.clone(),
             license: spec.license.clone(),
+            public: spec.public,
             limits: ModelLimits {
                 max_job_items: limits.max_job_items,
                 max_batch_jobs: limits.max_batch_jobs,

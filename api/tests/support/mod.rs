@@ -9,6 +9,7 @@ use lamplighter_api::{
 };
 use lamplighter_shared::{
     cache::MemoryCache,
+    catalog::publish,
     config::Config,
     db::{
         Db,
@@ -91,6 +92,8 @@ impl World {
         let events = Arc::new(MemoryEvents::default());
         let mut config = Config::default();
         change(&mut config);
+        let mut catalog = Catalog::built_in();
+        publish(&mut catalog, &config.models.public).expect("they are in the catalogue");
         let state = ApiState {
             submitter: Submitter::start(
                 db.clone(),
@@ -103,7 +106,7 @@ impl World {
             events: events.clone(),
             doorbell: Arc::new(MemoryDoorbell::default()),
             cache: Arc::new(MemoryCache::default()),
-            catalog: Arc::new(Catalog::built_in()),
+            catalog: Arc::new(catalog),
             config: Arc::new(config),
             key: Arc::new(Key::generate().expect("a key")),
         };

@@ -117,6 +117,21 @@ pub async fn create(db: &Db, email: &str, role: Role) -> Result<User, DbError> {
         .ok_or_else(|| DbError::Statement("the new user is not there".to_owned()))
 }
 
+/// Makes the user that holds the jobs of somebody without an account, where they are not there already.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn create_guest(db: &Db, id: UserId) -> Result<(), DbError> {
+    let email = format!("{}@guest.invalid", id.0.simple());
+    db.execute(
+        "INSERT INTO users (id, email, role, plan, is_guest, created_at)
+         VALUES ($1, $2, 'user', 'guest', true, {now}) ON CONFLICT DO NOTHING",
+        vec![id.0.into(), email.into()],
+    )
+    .await?;
+    Ok(())
+}
+
 /// The account with this address.
 ///
 /// # Errors

@@ -46,6 +46,28 @@ async fn an_address_has_one_account() {
 }
 
 #[tokio::test]
+async fn a_guest_is_made_once_and_has_no_address_of_anybody() {
+    for_each_database(async |w| {
+        let id = UserId::generate();
+        users::create_guest(&w.db, id).await.expect("create");
+        let guest = users::get(&w.db, id).await.expect("get").expect("it is there");
+        assert!(guest.is_guest && guest.email.ends_with("@guest.invalid"));
+        assert_eq!(
+            (guest.role, guest.plan.as_str(), guest.verified_at),
+            (Role::User, "guest", None)
+        );
+        w.clock.advance(1);
+        users::create_guest(&w.db, id).await.expect("again");
+        assert_eq!(
+            users::get(&w.db, id).await.expect("get"),
+            Some(guest),
+            "unchanged"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_token_is_live_until_it_expires_or_is_revoked() {
     for_each_database(async |w| {
         let user = w.user().await;

@@ -1,0 +1,85 @@
+//! Somebody without an account, who tries a public model: a sealed cookie names the user that holds their
+//! jobs. The cookie proves nothing but that these jobs are theirs; what they may have counts by network, so
+//! dropping it gains nothing.
+
+use lamplighter_shared::{
+    db::{DbError, users},
+    id::UserId,
+};
+use poem::http::{HeaderMap, HeaderValue};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    cookies::GUEST,
+    principal::{Credential, Principal, no_token},
+};
+use crate::{error::ApiError, state::App};
+
+/// Bound to the seal: nothing else that is sealed here passes for a guest.
+const PURPOSE: &str = "guest:v1";
+/// How long a guest is known.
+const LIFE_SECONDS: u64 = 30 * 86_400;
+
+/// What the cookie says.
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    user: String,
+    issued_at: i64,
+}
+
+/// The guest whose cookie a request brings; a cookie that is not ours, or is too old, is none.
+///
+/// # Errors
+/// Where the database does not tell the time.
+pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<UserId>, DbError> {
+    let Some(claims) = app
+        .cookies
+        .read(headers, GUEST)
+        .and_then(|cookie| app.key.open(PURPOSE, &cookie))
+        .and_then(|text| serde_json::from_str::<Claims>(&text).ok())
+    else {
+        return Ok(None);
+    };
+    let age = app.db.now().await? - claims.issued_at;
+    Ok(claims
+        .user
+        .parse()
+        .ok()
+        .filter(|_| age < LIFE_SECONDS as i64 * 1000))
+}
+
+/// Lets a guest submit a job for a model, as the user that holds it; the cookie to set on the answer, where
+/// they have none yet. Of everybody else it asks nothing.
+///
+/// # Errors
+/// 401 where the model is not for guests, 403 where no cookie is safe here.
+pub(crate) async fn admit<S>(
+    app: &App,
+    principal: &Principal<S>,
+    model: &str,
+) -> Result<Option<HeaderValue>, ApiError> {
+    let Credential::Guest { new } = principal.credential else {
+        return Ok(None);
+    };
+    if !app.is_public(model) {
+        return Err(no_token());
+    }
+    let cookie = if new {
+        Some(cookie(app, principal.user).await?)
+    } else {
+        None
+    };
+    // Also one who is known: housekeeping may have forgotten them meanwhile.
+    users::create_guest(&app.db, principal.user).await?;
+    Ok(cookie)
+}
+
+async fn cookie(app: &App, user: UserId) -> Result<HeaderValue, ApiError> {
+    let claims = Claims {
+        user: user.to_string(),
+        issued_at: app.db.now().await?,
+    };
+    let text = serde_json::to_string(&claims).map_err(ApiError::internal)?;
+    let sealed = app.key.seal(PURPOSE, &text).map_err(ApiError::internal)?;
+    app.cookies.set(GUEST, &sealed, LIFE_SECONDS)
+}

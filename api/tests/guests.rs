@@ -1,0 +1,261 @@
+//! Guests: who has no account may try public models, sees only their own jobs, and counts by network.
+
+mod support;
+
+use lamplighter_shared::db::users;
+use poem::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use support::{Read, World, send};
+
+const CATALOG_HAS: &str = "minilm";
+
+async fn world() -> World {
+    World::with(|config| {
+        config.models.public = vec!["echo".to_owned()];
+        config.plans.get_mut("guest").expect("a plan").burst = 1000;
+    })
+    .await
+}
+
+/// Asks without a token, with this cookie.
+async fn ask(world: &World, call: (Method, &str), body: Option<&Value>, cookie: &str) -> Read {
+    let mut request = poem::Request::builder().method(call.0).uri_str(call.1);
+    if !cookie.is_empty() {
+        request = request.header("cookie", cookie);
+    }
+    if body.is_some() {
+        request = request.content_type("application/json");
+    }
+    let request = request.body(body.map(Value::to_string).unwrap_or_default());
+    send(world.api(), request).await
+}
+
+async fn submit(world: &World, model: &str, who: &str) -> Read {
+    let body = json!({"model": model, "input": {}});
+    ask(world, (Method::POST, "/v1/jobs"), Some(&body), who).await
+}
+
+/// `NAME=VALUE` of the cookie that an answer sets.
+fn cookie(read: &Read) -> String {
+    let set = read.header("set-cookie");
+    set.split(';').next().unwrap_or_default().to_owned()
+}
+
+fn job(read: &Read) -> String {
+    assert_eq!(read.status, StatusCode::ACCEPTED, "{}", read.text);
+    format!("/v1/jobs/{}", read.json()["id"].as_str().expect("an id"))
+}
+
+#[tokio::test]
+async fn each_guest_has_their_own_jobs_and_nobody_else_s() {
+    let world = world().await;
+    let first = submit(&world, "echo", "").await;
+    let set = first.header("set-cookie");
+    assert!(
+        set.starts_with("guest=v4.local.") && set.contains("; HttpOnly; SameSite=Lax; Max-Age=2592000"),
+        "{set}"
+    );
+    let (one, path) = (cookie(&first), job(&first));
+    let second = submit(&world, "echo", "").await;
+    let two = cookie(&second);
+    assert_ne!(one, two);
+    // The cookie is kept, and with it the user.
+    let again = submit(&world, "echo", &one).await;
+    assert_eq!(again.header("set-cookie"), "");
+    for (who, seen) in [(&one, 2), (&two, 1)] {
+        let list = ask(&world, (Method::GET, "/v1/jobs"), None, who).await;
+        assert_eq!(list.json()["data"].as_array().map(Vec::len), Some(seen));
+    }
+    let mut foreign = 0;
+    for (method, path) in [
+        (Method::GET, path.clone()),
+        (Method::GET, format!("{path}/events")),
+        (Method::POST, format!("{path}/cancel")),
+        (Method::POST, format!("{path}/retry")),
+        (Method::DELETE, path.clone()),
+    ] {
+        let read = ask(&world, (method.clone(), &path), None, &two).await;
+        assert_eq!(read.status, StatusCode::NOT_FOUND, "{method} {path}");
+        let anonymous = ask(&world, (method.clone(), &path), None, "").await;
+        let none = [StatusCode::UNAUTHORIZED, StatusCode::NOT_FOUND];
+        assert!(
+            none.contains(&anonymous.status),
+            "{method} {path}: {}",
+            anonymous.status
+        );
+        foreign += 2;
+    }
+    let own = ask(&world, (Method::GET, &path), None, &one).await;
+    assert_eq!(own.status, StatusCode::OK);
+    let list = ask(&world, (Method::GET, "/v1/jobs"), None, "").await;
+    assert_eq!(list.status, StatusCode::UNAUTHORIZED);
+    println!("guests: 2 with 3 jobs, {foreign} foreign requests let in 0");
+}
+
+#[tokio::test]
+async fn public_models_only_and_nothing_of_an_account() {
+    let world = world().await;
+    let list = ask(&world, (Method::GET, "/v1/models"), None, "").await;
+    assert_eq!(list.status, StatusCode::OK, "{}", list.text);
+    let names: Vec<Value> = list.json()["data"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|model| model["id"].clone())
+        .collect();
+    assert_eq!(names, ["echo"]);
+    assert_eq!(list.json()["data"][0]["public"], true);
+    let hidden = format!("/v1/models/{CATALOG_HAS}");
+    for (call, status) in [
+        ((Method::GET, "/v1/models/echo"), StatusCode::OK),
+        ((Method::GET, hidden.as_str()), StatusCode::NOT_FOUND),
+        ((Method::GET, "/v1/workers"), StatusCode::UNAUTHORIZED),
+        ((Method::GET, "/v1/queues"), StatusCode::UNAUTHORIZED),
+    ] {
+        let read = ask(&world, call.clone(), None, "").await;
+        assert_eq!(read.status, status, "{call:?}: {}", read.text);
+    }
+    let own = submit(&world, "echo", "").await;
+    for who in ["", &cookie(&own)] {
+        let read = ask(
+            &world,
+            (Method::POST, "/v1/jobs"),
+            Some(&json!({"model": CATALOG_HAS, "input": {"text": "a"}})),
+            who,
+        )
+        .await;
+        assert_eq!(read.status, StatusCode::UNAUTHORIZED, "{}", read.text);
+        assert!(read.header("www-authenticate").starts_with("Bearer"));
+        let workers = ask(&world, (Method::GET, "/v1/workers"), None, who).await;
+        assert_eq!(workers.status, StatusCode::UNAUTHORIZED);
+    }
+    // A token still lists all, and says which are public.
+    let all = world.get("/v1/models").await.json();
+    assert!(all["data"].as_array().is_some_and(|models| models.len() > 1));
+}
+
+#[tokio::test]
+async fn where_no_model_is_public_everything_is_as_without_guests() {
+    let world = World::new().await;
+    for call in [
+        (Method::GET, "/v1/models"),
+        (Method::GET, "/v1/models/echo"),
+        (Method::GET, "/v1/jobs"),
+    ] {
+        let read = ask(&world, call, None, "guest=x").await;
+        assert_eq!(read.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(submit(&world, "echo", "").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn no_altered_cookie_is_anybody() {
+    let world = world().await;
+    let own = submit(&world, "echo", "").await;
+    let (good, path) = (cookie(&own), job(&own));
+    let sealed = good.strip_prefix("guest=").expect("a cookie").to_owned();
+    let mut mutants: Vec<String> = (0..sealed.len() * 8)
+        .map(|n| {
+            let mut bytes = sealed.clone().into_bytes();
+            bytes[n / 8] = [b'A', b'b', b'7', b'-', b'_', b'.', b'x', b'0'][n % 8];
+            String::from_utf8(bytes).expect("ASCII")
+        })
+        .filter(|mutant| *mutant != sealed)
+        .collect();
+    mutants.extend((1..sealed.len()).map(|cut| sealed[..cut].to_owned()));
+    let claims = |issued_at: i64| json!({"user": path, "issued_at": issued_at}).to_string();
+    let seal = |purpose: &str, text: &str| world.state.key.seal(purpose, text).expect("sealed");
+    let now = world.state.db.now().await.expect("the time");
+    let other_key = lamplighter_shared::key::Key::generate().expect("a key");
+    let guest = users::create(&world.state.db, "x@example.org", users::Role::User)
+        .await
+        .expect("a user");
+    let real = |issued_at: i64| json!({"user": guest.id.to_string(), "issued_at": issued_at}).to_string();
+    mutants.push(seal("guest:v1", &claims(now)));
+    mutants.push(seal("guest:v1", "{}"));
+    mutants.push(seal("guest:v1", &real(now - 30 * 86_400_000)));
+    mutants.push(seal("pat:v1", &real(now)));
+    mutants.push(seal("", &real(now)));
+    mutants.push(other_key.seal("guest:v1", &real(now)).expect("sealed"));
+    mutants.push(world.token.clone());
+    let mut accepted = 0;
+    for mutant in &mutants {
+        let read = ask(
+            &world,
+            (Method::GET, "/v1/jobs"),
+            None,
+            &format!("guest={mutant}"),
+        )
+        .await;
+        accepted += usize::from(read.status != StatusCode::UNAUTHORIZED);
+    }
+    println!("guest cookies: {} mutants, accepted {accepted}", mutants.len());
+    assert!(mutants.len() > 500 && accepted == 0);
+    let read = ask(&world, (Method::GET, &path), None, &good).await;
+    assert_eq!(read.status, StatusCode::OK, "the one that is right");
+}
+
+#[tokio::test]
+async fn dropping_the_cookie_gains_nothing() {
+    let world = World::with(|config| {
+        config.models.public = vec!["echo".to_owned()];
+        config.server.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
+        let guest = config.plans.get_mut("guest").expect("a plan");
+        (guest.requests_per_minute, guest.burst) = (1, 5);
+    })
+    .await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let url = format!("http://{}/v1/jobs", listener.local_addr().expect("an address"));
+    let serving = lamplighter_api::serve(listener, world.state.clone(), world.lifecycle.clone());
+    let serving = tokio::spawn(serving);
+    let http = lamplighter_testkit::http_client();
+    let mut taken = Vec::new();
+    for group in [
+        &["198.51.100.7"][..],
+        // One network has all of these.
+        &["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:2:1:2:3:4"],
+        &["2001:db8:1:3::1"],
+    ] {
+        let mut stored = 0;
+        for n in 0..20 {
+            let request = http.post(&url).header("x-forwarded-for", group[n % group.len()]);
+            let answer = request.json(&json!({"model": "echo", "input": {}})).send().await;
+            let status = answer.expect("an answer").status().as_u16();
+            assert!([202, 429].contains(&status), "{status}");
+            stored += usize::from(status == 202);
+        }
+        taken.push(stored);
+    }
+    serving.abort();
+    println!("guests without cookies: {taken:?} of 20 each from 3 networks, 5 at once allowed");
+    assert_eq!(taken, [5, 5, 5]);
+}
+
+#[tokio::test]
+async fn where_no_cookie_is_safe_nobody_is_a_guest() {
+    let world = World::with(|config| {
+        config.models.public = vec!["echo".to_owned()];
+        config.server.public_url = "http://ai.example".to_owned();
+    })
+    .await;
+    let read = submit(&world, "echo", "").await;
+    assert_eq!(read.json()["code"], "insecure_connection", "{}", read.text);
+}
+
+#[tokio::test]
+async fn a_stream_sets_the_cookie_too() {
+    let world = world().await;
+    let request = poem::Request::builder()
+        .method(Method::POST)
+        .uri_str("/v1/jobs")
+        .content_type("application/json")
+        .header("accept", "text/event-stream")
+        .body(json!({"model": "echo", "input": {}}).to_string());
+    use poem::Endpoint;
+    let response = world.api().get_response(request).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let set = response.headers().get("set-cookie").expect("a cookie");
+    assert!(set.to_str().is_ok_and(|set| set.starts_with("guest=")));
+}
