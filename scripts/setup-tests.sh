@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Rust, and only what is missing: the programs of Postgres, Redis and
-# nginx (each test starts private servers; no service is used, and none is started), Python with pip and
-# venv, Node and npm. With SOAK=1 also what only `make soak` needs: stress-ng and faketime.
+# nginx (each test starts private servers; no service is used, and none is started), Chromium, Python with pip
+# and venv, Node and npm. With SOAK=1 also what only `make soak` needs: stress-ng and faketime.
 # As root it installs packages (Debian and Ubuntu); otherwise it says which ones are missing.
 set -euo pipefail
 
@@ -25,6 +25,7 @@ has_postgres || missing+=(postgresql)
 has redis-server || missing+=(redis-server)
 has redis-cli || missing+=(redis-tools)
 has_nginx || missing+=(nginx-light)
+has chromium || missing+=(chromium)
 has openssl || missing+=(openssl)
 has python3 || missing+=(python3)
 python3 -c 'import ensurepip, venv' > /dev/null 2>&1 || missing+=(python3-venv)
