@@ -24,6 +24,7 @@ use crate::{
     auth::{
         cookies::Cookies,
         lookup::{Idle, Lookup},
+        password::Passwords,
         rate::RequestRate,
     },
     create_job,
@@ -79,6 +80,7 @@ pub struct App {
     pub(crate) tokens: Lookup<api_tokens::Live>,
     pub(crate) sessions: Lookup<sessions::Live>,
     pub(crate) cookies: Cookies,
+    pub(crate) passwords: Passwords,
     pub(crate) plans: Plans,
     pub(crate) request_rate: RequestRate,
     touched: Mutex<HashMap<TokenId, Instant>>,
@@ -109,6 +111,7 @@ impl App {
             tokens: Lookup::new(state.db.clone(), state.cache.clone(), ()),
             sessions: Lookup::new(state.db.clone(), state.cache.clone(), Idle(idle(&state.config))),
             cookies: Cookies::of(&state.config.server),
+            passwords: Passwords::new(state.config.accounts.min_password_length),
             plans: Plans::new(&state.config),
             request_rate: RequestRate::new(state.cache.clone(), state.db.dialect() == Dialect::Sqlite),
             cache: state.cache,

@@ -400,6 +400,12 @@ impl Config {
                 )));
             }
         }
+        let shortest = self.accounts.min_password_length;
+        if !(8..=128).contains(&shortest) {
+            return Err(ConfigError(format!(
+                "accounts.min_password_length must be from 8 to 128, not {shortest}"
+            )));
+        }
         for (key, value) in positive {
             if !(value.is_finite() && value > 0.0) {
                 return Err(ConfigError(format!("{key} must be more than 0, not {value}")));

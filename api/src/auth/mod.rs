@@ -13,4 +13,5 @@ pub(crate) mod cookies;
 pub(crate) mod guest;
 pub(crate) mod share;
 pub(crate) mod rate;
+pub(crate) mod password;
 pub mod principal;

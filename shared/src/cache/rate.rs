@@ -27,7 +27,7 @@ pub struct Admission {
 
 impl Rate {
     /// Microseconds a unit takes.
-    pub(super) fn interval(self) -> f64 {
+    pub(crate) fn interval(self) -> f64 {
         1_000_000.0 / self.per_second.max(1e-6)
     }
 
@@ -45,7 +45,7 @@ impl Rate {
     }
 
     /// Tells what was decided at `now` for a key that is full again at `full_at`.
-    pub(super) fn report(self, allowed: bool, now: f64, full_at: f64, cost: u32) -> Admission {
+    pub(crate) fn report(self, allowed: bool, now: f64, full_at: f64, cost: u32) -> Admission {
         let interval = self.interval();
         let tolerance = interval * f64::from(self.burst);
         let micros = |us: f64| Duration::from_micros(us.max(0.0).ceil() as u64);

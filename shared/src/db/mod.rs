@@ -12,6 +12,7 @@ mod entity;
 pub mod users;
 pub mod api_tokens;
 pub mod sessions;
+pub mod attempts;
 pub mod audit;
 pub mod tasks;
 pub mod jobs;

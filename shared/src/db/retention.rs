@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DbErr, Value};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{Db, DbError, connection::Txn, submit::forget_keys, workers};
+use super::{Db, DbError, attempts, connection::Txn, sessions, submit::forget_keys, workers};
 use crate::{
     config::{Config, Retention},
     lifecycle::Lifecycle,
@@ -34,6 +34,10 @@ pub struct Report {
     pub keys: u64,
     /// Lanes that nobody uses.
     pub lanes: u64,
+    /// Sessions that were over long ago.
+    pub sessions: u64,
+    /// Counts of tries that say nothing any more.
+    pub attempts: u64,
     /// Workers that were lost long ago.
     pub workers: u64,
     /// There may be more to remove.
@@ -140,6 +144,8 @@ pub async fn housekeeping(db: &Db, retention: &Retention) -> Result<Report, DbEr
     }
     report.keys = chunks(&mut report.more, || forget_keys(db)).await?;
     report.lanes = chunks(&mut report.more, || forget_lanes(db)).await?;
+    report.sessions = chunks(&mut report.more, || sessions::forget(db)).await?;
+    report.attempts = chunks(&mut report.more, || attempts::forget(db)).await?;
     report.workers = workers::forget_lost(db).await?;
     Ok(report)
 }

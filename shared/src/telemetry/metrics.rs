@@ -94,6 +94,9 @@ metrics_table! {
     DOORBELLS = "doorbells_total", COUNTER, "Doorbells, by result.";
     EVENTS_DROPPED = "events_dropped_total", BARE, "Events of jobs that were given up because their carrier was away or slow.";
     TOKEN_CACHE = "token_cache_total", COUNTER, "Looks for a token in the cache, by result.";
+    LOGINS = "logins_total", COUNTER, "Logins that were tried, by outcome.";
+    PASSWORD_HASHINGS = "password_hashings_total", BARE, "Passwords that were hashed, to store or to compare; also those of accounts that do not exist.";
+    PASSWORDS_REFUSED = "passwords_refused_total", BARE, "Requests that were told to come again because too many passwords were being hashed.";
     RATE_LIMIT = "ratelimit_decisions_total", COUNTER, "Decisions of rate limits, by policy and outcome.";
     DATABASE_UNAVAILABLE = "database_unavailable_total", BARE, "Statements that failed because the database was not there.";
     BUILD_INFO = "build_info", Kind::Gauge, "Always 1; the label says which version runs.";

@@ -1,0 +1,136 @@
+//! The table `attempts`: tries at what must not be guessed. A rate each key (GCRA), and failures in a row.
+//! In the database, by its clock: exact over all processes, also while the cache is away.
+//!
+//! Not here: what a key is made of. A secret or an address of a person belongs in it only as a hash.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::{Db, DbError, connection::Txn};
+use crate::cache::{Admission, Rate};
+
+/// Failures are remembered so long after the last one, milliseconds.
+const REMEMBERED_MS: i64 = 30 * 86_400_000;
+/// Most rows in one transaction of housekeeping.
+const CHUNK: i64 = 500;
+
+/// One row a key says it all: when the key would be back at its full burst. It is moved on where that is
+/// within the burst; else no row comes back.
+const ADMIT: &str = "
+    INSERT INTO attempts (key, full_at) VALUES ($1, {moment} + $2)
+    ON CONFLICT (key) DO UPDATE SET full_at = $2
+        + CASE WHEN attempts.full_at > {moment} THEN attempts.full_at ELSE {moment} END
+    WHERE attempts.full_at + $2 <= {moment} + $3
+    RETURNING full_at, {now} AS now";
+
+/// The try counts as a failure until it turns out to be none: so of many at once no more get through.
+const BEGIN: &str = "
+    INSERT INTO attempts (key, full_at, failures, blocked_until) VALUES ($1, {moment} + $3, 1,
+        CASE WHEN $2 <= 1 THEN {moment} + 1000 ELSE 0 END)
+    ON CONFLICT (key) DO UPDATE SET full_at = {moment} + $3, failures = attempts.failures + 1,
+        blocked_until = CASE
+            WHEN attempts.failures + 1 < $2 THEN 0
+            WHEN attempts.failures + 1 - $2 >= 10 THEN {moment} + 900000
+            ELSE {moment} + 1000 * (1 << (attempts.failures + 1 - $2))
+        END
+    WHERE attempts.blocked_until <= {moment}
+    RETURNING failures";
+
+const FORGET: &str = "
+    WITH gone AS MATERIALIZED (
+        SELECT j.key FROM attempts j WHERE j.full_at < {moment} AND j.blocked_until < {moment}
+        LIMIT $1 {skip_locked}
+    ) DELETE FROM attempts WHERE key IN (SELECT key FROM gone)";
+
+/// Takes one try from the rate of `key`: `burst` at once after a rest, then `per_second`.
+///
+/// # Errors
+/// Where the database fails: then nobody is let through.
+pub async fn admit(db: &Db, key: &str, per_second: f64, burst: u32) -> Result<Admission, DbError> {
+    let rate = Rate {
+        per_second,
+        burst: burst.max(1),
+    };
+    let interval = (rate.interval() / 1000.0).ceil() as i64;
+    let tolerance = interval.saturating_mul(i64::from(rate.burst));
+    db.transaction(|txn| {
+        let (db, key) = (db.clone(), key.to_owned());
+        Box::pin(async move {
+            let values = [key.as_str().into(), interval.into(), tolerance.into()];
+            let moved = txn.query_one_raw(db.statement(ADMIT, values)).await?;
+            let allowed = moved.is_some();
+            let row = match moved {
+                Some(row) => row,
+                None => read(&db, txn, &key).await?,
+            };
+            let (full_at, now): (i64, i64) = (row.try_get("", "full_at")?, row.try_get("", "now")?);
+            // A clock that was set back must not lock a key for longer than an empty one is.
+            let full_at = full_at.min(now + tolerance);
+            Ok(rate.report(allowed, now as f64 * 1000.0, full_at as f64 * 1000.0, 1))
+        })
+    })
+    .await
+}
+
+/// Begins a try at `key`; none where it may, else how long it has to wait. `free` failures in a row cost
+/// nothing; after that each makes the next try wait, 1 s at first, then twice as long each time, 15 min at
+/// most. A try that succeeds is to be told by [`succeeded`].
+///
+/// # Errors
+/// Where the database fails: then nobody may try.
+pub async fn begin(db: &Db, key: &str, free: u32) -> Result<Option<Duration>, DbError> {
+    let free = i32::try_from(free).unwrap_or(i32::MAX / 2);
+    db.transaction(|txn| {
+        let (db, key) = (db.clone(), key.to_owned());
+        Box::pin(async move {
+            let values = [key.as_str().into(), free.into(), REMEMBERED_MS.into()];
+            if txn.query_one_raw(db.statement(BEGIN, values)).await?.is_some() {
+                return Ok(None);
+            }
+            let row = read(&db, txn, &key).await?;
+            let (until, now): (i64, i64) = (row.try_get("", "blocked_until")?, row.try_get("", "now")?);
+            Ok(Some(
+                Duration::from_millis((until - now).clamp(1, 900_000) as u64),
+            ))
+        })
+    })
+    .await
+}
+
+async fn read(db: &Db, txn: &Txn, key: &str) -> Result<sea_orm::QueryResult, DbErr> {
+    let sql = "SELECT full_at, blocked_until, {now} AS now FROM attempts WHERE key = $1";
+    let row = txn.query_one_raw(db.statement(sql, [key.into()])).await?;
+    row.ok_or_else(|| DbErr::Custom("a key of attempts is gone".to_owned()))
+}
+
+/// The try succeeded: there are no failures in a row any more.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn succeeded(db: &Db, key: &str) -> Result<(), DbError> {
+    db.execute("DELETE FROM attempts WHERE key = $1", vec![key.into()])
+        .await?;
+    Ok(())
+}
+
+/// The try was not made: it does not count.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn not_made(db: &Db, key: &str) -> Result<(), DbError> {
+    db.execute(
+        "UPDATE attempts SET failures = failures - 1, blocked_until = 0 WHERE key = $1 AND failures > 0",
+        vec![key.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Forgets keys that say nothing any more, some at a time; how many.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn forget(db: &Db) -> Result<u64, DbError> {
+    db.execute(FORGET, vec![CHUNK.into()]).await
+}
