@@ -2,10 +2,7 @@
 //! one place where failures, ours and the framework's, become problem documents and log lines. A panic ends
 //! here too.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    panic::AssertUnwindSafe,
-};
+use std::{net::IpAddr, panic::AssertUnwindSafe};
 
 use futures::FutureExt;
 use lamplighter_shared::{config::Server, error::ErrorCode, network::Network};
@@ -82,10 +79,8 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         let method = request.method().clone();
         let client = self.edge.client(&request);
         let allowed = self.edge.cors.allowed(&path, request.headers());
-        request.set_data(ClientInfo {
-            address: client.unwrap_or(Ipv4Addr::LOCALHOST.into()),
-            request_id: id.clone(),
-        });
+        let info = ClientInfo::new(&request, client, &self.edge.trusted, &id);
+        request.set_data(info);
         let outcome = AssertUnwindSafe(self.answer(request, allowed.is_some()))
             .catch_unwind()
             .await;

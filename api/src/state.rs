@@ -12,13 +12,13 @@ use lamplighter_shared::{
     config::Config,
     db::{Db, Dialect, api_tokens, position::Positions, sessions, submit::Submitter},
     events::Events,
-    id::TokenId,
     key::Key,
     model_spec::{Catalog, ModelSpec},
     queue::Doorbell,
     telemetry::probes::Probes,
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     auth::{
@@ -83,13 +83,13 @@ pub struct App {
     pub(crate) passwords: Passwords,
     pub(crate) plans: Plans,
     pub(crate) request_rate: RequestRate,
-    touched: Mutex<HashMap<TokenId, Instant>>,
+    touched: Mutex<HashMap<Uuid, Instant>>,
     /// Cancelled when the process stops: streams and waits end.
     pub(crate) stop: CancellationToken,
 }
 
-/// How exactly `last_used_at` of a token is kept.
-const TOUCH_GRAIN: Duration = Duration::from_secs(60);
+/// How exactly it is kept when a token or session was last used.
+pub(crate) const TOUCH_GRAIN: Duration = Duration::from_secs(60);
 
 impl App {
     /// Compiles what requests need.
@@ -144,16 +144,21 @@ impl App {
         self.public_models.iter().any(|public| public == id)
     }
 
-    /// Whether it is time to note the use of a token; says so at most once a minute.
-    pub(crate) fn should_touch(&self, token: TokenId) -> bool {
+    /// How exactly it is kept when a session was last used: it must not end while it is used.
+    pub(crate) fn session_grain(&self) -> Duration {
+        TOUCH_GRAIN.min(idle(&self.config) / 4)
+    }
+
+    /// Whether it is time to note the use of a token or session; says so at most once in `grain`.
+    pub(crate) fn should_touch(&self, proof: Uuid, grain: Duration) -> bool {
         let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        if touched.get(&token).is_some_and(|last| now - *last < TOUCH_GRAIN) {
+        if touched.get(&proof).is_some_and(|last| now - *last < grain) {
             return false;
         }
-        // Tokens that are not used any more leave again.
+        // What is not used any more leaves again.
         touched.retain(|_, last| now - *last < TOUCH_GRAIN);
-        touched.insert(token, now);
+        touched.insert(proof, now);
         true
     }
 }

@@ -30,7 +30,11 @@ use super::{
     share::Share,
     token::{self, Fingerprint},
 };
-use crate::{client::ClientInfo, error::ApiError, state::App};
+use crate::{
+    client::ClientInfo,
+    error::ApiError,
+    state::{App, TOUCH_GRAIN},
+};
 
 /// Who asks, with what `S` needs.
 pub struct Principal<S> {
@@ -224,7 +228,11 @@ async fn authenticate<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Pri
     }
     if S::PERSON && !matches!(principal.credential, Credential::Session { .. }) {
         let detail = "This is for a person who is logged in; a token can't do it.";
-        return Err(ApiError::new(ErrorCode::InsufficientScope, detail));
+        let error = ApiError::new(ErrorCode::InsufficientScope, detail);
+        return Err(challenge(
+            error,
+            "Bearer realm=\"lamplighter\", error=\"insufficient_scope\"",
+        ));
     }
     match S::SCOPE {
         Some(scope) if !principal.scopes.contains(&scope) => Err(insufficient_scope(scope)),
@@ -236,7 +244,7 @@ async fn by_token<S>(app: &Arc<App>, request: &Request, text: &str) -> Result<Pr
     let fingerprint = token::check(&app.key, text).map_err(|_| invalid_token())?;
     let live = app.tokens.live(&fingerprint).await?.ok_or_else(invalid_token)?;
     let client = ClientInfo::of(request);
-    if app.should_touch(live.token) {
+    if app.should_touch(live.token.0, TOUCH_GRAIN) {
         let (app, token, address) = (app.clone(), live.token, client.address.to_string());
         // Off the request path: when a token was last used is nice to know, not worth a wait.
         tokio::spawn(async move {
@@ -266,6 +274,17 @@ async fn by_token<S>(app: &Arc<App>, request: &Request, text: &str) -> Result<Pr
 async fn by_session<S>(app: &Arc<App>, request: &Request, cookie: &str) -> Result<Principal<S>, ApiError> {
     let fingerprint: Fingerprint = Sha256::digest(cookie.as_bytes()).into();
     let live = app.sessions.live(&fingerprint).await?.ok_or_else(no_session)?;
+    let grain = app.session_grain();
+    if app.should_touch(live.session.0, grain) {
+        let (app, session) = (app.clone(), live.session);
+        let grain_ms = i64::try_from(grain.as_millis()).unwrap_or(i64::MAX);
+        // Off the request path, as with a token.
+        tokio::spawn(async move {
+            if let Err(e) = sessions::touch(&app.db, session, grain_ms).await {
+                tracing::debug!(error = %e, "the use of a session was not noted");
+            }
+        });
+    }
     Ok(Principal {
         user: live.user,
         role: live.role,

@@ -1,7 +1,7 @@
 //! The table `attempts`: tries at what must not be guessed. A rate each key (GCRA), and failures in a row.
 //! In the database, by its clock: exact over all processes, also while the cache is away.
 //!
-//! Not here: what a key is made of. A secret or an address of a person belongs in it only as a hash.
+//! Not here: what a key is made of. A secret or a person's e-mail address belongs in it only as a hash.
 
 use std::time::Duration;
 

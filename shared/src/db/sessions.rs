@@ -51,6 +51,9 @@ pub struct NewSession {
     pub user: UserId,
     /// Of its cookie.
     pub fingerprint: Fingerprint,
+    /// The stored password that was compared; the login is void where it is another one by now. None: they
+    /// showed in another way who they are.
+    pub password_hash: Option<String>,
     /// Of the cookie that the login brought along, whose session ends.
     pub replaces: Option<Fingerprint>,
     /// How long it lasts at most, milliseconds.
@@ -119,7 +122,8 @@ pub async fn live(db: &Db, fingerprint: &Fingerprint, idle_ms: i64) -> Result<Op
 }
 
 /// Stores a login: the session, what the account remembers of it, and the entry of the audit log. The one it
-/// replaces ends, and an account that was to be deleted stays. None where the account is gone or disabled.
+/// replaces ends, and an account that was to be deleted stays. None where the account is gone, disabled, or has
+/// another password by now.
 ///
 /// # Errors
 /// Where the database fails.
@@ -132,8 +136,10 @@ pub async fn insert(db: &Db, new: &NewSession) -> Result<Option<Started>, DbErro
 }
 
 async fn insert_in(db: &Db, txn: &Txn, new: &NewSession) -> Result<Option<Started>, DbErr> {
-    let sql = "SELECT delete_at FROM users WHERE id = $1 AND disabled_at IS NULL {for_update}";
-    let Some(user) = txn.query_one_raw(db.statement(sql, [new.user.0.into()])).await? else {
+    let sql = "SELECT delete_at FROM users WHERE id = $1 AND disabled_at IS NULL
+          AND coalesce($2, password_hash, '') = coalesce(password_hash, '') {for_update}";
+    let values = [new.user.0.into(), new.password_hash.clone().into()];
+    let Some(user) = txn.query_one_raw(db.statement(sql, values)).await? else {
         return Ok(None);
     };
     let restored = user.try_get::<Option<UnixMillis>>("", "delete_at")?.is_some();

@@ -183,3 +183,16 @@ fn fingerprint_of(row: &QueryResult) -> Result<Fingerprint, DbError> {
         .try_into()
         .map_err(|_| DbError::Statement("a fingerprint does not have 32 bytes".to_owned()))
 }
+
+/// Stores the hash of the same password, made anew; nothing where the password was changed meanwhile.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn rehash(db: &Db, id: UserId, old: &str, new: &str) -> Result<(), DbError> {
+    db.execute(
+        "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+        vec![id.0.into(), old.into(), new.into()],
+    )
+    .await?;
+    Ok(())
+}

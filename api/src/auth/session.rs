@@ -1,0 +1,122 @@
+//! Sessions: begun by a login, ended by whoever's they are. The cookie is a random text whose fingerprint is
+//! the row; another text at each login, so that nobody can know it beforehand.
+//!
+//! A browser that logged in keeps a second cookie: it says nothing but that this account was logged in to
+//! from here. Its wrong passwords are counted apart, so nobody can lock a user's own browsers out.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use lamplighter_shared::{
+    db::{
+        audit::{ActorKind, Origin},
+        sessions::{self, Fingerprint, NewSession},
+    },
+    error::ErrorCode,
+    id::{SessionId, UserId},
+};
+use poem::{Request, http::HeaderValue};
+use sha2::{Digest, Sha256};
+
+use super::{cookies, lookup};
+use crate::{client::ClientInfo, error::ApiError, state::App};
+
+/// The cookie of a browser that an account was logged in to from.
+const DEVICE: &str = "device";
+/// The seal of that cookie.
+const DEVICE_PURPOSE: &str = "device:v1";
+/// As long as browsers keep a cookie at most.
+const DEVICE_SECONDS: u64 = 400 * 86_400;
+
+/// A session that has begun.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// Its identifier.
+    pub id: SessionId,
+    /// What the browser has to keep: `Set-Cookie` headers.
+    pub cookies: Vec<HeaderValue>,
+    /// Whether the account was to be deleted, and no longer is.
+    pub restored: bool,
+}
+
+/// Logs a user in, who has shown who they are: stores the session, ends the one that the request brought,
+/// and writes it down in the audit log.
+///
+/// # Errors
+/// 403 where cookies are not safe here or the account is disabled; else where the database fails.
+pub(crate) async fn start(app: &App, user: UserId, request: &Request) -> Result<Started, ApiError> {
+    begin(app, user, None, request).await?.ok_or_else(disabled)
+}
+
+/// The same, void where the account is disabled by now, or has another password than the one that was compared.
+pub(super) async fn begin(
+    app: &App,
+    user: UserId,
+    password_hash: Option<&str>,
+    request: &Request,
+) -> Result<Option<Started>, ApiError> {
+    let client = ClientInfo::of(request);
+    let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let days = app.config.accounts.session_days;
+    let life_ms = (days * 86_400_000.0) as i64;
+    let mut set = vec![app.cookies.set(cookies::SESSION, &secret, (life_ms / 1000).unsigned_abs())?];
+    if known_device(app, user, request).is_none() {
+        let sealed = app.key.seal(DEVICE_PURPOSE, &user.to_string());
+        let sealed = sealed.map_err(ApiError::internal)?;
+        set.push(app.cookies.set(DEVICE, &sealed, DEVICE_SECONDS)?);
+    }
+    let replaces = app.cookies.read(request.headers(), cookies::SESSION);
+    let new = NewSession {
+        id: SessionId::generate(),
+        user,
+        password_hash: password_hash.map(str::to_owned),
+        fingerprint: fingerprint(&secret),
+        replaces: replaces.as_deref().map(fingerprint),
+        life_ms,
+        address: client.address.to_string(),
+        user_agent: client.user_agent.clone(),
+        origin: Origin {
+            kind: ActorKind::User,
+            id: Some(user.to_string()),
+            address: Some(client.address.to_string()),
+            request_id: Some(client.request_id),
+        },
+    };
+    let Some(started) = sessions::insert(&app.db, &new).await? else {
+        return Ok(None);
+    };
+    if let Some(replaced) = new.replaces {
+        forget(app, &[replaced]).await?;
+    }
+    Ok(Some(Started {
+        id: new.id,
+        cookies: set,
+        restored: started.restored,
+    }))
+}
+
+/// The account may do nothing.
+pub(crate) fn disabled() -> ApiError {
+    let detail = "This account is disabled; ask an administrator.";
+    ApiError::new(ErrorCode::AccountDisabled, detail)
+}
+
+/// Of a cookie's text.
+pub(crate) fn fingerprint(cookie: &str) -> Fingerprint {
+    Sha256::digest(cookie.as_bytes()).into()
+}
+
+/// Whether the account was logged in to from this browser before; what it is known by.
+pub(crate) fn known_device(app: &App, user: UserId, request: &Request) -> Option<Fingerprint> {
+    let sealed = app.cookies.read(request.headers(), DEVICE)?;
+    let owner = app.key.open(DEVICE_PURPOSE, &sealed)?;
+    (owner == user.to_string()).then(|| fingerprint(&sealed))
+}
+
+/// Voids what the cache knows of sessions that the database has ended.
+pub(crate) async fn forget(app: &App, ended: &[Fingerprint]) -> Result<(), ApiError> {
+    for fingerprint in ended {
+        if let Err(error) = app.cache.bury(&lookup::key("session", fingerprint), lookup::TOMBSTONE).await {
+            tracing::warn!(%error, "the cache was not told that a session ended");
+        }
+    }
+    Ok(())
+}
