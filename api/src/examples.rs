@@ -45,6 +45,20 @@ pub fn of(operation: &str) -> Examples {
         "drainWorker" => vec![(200, JSON, worker("draining"))],
         "maintainWorker" => vec![(200, JSON, worker("maintenance"))],
         "listQueues" => vec![(200, JSON, json!({"object": "list", "data": [queue()]}))],
+        "createSession" => {
+            let mut session = session();
+            session["restored"] = true.into();
+            vec![(201, JSON, session)]
+        }
+        "getSession" => vec![(200, JSON, session())],
+        "listSessions" => vec![(200, JSON, json!({"object": "list", "data": [session_item()]}))],
+        "deleteSession" => vec![(204, None, json!("DELETE /v1/session"))],
+        "endSession" => vec![(
+            204,
+            None,
+            json!("DELETE /v1/sessions/ses_01ke1c2v7h8q9r0s1t2v3w4x5y"),
+        )],
+        "endSessions" => vec![(204, None, json!("DELETE /v1/sessions?keep_current=true"))],
         "getHealth" => vec![(200, JSON, json!({"status": "ok"}))],
         "getReadiness" => {
             let checks = |database| json!({"database": database, "redis": "ok"});
@@ -59,16 +73,26 @@ pub fn of(operation: &str) -> Examples {
         }
         _ => Vec::new(),
     };
-    let request = (operation == "createJob").then(|| {
-        json!({
+    Examples {
+        request: request(operation),
+        responses,
+    }
+}
+
+/// The example of an operation's body, where it has one.
+fn request(operation: &str) -> Option<Value> {
+    let body = match operation {
+        "createJob" => json!({
             "model": "minilm",
             "input": Task::TextEmbedding.example(),
             "priority": "normal",
             "timeout": {"run_seconds": 60},
             "metadata": {"batch": "2026-01"},
-        })
-    });
-    Examples { request, responses }
+        }),
+        "createSession" => json!({"email": "ada@example.org", "password": "nine copper lanterns"}),
+        _ => return None,
+    };
+    Some(body)
 }
 
 /// A problem document with this code.
@@ -228,6 +252,38 @@ fn queue() -> Value {
         "service_rate": 55.4,
         "workers": 1,
         "eta_seconds": 0.2,
+    })
+}
+
+fn session() -> Value {
+    json!({
+        "id": "ses_01ke1c2v7h8q9r0s1t2v3w4x5y",
+        "object": "session",
+        "user": {
+            "id": "user_01ke1bzz4m3n2p1q0r9s8t7v6w",
+            "email": "ada@example.org",
+            "role": "user",
+            "display_name": "Ada",
+            "locale": "en",
+            "plan": "basic",
+        },
+        "created_at": "2026-01-31T12:00:00.000Z",
+        "authenticated_at": "2026-01-31T12:00:00.000Z",
+        "expires_at": "2026-02-07T12:00:00.000Z",
+    })
+}
+
+fn session_item() -> Value {
+    json!({
+        "id": "ses_01ke1c2v7h8q9r0s1t2v3w4x5y",
+        "object": "session",
+        "current": true,
+        "created_at": "2026-01-31T12:00:00.000Z",
+        "authenticated_at": "2026-01-31T12:00:00.000Z",
+        "last_used_at": "2026-01-31T12:20:00.000Z",
+        "expires_at": "2026-02-07T12:00:00.000Z",
+        "address": "203.0.113.7",
+        "user_agent": "Mozilla/5.0",
     })
 }
 

@@ -13,6 +13,8 @@ pub enum Needs {
     Scope(&'static str),
     /// A token with the scope `admin`, of a user who is one.
     Admin,
+    /// A session; no token will do.
+    Person,
 }
 
 /// What the `{id}` of the path is.
@@ -62,6 +64,12 @@ pub const ROWS: &[Row] = &[
     row("retryJob", "POST", "/v1/jobs/{id}/retry", WRITE, Target::Finished, &[202]),
     row("deleteJob", "DELETE", "/v1/jobs/{id}", WRITE, Target::Finished, &[204]),
     row("streamJobEvents", "GET", "/v1/jobs/{id}/events", READ, Target::Finished, &[200]),
+    row("createSession", "POST", "/v1/session", Needs::Nothing, Target::None, &[422]),
+    row("getSession", "GET", "/v1/session", Needs::Person, Target::None, &[]),
+    row("deleteSession", "DELETE", "/v1/session", Needs::Person, Target::None, &[]),
+    row("listSessions", "GET", "/v1/sessions", Needs::Person, Target::None, &[]),
+    row("endSessions", "DELETE", "/v1/sessions", Needs::Person, Target::None, &[]),
+    row("endSession", "DELETE", "/v1/sessions/{id}", Needs::Person, Target::None, &[]),
     row("listQueues", "GET", "/v1/queues", Needs::Admin, Target::None, &[200]),
     row("listWorkers", "GET", "/v1/workers", Needs::Admin, Target::None, &[200]),
     row("getWorker", "GET", "/v1/workers/{id}", Needs::Admin, Target::Worker, &[200]),
@@ -96,7 +104,7 @@ impl Row {
             (Needs::Nothing, _) => self.owner,
             (_, Who::Anonymous | Who::Forger | Who::Revoked) => &[401],
             (Needs::Admin, Who::Administrator) => self.owner,
-            (Needs::Admin, _) => &[403],
+            (Needs::Admin | Needs::Person, _) => &[403],
             (_, Who::Owner) => self.owner,
             (Needs::Scope(scope), Who::Narrow(own)) if scope != own => &[403],
             // The scope is right, and the jobs are the owner's: a second token of theirs.
@@ -108,6 +116,10 @@ impl Row {
 
     /// The body of the request.
     pub fn body(&self) -> Option<Value> {
-        (self.operation == "createJob").then(|| json!({"model": "echo", "input": {"mark": "of the test"}}))
+        match self.operation {
+            "createJob" => Some(json!({"model": "echo", "input": {"mark": "of the test"}})),
+            "createSession" => Some(json!({})),
+            _ => None,
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use lamplighter_shared::{
     db::{
         attempts,
@@ -20,7 +21,6 @@ use poem::{
 use serde_json::json;
 
 use super::{
-    lookup,
     password::Verdict,
     session::{self, Started},
     share::network_of,
@@ -58,8 +58,8 @@ pub(crate) async fn login(
         .as_ref()
         .and_then(|user| session::known_device(app, user.id, request));
     let counter = match device {
-        Some(device) => lookup::key("login:device", &device),
-        None => lookup::key("login:account", &session::fingerprint(&email.limit_key())),
+        Some(device) => format!("login:device:{}", URL_SAFE_NO_PAD.encode(device)),
+        None => account_key(email),
     };
     if let Some(wait) = attempts::begin(&app.db, &counter, app.config.accounts.max_failures).await? {
         return Err(too_many(wait, "Too many wrong passwords in a row."));
@@ -92,6 +92,12 @@ pub(crate) async fn login(
     })
 }
 
+/// What the wrong passwords of an address are counted under, whether it has an account or not.
+fn account_key(email: &Email) -> String {
+    let hash = session::fingerprint(&email.limit_key());
+    format!("login:account:{}", URL_SAFE_NO_PAD.encode(hash))
+}
+
 async fn limit_address(app: &App, client: &ClientInfo) -> Result<(), ApiError> {
     let accounts = &app.config.accounts;
     let factor = if client.is_local { LOCAL_FACTOR } else { 1 };
@@ -102,7 +108,10 @@ async fn limit_address(app: &App, client: &ClientInfo) -> Result<(), ApiError> {
     if admission.allowed {
         Ok(())
     } else {
-        Err(too_many(admission.retry_after, "Too many logins from your network."))
+        Err(too_many(
+            admission.retry_after,
+            "Too many logins from your network.",
+        ))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Who asks, and what they may do: [`token`] (what a client carries, how it is made and revoked),
 //! [`scope`] (what a token allows), `lookup` (whether a token or session is good), [`void`] (how the cache
-//! hears that one ended), `cookies` (how a session travels), `guest` (who has no account), `share` (whose use
-//! is counted together), `rate` (how often they may ask), [`principal`] (the handler argument that proves it
-//! all).
+//! hears that one ended), `password` and `login` (how somebody shows who they are), `session` (how logins begin
+//! and end), `cookies` (how a session travels), `guest` (who has no account), `share` (whose use is counted
+//! together), `rate` (how often they may ask), [`principal`] (the handler argument that proves it all).
 
 pub mod scope;
 pub mod token;
@@ -14,4 +14,6 @@ pub(crate) mod guest;
 pub(crate) mod share;
 pub(crate) mod rate;
 pub(crate) mod password;
+pub(crate) mod session;
+pub(crate) mod login;
 pub mod principal;

@@ -33,7 +33,8 @@ const PASSES: u32 = 2;
 const LANES: u32 = 1;
 const TAG_LENGTH: usize = 32;
 /// Compared where there is nothing to compare: the same effort, and a tag that no password is known to have.
-const DUMMY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const DUMMY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// What a stored hash may ask for. More was not written by us: it would only take our memory.
 const MAX_MEMORY_KIB: u32 = 128 * 1024;
 const MAX_PASSES: u32 = 10;
@@ -44,6 +45,8 @@ const MAX_PERMITS: usize = 4;
 const QUEUE: usize = 64;
 /// How long they wait.
 const WAIT: Duration = Duration::from_secs(2);
+/// Characters a password has at least beside what others know of its owner.
+const FEWEST_OWN: usize = 5;
 /// Characters whose strength is estimated, which takes time by their cube. The rest only adds to it.
 const ESTIMATED: usize = 64;
 
@@ -106,7 +109,10 @@ impl Passwords {
         let parsed = stored.and_then(|stored| match parse(stored) {
             Ok(parsed) => Some(parsed),
             Err(error) => {
-                tracing::error!(error, "a stored password can't be compared; its owner has to reset it");
+                tracing::error!(
+                    error,
+                    "a stored password can't be compared; its owner has to reset it"
+                );
                 None
             }
         });
@@ -129,7 +135,8 @@ impl Passwords {
     /// # Errors
     /// 422 where it is too short, too long, or easily guessed.
     pub(crate) fn check(&self, text: &str, pointer: &str, about: &[&str]) -> Result<(), ApiError> {
-        let refuse = |code, detail: String| Err(ApiError::invalid(vec![FieldError::at(pointer, code, detail)]));
+        let refuse =
+            |code, detail: String| Err(ApiError::invalid(vec![FieldError::at(pointer, code, detail)]));
         // Bytes first: counting characters reads them all.
         if text.len() > 4 * MAX_LENGTH || text.chars().count() > MAX_LENGTH {
             return refuse("too_long", format!("must have at most {MAX_LENGTH} characters"));
@@ -138,7 +145,7 @@ impl Passwords {
             let detail = format!("must have at least {} characters", self.min_length);
             return refuse("too_short", detail);
         }
-        let words: Vec<&str> = about
+        let mut words: Vec<&str> = about
             .iter()
             .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()).chain([*text]))
             .filter(|word| word.chars().count() > 2)
@@ -146,6 +153,16 @@ impl Passwords {
             .collect();
         let start: String = text.chars().take(ESTIMATED).collect();
         let estimate = zxcvbn::zxcvbn(&start, &words);
+        words.sort_unstable_by_key(|word| std::cmp::Reverse(word.len()));
+        let own = words.iter().fold(start.to_lowercase(), |rest, word| {
+            rest.replace(&word.to_lowercase(), "")
+        });
+        if own.chars().count() < FEWEST_OWN {
+            return refuse(
+                "easily_guessed",
+                "says little but your address or name".to_owned(),
+            );
+        }
         if estimate.score() >= zxcvbn::Score::Three {
             return Ok(());
         }
@@ -246,7 +263,11 @@ mod tests {
             (Some(stored.as_str()), "correct horse battery", right),
             (Some(&*stored), "correct horse battery ", Verdict::Wrong),
             (Some(&*stored), "Correct horse battery", Verdict::Wrong),
-            (Some(&*weaker), "correct horse battery", Verdict::Right { stale: true }),
+            (
+                Some(&*weaker),
+                "correct horse battery",
+                Verdict::Right { stale: true },
+            ),
             (Some(&*weaker), "", Verdict::Wrong),
             (Some(&*mad), "correct horse battery", Verdict::Wrong),
             (Some(&*endless), "correct horse battery", Verdict::Wrong),
@@ -286,7 +307,7 @@ mod tests {
             "lovelace.example",
             "ada.lovelace@example.org",
             "123456789012345",
-            "iloveyou iloveyou",
+            "iloveyouiloveyou",
         ] {
             assert_eq!(verdict(weak), Err("easily_guessed".to_owned()), "{weak}");
         }
@@ -318,7 +339,10 @@ mod tests {
         for _ in 0..permits {
             let (passwords, gate) = (passwords.clone(), gate.clone());
             holders.push(tokio::spawn(async move {
-                passwords.compute(move || gate.lock().map(|gate| gate.recv().is_ok()).is_ok()).await.is_ok()
+                passwords
+                    .compute(move || gate.lock().map(|gate| gate.recv().is_ok()).is_ok())
+                    .await
+                    .is_ok()
             }));
         }
         while passwords.permits.available_permits() > 0 {
@@ -336,7 +360,10 @@ mod tests {
         }
         let refused = passwords.compute(|| ()).await.expect_err("no place");
         assert_eq!(refused.code, ErrorCode::Unavailable);
-        assert_eq!(refused.headers[0], (header::RETRY_AFTER, HeaderValue::from_static("2")));
+        assert_eq!(
+            refused.headers[0],
+            (header::RETRY_AFTER, HeaderValue::from_static("2"))
+        );
         assert_eq!(passwords.permits.available_permits(), 0, "the work goes on");
         let start = Instant::now();
         for waiter in waiting {

@@ -8,15 +8,16 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use lamplighter_shared::{
     db::{
         audit::{ActorKind, Origin},
-        sessions::{self, Fingerprint, NewSession},
+        sessions::{self, NewSession},
     },
     error::ErrorCode,
     id::{SessionId, UserId},
+    proof::{Fingerprint, ProofKind},
 };
 use poem::{Request, http::HeaderValue};
 use sha2::{Digest, Sha256};
 
-use super::{cookies, lookup};
+use super::{cookies, void::void};
 use crate::{client::ClientInfo, error::ApiError, state::App};
 
 /// The cookie of a browser that an account was logged in to from.
@@ -57,7 +58,10 @@ pub(super) async fn begin(
     let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
     let days = app.config.accounts.session_days;
     let life_ms = (days * 86_400_000.0) as i64;
-    let mut set = vec![app.cookies.set(cookies::SESSION, &secret, (life_ms / 1000).unsigned_abs())?];
+    let mut set = vec![
+        app.cookies
+            .set(cookies::SESSION, &secret, (life_ms / 1000).unsigned_abs())?,
+    ];
     if known_device(app, user, request).is_none() {
         let sealed = app.key.seal(DEVICE_PURPOSE, &user.to_string());
         let sealed = sealed.map_err(ApiError::internal)?;
@@ -113,10 +117,8 @@ pub(crate) fn known_device(app: &App, user: UserId, request: &Request) -> Option
 
 /// Voids what the cache knows of sessions that the database has ended.
 pub(crate) async fn forget(app: &App, ended: &[Fingerprint]) -> Result<(), ApiError> {
-    for fingerprint in ended {
-        if let Err(error) = app.cache.bury(&lookup::key("session", fingerprint), lookup::TOMBSTONE).await {
-            tracing::warn!(%error, "the cache was not told that a session ended");
-        }
-    }
+    let key = |fingerprint| ProofKind::Session.cache_key(fingerprint);
+    // Told soon is told, too: a task repeats it until then.
+    void(&app.db, &app.cache, ended.iter().map(key).collect()).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ pub mod events;
 pub mod models;
 mod workers;
 mod queues;
+mod session;
 pub mod health;
 mod metrics;
 pub mod docs;
@@ -29,6 +30,9 @@ pub enum Tag {
     /// The workers and the queues, for administrators.
     #[oai(rename = "fleet")]
     Fleet,
+    /// Logging in and out.
+    #[oai(rename = "sessions")]
+    Sessions,
     /// Whether the server works.
     #[oai(rename = "health")]
     Health,
@@ -41,6 +45,7 @@ pub(crate) type Api = (
     models::ModelRoutes,
     workers::WorkerRoutes,
     queues::QueueRoutes,
+    session::SessionRoutes,
     health::HealthRoutes,
 );
 
@@ -52,6 +57,7 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
         models::ModelRoutes(app.clone()),
         workers::WorkerRoutes(app.clone()),
         queues::QueueRoutes(app.clone()),
+        session::SessionRoutes(app.clone()),
         health::HealthRoutes(app),
     );
     OpenApiService::new(api, "Lamplighter", env!("CARGO_PKG_VERSION")).description(openapi::DESCRIPTION)

@@ -69,7 +69,8 @@ impl SessionRoutes {
         let mut view = current(app, user.clone(), id).await?;
         view.restored = logged_in.session.restored.then_some(true);
         let answer = Answer::json(StatusCode::CREATED, &view)?;
-        Ok(logged_in.session.cookies.into_iter().fold(answer, Answer::cookie))
+        let cookies = logged_in.session.cookies.into_iter().map(Some);
+        Ok(cookies.fold(answer, Answer::cookie))
     }
 
     /// Get the current session
@@ -209,7 +210,7 @@ async fn end(app: &App, principal: &Principal<Person>, id: SessionId) -> Result<
 fn logged_out(app: &App) -> Result<Answer<Ended>, ApiError> {
     const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
     Ok(Answer::empty()
-        .cookie(app.cookies.clear(cookies::SESSION)?)
+        .cookie(Some(app.cookies.clear(cookies::SESSION)?))
         .header(CLEAR_SITE_DATA, "\"cache\", \"storage\""))
 }
 

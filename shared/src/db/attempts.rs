@@ -5,13 +5,18 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::{Db, DbError, connection::Txn};
-use crate::cache::{Admission, Rate};
+use crate::{
+    cache::{Admission, Rate},
+    clock::UnixMillis,
+};
 
 /// Failures are remembered so long after the last one, milliseconds.
 const REMEMBERED_MS: i64 = 30 * 86_400_000;
+/// The longest wait after failures, milliseconds; as in [`BEGIN`].
+const MOST_WAIT_MS: u64 = 900_000;
 /// Most rows in one transaction of housekeeping.
 const CHUNK: i64 = 500;
 
@@ -22,7 +27,9 @@ const ADMIT: &str = "
     ON CONFLICT (key) DO UPDATE SET full_at = $2
         + CASE WHEN attempts.full_at > {moment} THEN attempts.full_at ELSE {moment} END
     WHERE attempts.full_at + $2 <= {moment} + $3
-    RETURNING full_at, {now} AS now";
+    RETURNING full_at";
+
+const READ: &str = "SELECT full_at, blocked_until, {now} AS now FROM attempts WHERE key = $1";
 
 /// The try counts as a failure until it turns out to be none: so of many at once no more get through.
 const BEGIN: &str = "
@@ -54,23 +61,29 @@ pub async fn admit(db: &Db, key: &str, per_second: f64, burst: u32) -> Result<Ad
     };
     let interval = (rate.interval() / 1000.0).ceil() as i64;
     let tolerance = interval.saturating_mul(i64::from(rate.burst));
-    db.transaction(|txn| {
-        let (db, key) = (db.clone(), key.to_owned());
-        Box::pin(async move {
-            let values = [key.as_str().into(), interval.into(), tolerance.into()];
-            let moved = txn.query_one_raw(db.statement(ADMIT, values)).await?;
-            let allowed = moved.is_some();
-            let row = match moved {
-                Some(row) => row,
-                None => read(&db, txn, &key).await?,
-            };
-            let (full_at, now): (i64, i64) = (row.try_get("", "full_at")?, row.try_get("", "now")?);
-            // A clock that was set back must not lock a key for longer than an empty one is.
-            let full_at = full_at.min(now + tolerance);
-            Ok(rate.report(allowed, now as f64 * 1000.0, full_at as f64 * 1000.0, 1))
+    let report = |allowed, row: &Row| {
+        // A clock that was set back must not lock a key for longer than an empty one is.
+        let full_at = row.full_at.min(row.now + tolerance);
+        rate.report(allowed, row.now as f64 * 1000.0, full_at as f64 * 1000.0, 1)
+    };
+    // Those of a flood only read, and wait for no lock.
+    if let Some(row) = db.query_one(READ, vec![key.into()]).await? {
+        let row = Row::read(&row)?;
+        if row.full_at + interval > row.now + tolerance {
+            return Ok(report(false, &row));
+        }
+    }
+    let (allowed, row) = db
+        .transaction(|txn| {
+            let (db, key) = (db.clone(), key.to_owned());
+            Box::pin(async move {
+                let values = [key.as_str().into(), interval.into(), tolerance.into()];
+                let moved = txn.query_one_raw(db.statement(ADMIT, values)).await?;
+                Ok((moved.is_some(), again(&db, txn, &key).await?))
+            })
         })
-    })
-    .await
+        .await?;
+    Ok(report(allowed, &row))
 }
 
 /// Begins a try at `key`; none where it may, else how long it has to wait. `free` failures in a row cost
@@ -81,6 +94,11 @@ pub async fn admit(db: &Db, key: &str, per_second: f64, burst: u32) -> Result<Ad
 /// Where the database fails: then nobody may try.
 pub async fn begin(db: &Db, key: &str, free: u32) -> Result<Option<Duration>, DbError> {
     let free = i32::try_from(free).unwrap_or(i32::MAX / 2);
+    if let Some(row) = db.query_one(READ, vec![key.into()]).await?
+        && let Some(wait) = Row::read(&row)?.wait()
+    {
+        return Ok(Some(wait));
+    }
     db.transaction(|txn| {
         let (db, key) = (db.clone(), key.to_owned());
         Box::pin(async move {
@@ -88,20 +106,42 @@ pub async fn begin(db: &Db, key: &str, free: u32) -> Result<Option<Duration>, Db
             if txn.query_one_raw(db.statement(BEGIN, values)).await?.is_some() {
                 return Ok(None);
             }
-            let row = read(&db, txn, &key).await?;
-            let (until, now): (i64, i64) = (row.try_get("", "blocked_until")?, row.try_get("", "now")?);
-            Ok(Some(
-                Duration::from_millis((until - now).clamp(1, 900_000) as u64),
-            ))
+            let wait = again(&db, txn, &key).await?.wait();
+            // It ended just now, and somebody else was first.
+            Ok(Some(wait.unwrap_or(Duration::from_millis(1))))
         })
     })
     .await
 }
 
-async fn read(db: &Db, txn: &Txn, key: &str) -> Result<sea_orm::QueryResult, DbErr> {
-    let sql = "SELECT full_at, blocked_until, {now} AS now FROM attempts WHERE key = $1";
-    let row = txn.query_one_raw(db.statement(sql, [key.into()])).await?;
-    row.ok_or_else(|| DbErr::Custom("a key of attempts is gone".to_owned()))
+/// What is kept of a key, and the time.
+struct Row {
+    full_at: UnixMillis,
+    blocked_until: UnixMillis,
+    now: UnixMillis,
+}
+
+impl Row {
+    fn read(row: &QueryResult) -> Result<Self, DbErr> {
+        Ok(Self {
+            full_at: row.try_get("", "full_at")?,
+            blocked_until: row.try_get("", "blocked_until")?,
+            now: row.try_get("", "now")?,
+        })
+    }
+
+    /// How long the next try has to wait.
+    fn wait(&self) -> Option<Duration> {
+        let left = u64::try_from(self.blocked_until - self.now).ok()?;
+        // A clock that was set back must not make it longer.
+        (left > 0).then(|| Duration::from_millis(left.min(MOST_WAIT_MS)))
+    }
+}
+
+/// The row, in the transaction that has it.
+async fn again(db: &Db, txn: &Txn, key: &str) -> Result<Row, DbErr> {
+    let row = txn.query_one_raw(db.statement(READ, [key.into()])).await?;
+    Row::read(&row.ok_or_else(|| DbErr::Custom("a key of attempts is gone".to_owned()))?)
 }
 
 /// The try succeeded: there are no failures in a row any more.

@@ -14,10 +14,8 @@ use super::{
 use crate::{
     clock::UnixMillis,
     id::{SessionId, UserId},
+    proof::Fingerprint,
 };
-
-/// What the database keeps of a cookie: its SHA-256.
-pub type Fingerprint = [u8; 32];
 
 /// Sessions are kept so long after they are over, milliseconds.
 const KEPT_MS: i64 = 30 * 86_400_000;
@@ -281,17 +279,6 @@ pub(super) async fn end_all_in(
         .query_all_raw(db.statement(sql, [user.0.into(), keep.into()]))
         .await?;
     rows.iter().map(fingerprint).collect()
-}
-
-/// Of the live sessions of a user, to void what the cache knows of them.
-///
-/// # Errors
-/// Where the database fails.
-pub async fn fingerprints_of(db: &Db, user: UserId) -> Result<Vec<Fingerprint>, DbError> {
-    let sql =
-        "SELECT fingerprint FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND expires_at > {now}";
-    let rows = db.query_all(sql, vec![user.0.into()]).await?;
-    rows.iter().map(|row| Ok(fingerprint(row)?)).collect()
 }
 
 fn fingerprint(row: &QueryResult) -> Result<Fingerprint, DbErr> {

@@ -22,6 +22,7 @@ mod start;
 mod upgrade;
 mod scale;
 mod accounts;
+mod logins;
 mod fairness;
 mod model;
 mod storm;
