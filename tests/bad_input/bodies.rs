@@ -152,6 +152,9 @@ pub fn fields(to: &mut Maker) {
         "/metadata",
     );
     to.field("metadata as a list", "metadata", json!([1]), "/metadata");
+    let many: String = (0..20_000).map(|n| format!(r#""k{n}":1,"#)).collect();
+    let many = format!(r#"{{{many}"model":"echo","input":{{}}}}"#);
+    to.post("20,000 unknown keys", many, INVALID, None);
     let body = json!({"model": "no-such-model", "input": {}}).to_string();
     to.post("unknown model", body, (422, "unknown_model"), Some("/model"));
     let body = json!({"model": "../../etc/passwd", "input": {}}).to_string();
@@ -175,6 +178,11 @@ pub fn models_input(to: &mut Maker) {
             "a number as an item",
             json!({"texts": ["a", "b", 3]}),
             "/input/texts/2",
+        ),
+        (
+            "blanks only, a text too long",
+            json!({"text": " ".repeat(200_000)}),
+            "/input/text",
         ),
         ("text and texts", json!({"text": "a", "texts": ["b"]}), "/input"),
         ("neither", json!({}), "/input"),

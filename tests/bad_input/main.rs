@@ -1,12 +1,14 @@
 //! Bad input of every kind against a real server: always a 4xx problem document with a code, with the
 //! place where a field is to blame; never a 5xx; nothing stored; no memory spent.
 //!
-//! `cases` says what a case is, `bodies` and `requests` have them, `wire` sends their bytes.
+//! `cases` says what a case is, `bodies` and `requests` have them, `wire` sends their bytes; `smuggling` is
+//! about requests that hide others.
 //! The same kinds against the router alone stand with the crate `api`.
 
 mod cases;
 mod bodies;
 mod requests;
+mod smuggling;
 mod wire;
 
 use std::{fs, time::Instant};

@@ -256,6 +256,72 @@ fn what_is_no_request_is_refused_and_a_slow_one_cut() {
     assert!(!ended.as_ref().is_err_and(timed_out), "it is still open");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_hides_in_another_request() {
+    let stack = Stack::shared();
+    let api = stack.through_nginx();
+    let job = api.post_job(&json!({"model": "echo", "input": {}})).await;
+    api.wait(&job).await;
+    let canary = format!("/v1/jobs/{}", job["id"].as_str().expect("an id"));
+    let owner = format!("Host: x\r\nAuthorization: Bearer {}\r\n", api.token());
+    let hidden = format!("DELETE {canary} HTTP/1.1\r\n{owner}Connection: close\r\n\r\n");
+    let post =
+        format!("POST /v1/jobs HTTP/1.1\r\n{owner}Connection: close\r\nContent-Type: application/json\r\n");
+    let (length, chunk) = (hidden.len(), format!("{:x}", hidden.len()));
+    let cases = [
+        format!(
+            "{post}Content-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}",
+            length + 5
+        ),
+        format!(
+            "{post}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n{chunk}\r\n{hidden}\r\n0\r\n\r\n"
+        ),
+        format!("{post}Content-Length: 0\r\nContent-Length: {length}\r\n\r\n{hidden}"),
+        format!("{post}Transfer-Encoding: xchunked\r\n\r\n{chunk}\r\n{hidden}\r\n0\r\n\r\n"),
+        format!("{post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("{post}Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("{post}Transfer-Encoding : chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n{hidden}"),
+    ];
+    for request in &cases {
+        let answer = raw(&stack.nginx().address(), request);
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{request}: {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 501 "),
+            "{request}: {answer}"
+        );
+        assert_eq!(
+            api.get(&canary).await.0.as_u16(),
+            200,
+            "{request}: the canary is gone"
+        );
+    }
+    println!(
+        "S15 nginx: {0} requests, {0} answers, canary moved 0 times",
+        cases.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_about_people_are_short() {
+    let stack = Stack::shared();
+    let api = stack.through_nginx();
+    for path in ["/v1/session", "/v1/account/register", "/v1/setup"] {
+        let request = api
+            .request(Method::POST, path)
+            .json(&json!({"email": "x".repeat(17 * 1024)}));
+        let request = request.header("x-request-id", format!("long{}", path.replace('/', "-")));
+        problem(
+            request.send().await.expect("an answer"),
+            ErrorCode::PayloadTooLarge,
+        )
+        .await;
+        let line = stack
+            .nginx()
+            .logged(&[&format!("\"request_id\":\"long{}\"", path.replace('/', "-"))]);
+        assert!(line.contains("\"upstream\":\"\""), "{line}");
+    }
+}
+
 /// Says something and reads to the end of the connection.
 fn raw(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("nginx listens");
