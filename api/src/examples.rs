@@ -15,6 +15,8 @@ pub struct Examples {
 const JSON: Option<&str> = Some("application/json");
 const EVENTS: Option<&str> = Some("text/event-stream");
 const ID: &str = "job_01ke1c2v7h8q9r0s1t2v3w4x5y";
+const USER: &str = "user_01ke1bzz4m3n2p1q0r9s8t7v6w";
+const TOKEN: &str = "tok_01ke1c2v7h8q9r0s1t2v3w4x5y";
 
 /// The examples of an operation.
 pub fn of(operation: &str) -> Examples {
@@ -59,6 +61,17 @@ pub fn of(operation: &str) -> Examples {
             json!("DELETE /v1/sessions/ses_01ke1c2v7h8q9r0s1t2v3w4x5y"),
         )],
         "endSessions" => vec![(204, None, json!("DELETE /v1/sessions?keep_current=true"))],
+        "listUsers" => vec![(200, JSON, json!({"object": "list", "data": [user()]}))],
+        "getUser" | "changeUser" => vec![(200, JSON, user())],
+        "endUserSessions" => vec![(204, None, json!(format!("POST /v1/users/{USER}/sessions/end")))],
+        "listUserTokens" => vec![(200, JSON, json!({"object": "list", "data": [user_token()]}))],
+        "limitUserToken" => vec![(200, JSON, user_token())],
+        "revokeUserToken" => vec![(
+            204,
+            None,
+            json!(format!("POST /v1/users/{USER}/tokens/{TOKEN}/revoke")),
+        )],
+        "listAudit" => vec![(200, JSON, json!({"object": "list", "data": [audit_entry()]}))],
         "getHealth" => vec![(200, JSON, json!({"status": "ok"}))],
         "getReadiness" => {
             let checks = |database| json!({"database": database, "redis": "ok"});
@@ -90,6 +103,8 @@ fn request(operation: &str) -> Option<Value> {
             "metadata": {"batch": "2026-01"},
         }),
         "createSession" => json!({"email": "ada@example.org", "password": "nine copper lanterns"}),
+        "changeUser" => json!({"plan": "pro", "approved": true}),
+        "limitUserToken" => json!({"plan": "pro", "limits": {"jobs_per_day": 500}}),
         _ => return None,
     };
     Some(body)
@@ -284,6 +299,56 @@ fn session_item() -> Value {
         "expires_at": "2026-02-07T12:00:00.000Z",
         "address": "203.0.113.7",
         "user_agent": "Mozilla/5.0",
+    })
+}
+
+fn user() -> Value {
+    json!({
+        "id": USER,
+        "object": "user",
+        "email": "ada@example.org",
+        "display_name": "Ada",
+        "locale": "en",
+        "role": "user",
+        "plan": "pro",
+        "status": "active",
+        "has_password": true,
+        "created_at": "2026-01-30T08:00:00.000Z",
+        "verified_at": "2026-01-30T08:02:11.000Z",
+        "approved_at": "2026-01-30T09:00:00.000Z",
+        "last_login_at": "2026-01-31T12:00:00.000Z",
+        "last_login_address": "192.0.2.7",
+    })
+}
+
+fn user_token() -> Value {
+    json!({
+        "id": TOKEN,
+        "object": "user_token",
+        "name": "laptop",
+        "scopes": ["jobs:read", "jobs:write"],
+        "plan": "pro",
+        "limits": {"jobs_per_day": 500},
+        "created_at": "2026-01-30T09:10:00.000Z",
+        "expires_at": "2026-03-01T09:10:00.000Z",
+        "last_used_at": "2026-01-31T12:00:00.000Z",
+        "last_used_address": "192.0.2.7",
+    })
+}
+
+fn audit_entry() -> Value {
+    json!({
+        "id": "aud_01ke1c2v7h8q9r0s1t2v3w4x5y",
+        "object": "audit_entry",
+        "at": "2026-01-31T12:00:00.000Z",
+        "action": "plan.assign",
+        "outcome": "success",
+        "actor": {"kind": "user", "id": "user_01ke1bzy0a1b2c3d4e5f6g7h8j"},
+        "user": USER,
+        "subject": USER,
+        "address": "192.0.2.1",
+        "request_id": "req_019bc0c16ce17a3c8e4b1f0e6c3a5d27",
+        "detail": {"from": "basic", "to": "pro"},
     })
 }
 

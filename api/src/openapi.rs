@@ -50,6 +50,24 @@ pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
         "getJob" | "getModel" | "getWorker" | "drainWorker" | "maintainWorker" | "resumeWorker" => {
             &[NotFound]
         }
+        "listUsers" | "listAudit" => &[MalformedRequest],
+        "getUser" | "endUserSessions" | "listUserTokens" | "revokeUserToken" => &[NotFound],
+        "changeUser" => &[
+            MalformedRequest,
+            LoginTooOld,
+            NotFound,
+            Conflict,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+        ],
+        "limitUserToken" => &[
+            MalformedRequest,
+            NotFound,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+        ],
         "cancelJob" => &[NotFound, JobFinished],
         "retryJob" => &[
             MalformedRequest,

@@ -2,9 +2,13 @@
 //! The sentences never repeat the value: it may be long, and it is not ours.
 
 use jsonschema::{Validator, error::ValidationErrorKind as Kind};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{error::FieldError, strict_json::push_token};
+use crate::{
+    error::{ApiError, FieldError},
+    strict_json::push_token,
+};
 
 /// Faults told in one answer.
 const MAX_ERRORS: usize = 20;
@@ -22,6 +26,26 @@ impl Schema {
         jsonschema::validator_for(schema)
             .map(Self)
             .map_err(|e| e.to_string())
+    }
+
+    /// Reads a whole body.
+    ///
+    /// # Errors
+    /// 422 with pointers where it does not fit.
+    pub fn read<T: DeserializeOwned>(&self, body: &Value) -> Result<T, ApiError> {
+        let faults = self.faults(body, "");
+        if !faults.is_empty() {
+            return Err(ApiError::invalid(faults));
+        }
+        serde_path_to_error::deserialize(body).map_err(|e| {
+            // Only what JSON Schema lets pass and our types don't: 1.0 for an integer.
+            let mut pointer = String::new();
+            e.path()
+                .iter()
+                .for_each(|segment| push_token(&mut pointer, &segment.to_string()));
+            let fault = FieldError::at(pointer, "wrong_type", "is not of the right type");
+            ApiError::invalid(vec![fault])
+        })
     }
 
     /// What is wrong with `value`, which stands at `base` in the body; empty when it fits.

@@ -22,7 +22,6 @@ use crate::{
     create_job::{CreateJob, MAX_METADATA},
     error::{ApiError, FieldError},
     state::App,
-    strict_json,
 };
 
 /// What came of a submission.
@@ -40,22 +39,7 @@ pub struct Submission {
 /// # Errors
 /// 422 with pointers where it does not fit the operation, or its input does not fit the model.
 pub fn validate(app: &App, owner: UserId, body: &Value) -> Result<NewJob, ApiError> {
-    let faults = app.create_job.faults(body, "");
-    if !faults.is_empty() {
-        return Err(ApiError::invalid(faults));
-    }
-    let create: CreateJob = serde_path_to_error::deserialize(body).map_err(|e| {
-        // Only what JSON Schema lets pass and our types don't: 1.0 for an integer.
-        let mut pointer = String::new();
-        e.path()
-            .iter()
-            .for_each(|segment| strict_json::push_token(&mut pointer, &segment.to_string()));
-        ApiError::invalid(vec![FieldError::at(
-            pointer,
-            "wrong_type",
-            "is not of the right type",
-        )])
-    })?;
+    let create: CreateJob = app.create_job.read(body)?;
     if create
         .metadata
         .as_ref()
@@ -243,7 +227,7 @@ mod tests {
     #[test]
     fn equal_requests_have_equal_hashes_and_others_do_not() {
         let hash = |operation: &str, text: &str| {
-            let body = strict_json::parse(text.as_bytes()).expect("JSON");
+            let body = crate::strict_json::parse(text.as_bytes()).expect("JSON");
             idempotency(Some("k".to_owned()), operation, &body)
                 .expect("a key")
                 .body_hash

@@ -75,16 +75,17 @@ async fn every_operation_gives_everybody_what_is_theirs() {
 /// Asks as the row says, and compares.
 async fn check(world: &World, row: &Row, who: Who) {
     let job = match row.target {
-        Target::None | Target::Worker => None,
         Target::Finished => Some(world.finished_job().await),
         Target::Running => Some(world.running_job().await),
+        _ => None,
     };
-    let id = match (&job, row.target) {
-        (Some(job), _) => job["id"].as_str().expect("an id").to_owned(),
-        (None, Target::Worker) => world.worker().await,
-        (None, _) => "echo".to_owned(),
+    let (id, token) = match (&job, row.target) {
+        (Some(job), _) => (job["id"].as_str().expect("an id").to_owned(), String::new()),
+        (None, Target::Worker) => (world.worker().await, String::new()),
+        (None, Target::User | Target::UserToken) => world.spare_user().await,
+        (None, _) => ("echo".to_owned(), String::new()),
     };
-    let path = row.path.replace("{id}", &id);
+    let path = row.address(&id, &token);
     let method: Method = row.method.parse().expect("a method");
     let before = world.stored().await;
     let answer = world.ask(who, method.clone(), &path, row.body().as_ref()).await;
@@ -103,21 +104,30 @@ async fn check(world: &World, row: &Row, who: Who) {
         // The foreign id, an id that never was, and no id at all: three times the same words.
         StatusCode::NOT_FOUND => {
             for other in ["job_01ke1c2v7h8q9r0s1t2v3w4x5y", "job_x", "1", "%00"] {
-                let path = row.path.replace("{id}", other);
+                let path = row.address(other, other);
                 let missing = world.ask(who, method.clone(), &path, row.body().as_ref()).await;
                 assert_eq!(answer.comparable(), missing.comparable(), "{name}: {other}");
             }
         }
         _ => {}
     }
-    if who == Who::Administrator && row.target == Target::Worker {
-        for other in ["worker_01ke1c2v7h8q9r0s1t2v3w4x5y", "worker_x", "1", "%00"] {
-            let path = row.path.replace("{id}", other);
-            let missing = world.ask(who, method.clone(), &path, None).await;
+    if who == Who::Administrator && row.target.is_installations() {
+        for other in [
+            "worker_01ke1c2v7h8q9r0s1t2v3w4x5y",
+            "user_01ke1c2v7h8q9r0s1t2v3w4x5y",
+            "x",
+            "1",
+            "%00",
+        ] {
+            let path = row.address(other, other);
+            let missing = world.ask(who, method.clone(), &path, row.body().as_ref()).await;
             assert_eq!(missing.status, StatusCode::NOT_FOUND, "{name}: {other}");
         }
     }
-    world.assert_nothing_shows(&name, &answer);
+    // Whom the installation knows, administrators may know.
+    if who != Who::Administrator || row.needs != Needs::Admin {
+        world.assert_nothing_shows(&name, &answer);
+    }
     if who == Who::Owner && row.method == "GET" && row.target == Target::Finished {
         assert!(answer.shows_the_mark(), "{name}: the search would find something");
     }

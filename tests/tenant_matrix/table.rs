@@ -28,6 +28,17 @@ pub enum Target {
     Running,
     /// The worker.
     Worker,
+    /// An account that nobody here uses.
+    User,
+    /// That account, and a token of it as `{token}`.
+    UserToken,
+}
+
+impl Target {
+    /// Whether it belongs to the installation: administrators find it, and nobody else is told of it.
+    pub fn is_installations(self) -> bool {
+        matches!(self, Self::Worker | Self::User | Self::UserToken)
+    }
 }
 
 /// One operation.
@@ -73,6 +84,14 @@ pub const ROWS: &[Row] = &[
     row("listQueues", "GET", "/v1/queues", Needs::Admin, Target::None, &[200]),
     row("listWorkers", "GET", "/v1/workers", Needs::Admin, Target::None, &[200]),
     row("getWorker", "GET", "/v1/workers/{id}", Needs::Admin, Target::Worker, &[200]),
+    row("listAudit", "GET", "/v1/audit", Needs::Admin, Target::None, &[200]),
+    row("listUsers", "GET", "/v1/users", Needs::Admin, Target::None, &[200]),
+    row("getUser", "GET", "/v1/users/{id}", Needs::Admin, Target::User, &[200]),
+    row("changeUser", "PATCH", "/v1/users/{id}", Needs::Admin, Target::User, &[200]),
+    row("endUserSessions", "POST", "/v1/users/{id}/sessions/end", Needs::Admin, Target::User, &[204]),
+    row("listUserTokens", "GET", "/v1/users/{id}/tokens", Needs::Admin, Target::User, &[200]),
+    row("limitUserToken", "PATCH", "/v1/users/{id}/tokens/{token}", Needs::Admin, Target::UserToken, &[200]),
+    row("revokeUserToken", "POST", "/v1/users/{id}/tokens/{token}/revoke", Needs::Admin, Target::UserToken, &[204]),
     // The last one of these lets the worker go on.
     row("drainWorker", "POST", "/v1/workers/{id}/drain", Needs::Admin, Target::Worker, &[200]),
     row("maintainWorker", "POST", "/v1/workers/{id}/maintenance", Needs::Admin, Target::Worker, &[200]),
@@ -116,10 +135,17 @@ impl Row {
 
     /// The body of the request.
     pub fn body(&self) -> Option<Value> {
-        match self.operation {
-            "createJob" => Some(json!({"model": "echo", "input": {"mark": "of the test"}})),
-            "createSession" => Some(json!({})),
-            _ => None,
-        }
+        Some(match self.operation {
+            "createJob" => json!({"model": "echo", "input": {"mark": "of the test"}}),
+            "createSession" => json!({}),
+            "changeUser" => json!({"plan": "basic"}),
+            "limitUserToken" => json!({"limits": {"jobs_per_day": 7}}),
+            _ => return None,
+        })
+    }
+
+    /// The address with these in the place of its parameters.
+    pub fn address(&self, id: &str, token: &str) -> String {
+        self.path.replace("{id}", id).replace("{token}", token)
     }
 }

@@ -198,6 +198,21 @@ impl World {
         list.body["data"][0]["id"].as_str().expect("a worker").to_owned()
     }
 
+    /// The id of an account that nobody here uses, and of a token of it.
+    pub async fn spare_user(&self) -> (String, String) {
+        let first = async |path: &str| {
+            let list = self.ask(Who::Administrator, Method::GET, path, None).await;
+            list.body["data"][0]["id"].as_str().map(str::to_owned)
+        };
+        let search = "/v1/users?q=spare%40example.com";
+        if first(search).await.is_none() {
+            self.server.create_token("spare@example.com", &EVERYTHING);
+        }
+        let user = first(search).await.expect("the account");
+        let token = first(&format!("/v1/users/{user}/tokens")).await;
+        (user, token.expect("its token"))
+    }
+
     /// A job of the owner that does not end by itself.
     pub async fn running_job(&self) -> Value {
         self.submit(json!({"sleep_ms": 600_000})).await

@@ -7,6 +7,9 @@ pub mod models;
 mod workers;
 mod queues;
 mod session;
+mod users;
+mod user_tokens;
+mod audit;
 pub mod health;
 mod metrics;
 pub mod docs;
@@ -33,10 +36,20 @@ pub enum Tag {
     /// Logging in and out.
     #[oai(rename = "sessions")]
     Sessions,
+    /// Accounts and what was done, for administrators.
+    #[oai(rename = "administration")]
+    Administration,
     /// Whether the server works.
     #[oai(rename = "health")]
     Health,
 }
+
+/// The operations on accounts of others.
+type Administration = (
+    users::UserRoutes,
+    user_tokens::UserTokenRoutes,
+    audit::AuditRoutes,
+);
 
 /// All operations.
 pub(crate) type Api = (
@@ -46,6 +59,7 @@ pub(crate) type Api = (
     workers::WorkerRoutes,
     queues::QueueRoutes,
     session::SessionRoutes,
+    Administration,
     health::HealthRoutes,
 );
 
@@ -58,6 +72,11 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
         workers::WorkerRoutes(app.clone()),
         queues::QueueRoutes(app.clone()),
         session::SessionRoutes(app.clone()),
+        (
+            users::UserRoutes(app.clone()),
+            user_tokens::UserTokenRoutes(app.clone()),
+            audit::AuditRoutes(app.clone()),
+        ),
         health::HealthRoutes(app),
     );
     OpenApiService::new(api, "Lamplighter", env!("CARGO_PKG_VERSION")).description(openapi::DESCRIPTION)

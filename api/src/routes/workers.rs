@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use lamplighter_shared::{
-    db::workers::{self, Order, Worker},
+    db::{
+        audit::Origin,
+        workers::{self, Order, Worker},
+    },
     error::ErrorCode,
     id::WorkerId,
 };
@@ -69,11 +72,11 @@ impl WorkerRoutes {
     #[oai(path = "/v1/workers/:id/drain", method = "post", operation_id = "drainWorker")]
     async fn drain(
         &self,
-        _principal: Principal<Admin>,
+        principal: Principal<Admin>,
         /// The worker's identifier.
         id: Path<String>,
     ) -> Result<Answer<One>, ApiError> {
-        self.order(&id, Some(Order::Drain)).await
+        self.order(&principal.origin, &id, Some(Order::Drain)).await
     }
 
     /// Put a worker into maintenance
@@ -87,11 +90,11 @@ impl WorkerRoutes {
     )]
     async fn maintenance(
         &self,
-        _principal: Principal<Admin>,
+        principal: Principal<Admin>,
         /// The worker's identifier.
         id: Path<String>,
     ) -> Result<Answer<One>, ApiError> {
-        self.order(&id, Some(Order::Maintenance)).await
+        self.order(&principal.origin, &id, Some(Order::Maintenance)).await
     }
 
     /// Resume a worker
@@ -104,18 +107,18 @@ impl WorkerRoutes {
     )]
     async fn resume(
         &self,
-        _principal: Principal<Admin>,
+        principal: Principal<Admin>,
         /// The worker's identifier.
         id: Path<String>,
     ) -> Result<Answer<One>, ApiError> {
-        self.order(&id, None).await
+        self.order(&principal.origin, &id, None).await
     }
 }
 
 impl WorkerRoutes {
-    async fn order(&self, id: &str, order: Option<Order>) -> Result<Answer<One>, ApiError> {
+    async fn order(&self, origin: &Origin, id: &str, order: Option<Order>) -> Result<Answer<One>, ApiError> {
         let app = built(&self.0)?;
-        answer(workers::order(&app.db, worker_id(id)?, order).await?)
+        answer(workers::order(&app.db, worker_id(id)?, order, origin).await?)
     }
 }
 

@@ -88,7 +88,7 @@ pub async fn insert(db: &Db, token: &NewToken) -> Result<(), DbError> {
     Ok(())
 }
 
-fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, DbError> {
+pub(super) fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, DbError> {
     serde_json::from_str(text).map_err(|e| DbError::Statement(format!("a column of a token: {e}")))
 }
 

@@ -1,11 +1,14 @@
 //! The table `audit_log`: who did what, when, from where, and whether it worked. It only grows. An entry is
 //! written in the transaction of what it tells of ([`record_in`]), or by itself where nothing was changed.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use serde_json::Value as Json;
 
 use super::{Db, DbError, connection::Txn};
-use crate::id::{AuditId, UserId};
+use crate::{
+    clock::UnixMillis,
+    id::{AuditId, UserId},
+};
 
 /// Who did it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +108,11 @@ macro_rules! actions {
             /// The name in the API and in the database.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
+            }
+
+            /// The action of this name.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|action| action.as_str() == text)
             }
         }
     };
@@ -221,7 +229,7 @@ pub(super) async fn record_in(db: &Db, txn: &Txn, entry: &Entry) -> Result<(), D
     let values = [
         AuditId::generate().0.into(),
         entry.action.as_str().into(),
-        if entry.success { "success" } else { "failure" }.into(),
+        outcome(entry.success).into(),
         origin.kind.as_str().into(),
         origin.id.clone().into(),
         entry.user.map(|user| user.0).into(),
@@ -244,4 +252,105 @@ pub async fn record(db: &Db, entry: &Entry) -> Result<(), DbError> {
         Box::pin(async move { record_in(&db, txn, &entry).await })
     })
     .await
+}
+
+/// Which entries a list holds.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this action.
+    pub action: Option<Action>,
+    /// About this account.
+    pub user: Option<UserId>,
+    /// By this actor: an id, as in [`Origin::id`].
+    pub actor: Option<String>,
+    /// Of what worked, or of what was refused.
+    pub success: Option<bool>,
+    /// Written at this time or later.
+    pub since: Option<UnixMillis>,
+    /// Written before this time.
+    pub until: Option<UnixMillis>,
+    /// Older than this entry: where the last page ended.
+    pub before: Option<AuditId>,
+    /// At most so many.
+    pub limit: u64,
+}
+
+/// An entry as it stands in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Its identifier.
+    pub id: AuditId,
+    /// When it was written.
+    pub at: UnixMillis,
+    /// What was done.
+    pub action: String,
+    /// Whether it worked.
+    pub success: bool,
+    /// The kind of actor.
+    pub actor_kind: String,
+    /// Which actor.
+    pub actor_id: Option<String>,
+    /// Whose account it concerns.
+    pub user: Option<UserId>,
+    /// What it concerns.
+    pub subject: Option<String>,
+    /// The client's address.
+    pub address: Option<String>,
+    /// The id of the request.
+    pub request_id: Option<String>,
+    /// What else is known.
+    pub detail: Option<Json>,
+}
+
+/// The entries, newest first.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn list(db: &Db, filter: &Filter) -> Result<Vec<Record>, DbError> {
+    let conditions: [(&str, Option<Value>); 7] = [
+        ("action =", filter.action.map(|action| action.as_str().into())),
+        ("user_id =", filter.user.map(|user| user.0.into())),
+        ("actor_id =", filter.actor.clone().map(Value::from)),
+        ("outcome =", filter.success.map(|success| outcome(success).into())),
+        ("at >=", filter.since.map(Value::from)),
+        ("at <", filter.until.map(Value::from)),
+        ("id <", filter.before.map(|id| id.0.into())),
+    ];
+    let mut sql =
+        "SELECT id, at, action, outcome, actor_kind, actor_id, user_id, subject, address, request_id, detail
+        FROM audit_log WHERE true"
+            .to_owned();
+    let mut values = Vec::new();
+    for (condition, value) in conditions {
+        if let Some(value) = value {
+            values.push(value);
+            sql.push_str(&format!(" AND {condition} ${}", values.len()));
+        }
+    }
+    values.push(i64::try_from(filter.limit).unwrap_or(i64::MAX).into());
+    sql.push_str(&format!(" ORDER BY id DESC LIMIT ${}", values.len()));
+    let rows = db.query_all(&sql, values).await?;
+    rows.iter().map(record_of).collect()
+}
+
+fn outcome(success: bool) -> &'static str {
+    if success { "success" } else { "failure" }
+}
+
+fn record_of(row: &QueryResult) -> Result<Record, DbError> {
+    let detail: Option<String> = row.try_get("", "detail")?;
+    let detail = detail.map(|text| serde_json::from_str(&text)).transpose();
+    Ok(Record {
+        id: AuditId(row.try_get("", "id")?),
+        at: row.try_get("", "at")?,
+        action: row.try_get("", "action")?,
+        success: row.try_get::<String>("", "outcome")? == outcome(true),
+        actor_kind: row.try_get("", "actor_kind")?,
+        actor_id: row.try_get("", "actor_id")?,
+        user: row.try_get::<Option<uuid::Uuid>>("", "user_id")?.map(UserId),
+        subject: row.try_get("", "subject")?,
+        address: row.try_get("", "address")?,
+        request_id: row.try_get("", "request_id")?,
+        detail: detail.map_err(|e| DbError::Statement(format!("the detail of an entry: {e}")))?,
+    })
 }

@@ -10,6 +10,8 @@ mod failure;
 mod migrate;
 mod entity;
 pub mod users;
+pub mod people;
+pub mod user_tokens;
 pub mod api_tokens;
 pub mod sessions;
 pub mod attempts;

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, FromQueryResult, IdenStatic, Iterable, QueryResult};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     Db, DbError,
+    audit::{self, Action, Origin},
     entity::workers::{Column, Model},
 };
 use crate::{clock::UnixMillis, id::WorkerId};
@@ -305,20 +307,38 @@ pub async fn get(db: &Db, id: WorkerId) -> Result<Option<Worker>, DbError> {
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn order(db: &Db, id: WorkerId, order: Option<Order>) -> Result<Option<Worker>, DbError> {
-    match order {
-        Some(order) => {
-            let sql = "INSERT INTO worker_orders (name, wanted, ordered_at)
-                SELECT name, $2, {now} FROM workers WHERE boot = $1
-                ON CONFLICT (name) DO UPDATE SET ordered_at = excluded.ordered_at, wanted = excluded.wanted
-                WHERE worker_orders.wanted <> excluded.wanted";
-            db.execute(sql, vec![id.0.into(), order.as_str().into()]).await?;
-        }
-        None => {
-            let sql = "DELETE FROM worker_orders WHERE name = (SELECT name FROM workers WHERE boot = $1)";
-            db.execute(sql, vec![id.0.into()]).await?;
-        }
-    }
+pub async fn order(
+    db: &Db,
+    id: WorkerId,
+    order: Option<Order>,
+    origin: &Origin,
+) -> Result<Option<Worker>, DbError> {
+    const ASK: &str = "INSERT INTO worker_orders (name, wanted, ordered_at)
+        SELECT name, $2, {now} FROM workers WHERE boot = $1
+        ON CONFLICT (name) DO UPDATE SET ordered_at = excluded.ordered_at, wanted = excluded.wanted
+        WHERE worker_orders.wanted <> excluded.wanted";
+    const TAKE_BACK: &str =
+        "DELETE FROM worker_orders WHERE name = (SELECT name FROM workers WHERE boot = $1)";
+    let Some(worker) = get(db, id).await? else {
+        return Ok(None);
+    };
+    let (sql, values, name) = match order {
+        Some(order) => (ASK, vec![id.0.into(), order.as_str().into()], order.as_str()),
+        None => (TAKE_BACK, vec![id.0.into()], "resume"),
+    };
+    let entry = origin
+        .did(Action::WorkerOrder)
+        .subject(id)
+        .detail(json!({"order": name, "name": worker.name}));
+    let statement = db.statement(sql, values);
+    db.transaction(move |txn| {
+        let (db, statement, entry) = (db.clone(), statement.clone(), entry.clone());
+        Box::pin(async move {
+            txn.execute_raw(statement).await?;
+            audit::record_in(&db, txn, &entry).await
+        })
+    })
+    .await?;
     get(db, id).await
 }
 

@@ -4,6 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use lamplighter_shared::{
     db::{
+        audit::Origin,
         finish::Outcome,
         jobs, queues,
         submit::NewJob,
@@ -48,7 +49,9 @@ async fn state(w: &World, boot: Uuid) -> WorkerState {
 }
 
 async fn ask(w: &World, boot: Uuid, order: Option<Order>) -> WorkerState {
-    let found = workers::order(&w.db, WorkerId(boot), order).await.expect("order");
+    let found = workers::order(&w.db, WorkerId(boot), order, &Origin::operator())
+        .await
+        .expect("order");
     found.expect("it is on the list").state
 }
 
@@ -116,7 +119,13 @@ async fn an_order_holds_for_a_name_until_it_is_taken_back() {
         assert_eq!(names, ["a", "b"]);
 
         // Nobody is no fault, and leaves no order behind.
-        let nobody = workers::order(&w.db, WorkerId(Uuid::now_v7()), Some(Order::Drain)).await;
+        let nobody = workers::order(
+            &w.db,
+            WorkerId(Uuid::now_v7()),
+            Some(Order::Drain),
+            &Origin::operator(),
+        )
+        .await;
         assert!(nobody.expect("asked").is_none());
         assert_eq!(w.number("SELECT count(*) FROM worker_orders").await, 0);
     })

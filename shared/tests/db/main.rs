@@ -23,6 +23,7 @@ mod upgrade;
 mod scale;
 mod accounts;
 mod logins;
+mod people;
 mod fairness;
 mod model;
 mod storm;

@@ -228,10 +228,15 @@ impl World {
 
     /// Changes rows behind the statements' back.
     pub async fn execute(&self, sql: &str) {
-        self.raw
-            .execute_unprepared(sql)
+        self.try_execute(sql)
             .await
             .unwrap_or_else(|e| panic!("{}: {sql}: {e}", self.name));
+    }
+
+    /// The same, where the database may refuse.
+    pub async fn try_execute(&self, sql: &str) -> Result<(), String> {
+        let done = self.raw.execute_unprepared(sql).await;
+        done.map(drop).map_err(|e| e.to_string())
     }
 
     /// The counts of every lane are what a count over the jobs says.
