@@ -12,7 +12,8 @@ use crate::{error::Problem, examples, routes};
 
 /// The document's own description.
 pub const DESCRIPTION: &str = "Submit inference jobs, wait for them, poll them, or follow their events.\n\n\
-    Every operation but the health checks needs an API token in `Authorization: Bearer` or `x-api-key`. \
+    Every operation but the health checks and logging in needs an API token in `Authorization: Bearer` or \
+    `x-api-key`, or the cookie of a login. \
     Times are RFC 3339 in UTC with milliseconds; fields named `…_ms` are milliseconds, `…_seconds` seconds. \
     Fields without a value are left out. Failures are problem documents (RFC 9457) with a stable `code`. \
     Every answer carries `X-Request-Id`; send your own to find a request in the log.";

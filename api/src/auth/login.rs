@@ -51,6 +51,8 @@ pub(crate) async fn login(
 ) -> Result<LoggedIn, ApiError> {
     // Where no cookie is safe, no password is either.
     app.cookies.clear(super::cookies::SESSION)?;
+    // Whoever finds no place costs nothing more.
+    let place = app.passwords.enter()?;
     let client = ClientInfo::of(request);
     limit_address(app, &client).await?;
     let user = users::by_email(&app.db, email.as_str()).await?;
@@ -65,7 +67,7 @@ pub(crate) async fn login(
         return Err(too_many(wait, "Too many wrong passwords in a row."));
     }
     let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
-    let verdict = match app.passwords.verify(stored, password).await {
+    let verdict = match app.passwords.verify_at(place, stored, password).await {
         Ok(verdict) => verdict,
         Err(busy) => {
             attempts::not_made(&app.db, &counter).await?;

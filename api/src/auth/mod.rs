@@ -13,6 +13,7 @@ pub(crate) mod cookies;
 pub(crate) mod guest;
 pub(crate) mod share;
 pub(crate) mod rate;
+mod argon;
 pub(crate) mod password;
 pub(crate) mod session;
 pub(crate) mod login;

@@ -6,39 +6,28 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use argon2::{
-    Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
-    password_hash::Error as HashError,
-};
 use lamplighter_shared::{
     error::ErrorCode,
     telemetry::metrics::{PASSWORD_HASHINGS, PASSWORDS_REFUSED},
 };
 use poem::http::{HeaderValue, header};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
+use super::argon::{self, Memory, Stored};
 use crate::error::{ApiError, FieldError};
 
 /// The longest password, characters. No more than 1,024 bytes, then.
 pub(crate) const MAX_LENGTH: usize = 256;
 
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
-const TAG_LENGTH: usize = 32;
-/// Compared where there is nothing to compare: the same effort, and a tag that no password is known to have.
-const DUMMY: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-/// What a stored hash may ask for. More was not written by us: it would only take our memory.
-const MAX_MEMORY_KIB: u32 = 128 * 1024;
-const MAX_PASSES: u32 = 10;
-const MAX_LANES: u32 = 4;
 /// Most hashes at once, however many cores there are.
 const MAX_PERMITS: usize = 4;
 /// Requests that may wait for a place.
@@ -56,9 +45,14 @@ pub(crate) struct Passwords {
     permits: Arc<Semaphore>,
     /// To wait or compute.
     places: Arc<Semaphore>,
+    /// What hashes have worked in, for the next ones.
+    memories: Arc<Mutex<Vec<Memory>>>,
     hashings: Arc<AtomicU64>,
     min_length: usize,
 }
+
+/// The right to be compared, held until that is done.
+pub(crate) struct Place(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
 /// What a comparison gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +74,7 @@ impl Passwords {
         Self {
             permits: Arc::new(Semaphore::new(permits)),
             places: Arc::new(Semaphore::new(permits + QUEUE)),
+            memories: Arc::default(),
             hashings: Arc::default(),
             min_length,
         }
@@ -91,14 +86,23 @@ impl Passwords {
         self.hashings.load(Ordering::SeqCst)
     }
 
+    /// A place among those who wait or compute; to be asked for before other work that a flood would cause.
+    ///
+    /// # Errors
+    /// 503 where there is none.
+    pub(crate) fn enter(&self) -> Result<Place, ApiError> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| busy())?;
+        Ok(Place(place))
+    }
+
     /// The hash of a password, to be stored: a PHC string.
     ///
     /// # Errors
     /// 503 where too many are being hashed.
     pub(crate) async fn hash(&self, text: &str) -> Result<String, ApiError> {
-        let text = text.to_owned();
-        let hashed = self.compute(move || hash_now(&text, rand::random())).await?;
-        hashed.map_err(ApiError::internal)
+        let (place, text) = (self.enter()?, text.to_owned());
+        let work = move |memory: &mut Memory| argon::hash(&text, rand::random(), memory);
+        self.compute(place, work).await?.map_err(ApiError::internal)
     }
 
     /// Compares a password with a stored hash. Where there is none, it takes as long to say so.
@@ -106,7 +110,20 @@ impl Passwords {
     /// # Errors
     /// 503 where too many are being hashed.
     pub(crate) async fn verify(&self, stored: Option<&str>, text: &str) -> Result<Verdict, ApiError> {
-        let parsed = stored.and_then(|stored| match parse(stored) {
+        self.verify_at(self.enter()?, stored, text).await
+    }
+
+    /// The same, for who has a place already.
+    ///
+    /// # Errors
+    /// 503 where those before take too long.
+    pub(crate) async fn verify_at(
+        &self,
+        place: Place,
+        stored: Option<&str>,
+        text: &str,
+    ) -> Result<Verdict, ApiError> {
+        let parsed = stored.and_then(|stored| match Stored::parse(stored) {
             Ok(parsed) => Some(parsed),
             Err(error) => {
                 tracing::error!(
@@ -117,15 +134,13 @@ impl Passwords {
             }
         });
         let text = text.to_owned();
-        let compared = self.compute(move || match parsed {
-            Some((hash, stale)) => compare(&hash, &text).map(|same| same.then_some(stale)),
-            None => {
-                let dummy = PasswordHash::new(DUMMY).map_err(|e| e.to_string())?;
-                // Nobody has this account, whatever it says.
-                compare(&dummy, &text).map(|_| None)
-            }
-        });
-        let stale = compared.await?.map_err(ApiError::internal)?;
+        let work = move |memory: &mut Memory| {
+            let real = parsed.is_some();
+            let stored = parsed.unwrap_or_else(Stored::dummy);
+            let same = stored.matches(&text, memory)?;
+            Ok::<_, String>((same && real).then(|| stored.is_stale()))
+        };
+        let stale = self.compute(place, work).await?.map_err(ApiError::internal)?;
         Ok(stale.map_or(Verdict::Wrong, |stale| Verdict::Right { stale }))
     }
 
@@ -182,17 +197,23 @@ impl Passwords {
     /// Does the work where it blocks nobody, when its turn comes.
     async fn compute<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        place: Place,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| busy())?;
         let permit = timeout(WAIT, self.permits.clone().acquire_owned()).await;
         let permit = permit.map_err(|_| busy())?.map_err(ApiError::internal)?;
-        let hashings = self.hashings.clone();
+        let (hashings, memories) = (self.hashings.clone(), self.memories.clone());
         let done = tokio::task::spawn_blocking(move || {
             let _until_done = (place, permit);
             hashings.fetch_add(1, Ordering::SeqCst);
             metrics::counter!(PASSWORD_HASHINGS).increment(1);
-            work()
+            let free = || memories.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = free().pop().unwrap_or_default();
+            let result = work(&mut memory);
+            if argon::is_usual(&memory) {
+                free().push(memory);
+            }
+            result
         });
         done.await.map_err(ApiError::internal)
     }
@@ -204,38 +225,11 @@ fn busy() -> ApiError {
     ApiError::new(ErrorCode::Unavailable, detail).header(header::RETRY_AFTER, HeaderValue::from_static("2"))
 }
 
-fn hash_now(text: &str, salt: [u8; 16]) -> Result<String, String> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(TAG_LENGTH)).map_err(|e| e.to_string())?;
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    let hash = argon2.hash_password_with_salt(text.as_bytes(), &salt);
-    hash.map(|hash| hash.to_string()).map_err(|e| e.to_string())
-}
-
-/// Reads a stored hash without computing anything; whether it was made with less effort than is usual now.
-fn parse(stored: &str) -> Result<(PasswordHash, bool), &'static str> {
-    let hash = PasswordHash::new(stored).map_err(|_| "not a PHC string")?;
-    if hash.algorithm.as_str() != "argon2id" || hash.hash.is_none() || hash.salt.is_none() {
-        return Err("not argon2id");
-    }
-    let params = Params::try_from(&hash).map_err(|_| "not the parameters of argon2")?;
-    let (memory, passes) = (params.m_cost(), params.t_cost());
-    if memory > MAX_MEMORY_KIB || passes > MAX_PASSES || params.p_cost() > MAX_LANES {
-        return Err("parameters beyond what is allowed");
-    }
-    Ok((hash, memory < MEMORY_KIB || passes < PASSES))
-}
-
-fn compare(hash: &PasswordHash, text: &str) -> Result<bool, String> {
-    match Argon2::default().verify_password(text.as_bytes(), hash) {
-        Ok(()) => Ok(true),
-        Err(HashError::PasswordInvalid) => Ok(false),
-        Err(other) => Err(other.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
+
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 
     use super::*;
 
@@ -249,13 +243,16 @@ mod tests {
             passwords.hash("correct horse battery").await.expect("hashed"),
             "salted"
         );
-        let weaker = Argon2::new(
-            Algorithm::Argon2id,
-            Version::V0x13,
-            Params::new(1024, 1, 1, None).expect("parameters"),
-        );
-        let weaker = weaker.hash_password_with_salt(b"correct horse battery", &[7; 16]);
-        let weaker = weaker.expect("hashed").to_string();
+        let (text, theirs) = (b"correct horse battery", Argon2::default());
+        theirs
+            .verify_password(text, stored.as_str())
+            .expect("others read it");
+        let params = Params::new(1024, 1, 1, None).expect("parameters");
+        let weaker = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let weaker = weaker
+            .hash_password_with_salt(text, &[7; 16])
+            .expect("hashed")
+            .to_string();
         let mad = stored.replace("m=19456", "m=4194304");
         let endless = stored.replace("t=2", "t=4000000");
         let right = Verdict::Right { stale: false };
@@ -318,7 +315,7 @@ mod tests {
         assert_eq!(verdict(&huge), Err("too_long".to_owned()));
         let refused = start.elapsed();
         let long: String = (0..256u32)
-            .map(|i| char::from(b'!' + (i * 7919 % 90) as u8))
+            .map(|i| char::from(b'!' + ((i * i * 31 + i * 17) % 90) as u8))
             .collect();
         let start = Instant::now();
         assert_eq!(verdict(&long), Ok(()));
@@ -338,9 +335,12 @@ mod tests {
         let mut holders = Vec::new();
         for _ in 0..permits {
             let (passwords, gate) = (passwords.clone(), gate.clone());
+            let place = passwords.enter().expect("a place");
             holders.push(tokio::spawn(async move {
                 passwords
-                    .compute(move || gate.lock().map(|gate| gate.recv().is_ok()).is_ok())
+                    .compute(place, move |_| {
+                        gate.lock().map(|gate| gate.recv().is_ok()).is_ok()
+                    })
                     .await
                     .is_ok()
             }));
@@ -352,13 +352,13 @@ mod tests {
         let waiting: Vec<_> = (0..QUEUE)
             .map(|_| {
                 let passwords = passwords.clone();
-                tokio::spawn(async move { passwords.compute(|| ()).await })
+                tokio::spawn(async move { passwords.compute(passwords.enter()?, |_| ()).await })
             })
             .collect();
         while passwords.places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        let refused = passwords.compute(|| ()).await.expect_err("no place");
+        let refused = passwords.enter().err().expect("no place");
         assert_eq!(refused.code, ErrorCode::Unavailable);
         assert_eq!(
             refused.headers[0],
