@@ -72,6 +72,16 @@ pub fn of(operation: &str) -> Examples {
             json!(format!("POST /v1/users/{USER}/tokens/{TOKEN}/revoke")),
         )],
         "listAudit" => vec![(200, JSON, json!({"object": "list", "data": [audit_entry()]}))],
+        "createToken" | "rotateToken" => {
+            let mut made = token();
+            made["token"] = "lmp_v4.local.bm90IGEgdG9rZW4sIGJ1dCBhbiBleGFtcGxl_0a1B2c".into();
+            vec![(201, JSON, made)]
+        }
+        "listTokens" => vec![(200, JSON, json!({"object": "list", "data": [token()]}))],
+        "getToken" => vec![(200, JSON, token())],
+        "getOwnToken" => vec![(200, JSON, own_token())],
+        "revokeToken" => vec![(204, None, json!(format!("POST /v1/tokens/{TOKEN}/revoke")))],
+        "deleteToken" => vec![(204, None, json!(format!("DELETE /v1/tokens/{TOKEN}")))],
         "getHealth" => vec![(200, JSON, json!({"status": "ok"}))],
         "getReadiness" => {
             let checks = |database| json!({"database": database, "redis": "ok"});
@@ -105,6 +115,13 @@ fn request(operation: &str) -> Option<Value> {
         "createSession" => json!({"email": "ada@example.org", "password": "nine copper lanterns"}),
         "changeUser" => json!({"plan": "pro", "approved": true}),
         "limitUserToken" => json!({"plan": "pro", "limits": {"jobs_per_day": 500}}),
+        "createToken" => json!({
+            "name": "nightly batch",
+            "scopes": ["jobs:write", "jobs:read"],
+            "models": ["minilm"],
+            "expires_in_seconds": 7_776_000,
+        }),
+        "rotateToken" => json!({"overlap_seconds": 3600}),
         _ => return None,
     };
     Some(body)
@@ -349,6 +366,32 @@ fn audit_entry() -> Value {
         "address": "192.0.2.1",
         "request_id": "req_019bc0c16ce17a3c8e4b1f0e6c3a5d27",
         "detail": {"from": "basic", "to": "pro"},
+    })
+}
+
+fn token() -> Value {
+    json!({
+        "id": TOKEN,
+        "object": "token",
+        "name": "nightly batch",
+        "scopes": ["jobs:write", "jobs:read"],
+        "models": ["minilm"],
+        "status": "active",
+        "created_at": "2026-01-31T12:00:00.000Z",
+        "expires_at": "2026-05-01T12:00:00.000Z",
+    })
+}
+
+fn own_token() -> Value {
+    json!({
+        "id": TOKEN,
+        "object": "token",
+        "name": "nightly batch",
+        "scopes": ["jobs:write", "jobs:read"],
+        "models": ["minilm"],
+        "expires_at": "2026-05-01T12:00:00.000Z",
+        "user": "user_01ke1b0000000000000000000a",
+        "plan": "basic",
     })
 }
 

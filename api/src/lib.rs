@@ -27,6 +27,8 @@ mod preferences;
 mod json_body;
 mod strict_json;
 mod create_job;
+mod token_body;
+mod token_view;
 mod schema;
 mod submit;
 mod present;

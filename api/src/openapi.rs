@@ -103,6 +103,25 @@ pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
         }
         "endSession" => &[NotFound],
         "endSessions" => &[MalformedRequest],
+        "createToken" => &[
+            MalformedRequest,
+            LoginTooOld,
+            Conflict,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+        ],
+        "rotateToken" => &[
+            MalformedRequest,
+            LoginTooOld,
+            NotFound,
+            Conflict,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+        ],
+        "listTokens" => &[MalformedRequest],
+        "getToken" | "getOwnToken" | "revokeToken" | "deleteToken" => &[NotFound],
         "getHealth" | "getReadiness" => return vec![Internal],
         _ => &[],
     };

@@ -81,6 +81,7 @@ async fn check(world: &World, row: &Row, who: Who) {
     };
     let (id, token) = match (&job, row.target) {
         (Some(job), _) => (job["id"].as_str().expect("an id").to_owned(), String::new()),
+        (None, Target::Token) => (world.little_token().await, String::new()),
         (None, Target::Worker) => (world.worker().await, String::new()),
         (None, Target::User | Target::UserToken) => world.spare_user().await,
         (None, _) => ("echo".to_owned(), String::new()),
@@ -136,6 +137,11 @@ async fn check(world: &World, row: &Row, who: Who) {
     }
     if let Some(job) = job {
         world.end(&job).await;
+    }
+    if row.target == Target::Token {
+        // There may be only so many.
+        let path = format!("/v1/tokens/{id}");
+        world.ask(Who::Owner, Method::DELETE, &path, None).await;
     }
 }
 

@@ -9,6 +9,8 @@ use crate::world::Who;
 pub enum Needs {
     /// Not even a token.
     Nothing,
+    /// Any live token.
+    Anything,
     /// A token with this scope.
     Scope(&'static str),
     /// A token with the scope `admin`, of a user who is one.
@@ -28,6 +30,8 @@ pub enum Target {
     Running,
     /// The worker.
     Worker,
+    /// A token of the owner that may do little.
+    Token,
     /// An account that nobody here uses.
     User,
     /// That account, and a token of it as `{token}`.
@@ -59,6 +63,8 @@ pub struct Row {
 
 const READ: Needs = Needs::Scope("jobs:read");
 const WRITE: Needs = Needs::Scope("jobs:write");
+const ACCOUNT: Needs = Needs::Scope("account:read");
+const TOKENS: Needs = Needs::Scope("tokens:write");
 const MODELS: Needs = Needs::Scope("models:read");
 
 /// Every operation.
@@ -81,6 +87,13 @@ pub const ROWS: &[Row] = &[
     row("listSessions", "GET", "/v1/sessions", Needs::Person, Target::None, &[]),
     row("endSessions", "DELETE", "/v1/sessions", Needs::Person, Target::None, &[]),
     row("endSession", "DELETE", "/v1/sessions/{id}", Needs::Person, Target::None, &[]),
+    row("createToken", "POST", "/v1/tokens", TOKENS, Target::None, &[201]),
+    row("listTokens", "GET", "/v1/tokens", ACCOUNT, Target::None, &[200]),
+    row("getToken", "GET", "/v1/tokens/{id}", ACCOUNT, Target::Token, &[200]),
+    row("rotateToken", "POST", "/v1/tokens/{id}/rotate", TOKENS, Target::Token, &[201]),
+    row("revokeToken", "POST", "/v1/tokens/{id}/revoke", TOKENS, Target::Token, &[204]),
+    row("deleteToken", "DELETE", "/v1/tokens/{id}", TOKENS, Target::Token, &[204]),
+    row("getOwnToken", "GET", "/v1/token", Needs::Anything, Target::None, &[200]),
     row("listQueues", "GET", "/v1/queues", Needs::Admin, Target::None, &[200]),
     row("listWorkers", "GET", "/v1/workers", Needs::Admin, Target::None, &[200]),
     row("getWorker", "GET", "/v1/workers/{id}", Needs::Admin, Target::Worker, &[200]),
@@ -137,6 +150,8 @@ impl Row {
     pub fn body(&self) -> Option<Value> {
         Some(match self.operation {
             "createJob" => json!({"model": "echo", "input": {"mark": "of the test"}}),
+            "createToken" => Some(json!({"name": "of the test", "scopes": ["tokens:write"]})),
+            "rotateToken" => Some(json!({})),
             "createSession" => json!({}),
             "changeUser" => json!({"plan": "basic"}),
             "limitUserToken" => json!({"limits": {"jobs_per_day": 7}}),

@@ -12,7 +12,13 @@ use serde_json::{Value, json};
 
 /// Stands in the input, output and metadata of the owner's jobs.
 const MARK: &str = "mark-of-the-owner-7f3a";
-const EVERYTHING: [&str; 3] = ["jobs:read", "jobs:write", "models:read"];
+const EVERYTHING: [&str; 5] = [
+    "jobs:read",
+    "jobs:write",
+    "models:read",
+    "account:read",
+    "tokens:write",
+];
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +41,15 @@ pub enum Who {
 
 impl Who {
     /// Everybody.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Anonymous,
         Self::Forger,
         Self::Revoked,
         Self::Narrow("jobs:read"),
         Self::Narrow("jobs:write"),
         Self::Narrow("models:read"),
+        Self::Narrow("account:read"),
+        Self::Narrow("tokens:write"),
         Self::Other,
         Self::Administrator,
         Self::Owner,
@@ -188,6 +196,15 @@ impl World {
     pub async fn finished_job(&self) -> Value {
         let job = self.submit(json!({"chunks": 2})).await;
         self.api(Who::Owner).wait(&job).await
+    }
+
+    /// A token of the owner that may do nothing but make tokens like it; its id.
+    pub async fn little_token(&self) -> String {
+        let body = json!({"name": MARK, "scopes": ["tokens:write"]});
+        let made = self
+            .ask(Who::Owner, Method::POST, "/v1/tokens", Some(&body))
+            .await;
+        made.body["id"].as_str().expect("a token").to_owned()
     }
 
     /// The id of the worker.

@@ -6,18 +6,26 @@ use lamplighter_shared::{
     cache::Cache,
     db::{
         Db, DbError, api_tokens,
+        audit::{Action, Entry, Origin},
+        own_tokens::{self, Issued, Terms, Token},
         users::{self, Role},
     },
     id::{TokenId, UserId},
     key::Key,
     proof::ProofKind,
 };
+use serde_json::json;
 
 use super::{
     scope::{Scope, UnknownScope},
     token::{MintRequest, fingerprint, mint, well_formed},
     void::{Voided, void},
 };
+
+/// The shortest life of a token.
+pub const SHORTEST: Duration = Duration::from_secs(600);
+/// The longest life of a token.
+pub const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 /// A token to be made.
 #[derive(Debug, Clone)]
@@ -52,6 +60,12 @@ pub enum CreateError {
     /// A life that is too short or too long.
     #[error("a token is good for at least 10 minutes and at most 366 days")]
     Expiry,
+    /// The user has as many as they may.
+    #[error("there are as many live tokens as the user may have; revoke one first")]
+    TooMany,
+    /// The token to be rotated is not live, or was rotated before.
+    #[error("the token has ended or was rotated already")]
+    Ended,
     /// The system gives no randomness.
     #[error("the token could not be sealed")]
     Seal,
@@ -60,11 +74,97 @@ pub enum CreateError {
     Db(#[from] DbError),
 }
 
-/// Makes a token and stores its row. The text is shown once: nobody can read it again.
+/// A token that was made.
+pub struct IssuedToken {
+    /// Its text. Shown once: nobody can read it again.
+    pub text: String,
+    /// Its row.
+    pub id: TokenId,
+}
+
+/// How a token is rotated.
+#[derive(Debug, Clone, Copy)]
+pub struct Rotation {
+    /// How long the new one is good.
+    pub expires_in: Duration,
+    /// How long the old one goes on.
+    pub overlap: Duration,
+}
+
+/// Makes a token for whoever has the server's machine, and stores its row; its text.
 ///
 /// # Errors
 /// Where the request is not allowed, or the database fails.
 pub async fn create(db: &Db, key: &Key, new: NewApiToken) -> Result<String, CreateError> {
+    let made = issue(db, key, new, &Terms::default(), &Origin::operator()).await?;
+    Ok(made.text)
+}
+
+/// Makes a token and stores its row.
+///
+/// # Errors
+/// Where the request is not allowed, or the database fails.
+pub async fn issue(
+    db: &Db,
+    key: &Key,
+    new: NewApiToken,
+    terms: &Terms,
+    origin: &Origin,
+) -> Result<IssuedToken, CreateError> {
+    let (text, row) = mint_row(db, key, new).await?;
+    let entry = entry(origin, Action::TokenCreate, &row);
+    stored(own_tokens::issue(db, &row, terms, &entry).await?, text, row.id)
+}
+
+/// Makes a token like this one in its place. The cache is to be told of the old one's end.
+///
+/// # Errors
+/// Where the old one is not live, or the database fails.
+pub async fn rotate(
+    db: &Db,
+    key: &Key,
+    (old, rotation): (&Token, Rotation),
+    most: Option<u32>,
+    origin: &Origin,
+) -> Result<IssuedToken, CreateError> {
+    let new = NewApiToken {
+        user: old.user,
+        name: old.name.clone(),
+        scopes: old.scopes.clone(),
+        expires_in: rotation.expires_in,
+        models: old.models.clone(),
+    };
+    let (text, row) = mint_row(db, key, new).await?;
+    let terms = Terms {
+        most,
+        plan: old.plan.clone(),
+        limits: old.limits.clone(),
+    };
+    let overlap = i64::try_from(rotation.overlap.as_millis()).unwrap_or(i64::MAX / 2);
+    let entry = entry(origin, Action::TokenRotate, &row).subject(old.id);
+    let done = own_tokens::rotate(db, (old.id, overlap), &row, &terms, &entry).await?;
+    stored(done, text, row.id)
+}
+
+fn stored(done: Issued, text: String, id: TokenId) -> Result<IssuedToken, CreateError> {
+    match done {
+        Issued::Stored => Ok(IssuedToken { text, id }),
+        Issued::TooMany => Err(CreateError::TooMany),
+        Issued::Ended => Err(CreateError::Ended),
+    }
+}
+
+fn entry(origin: &Origin, action: Action, row: &api_tokens::NewToken) -> Entry {
+    let made = json!({"token": row.id.to_string(), "scopes": row.scopes, "expires_at": row.expires_at});
+    origin.did(action).user(row.user).subject(row.id).detail(made)
+}
+
+/// The text of a token, and its row, not yet stored.
+async fn mint_row(
+    db: &Db,
+    key: &Key,
+    new: NewApiToken,
+) -> Result<(String, api_tokens::NewToken), CreateError> {
     let mut scopes = Vec::new();
     for name in &new.scopes {
         let scope: Scope = name.parse()?;
@@ -84,16 +184,15 @@ pub async fn create(db: &Db, key: &Key, new: NewApiToken) -> Result<String, Crea
     if new.name.is_empty() || new.name.chars().count() > 100 || new.name.chars().any(char::is_control) {
         return Err(CreateError::Name);
     }
-    if !(Duration::from_secs(600)..=Duration::from_secs(366 * 86_400)).contains(&new.expires_in) {
+    if !(SHORTEST..=LONGEST).contains(&new.expires_in) {
         return Err(CreateError::Expiry);
     }
     let now = db.now().await?;
-    let expires_at = now + new.expires_in.as_millis() as i64;
     let request = MintRequest {
         user: new.user,
         token_id: TokenId::generate(),
         scopes,
-        expires_at,
+        expires_at: now + new.expires_in.as_millis() as i64,
         now,
     };
     let (text, fingerprint) = mint(key, &request).map_err(|_| CreateError::Seal)?;
@@ -103,11 +202,10 @@ pub async fn create(db: &Db, key: &Key, new: NewApiToken) -> Result<String, Crea
         name: new.name,
         scopes: request.scopes.iter().map(ToString::to_string).collect(),
         fingerprint,
-        expires_at,
+        expires_at: request.expires_at,
         models: new.models,
     };
-    api_tokens::insert(db, &row).await?;
-    Ok(text)
+    Ok((text, row))
 }
 
 /// What became of a revocation.

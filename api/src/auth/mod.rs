@@ -9,6 +9,7 @@ pub mod token;
 mod issue;
 pub(crate) mod lookup;
 pub mod void;
+pub(crate) mod hand_on;
 pub(crate) mod cookies;
 pub(crate) mod guest;
 pub(crate) mod share;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 pub use super::issue::{CreateError, NewApiToken, Revoked, create, revoke};
+pub(crate) use super::issue::{IssuedToken, LONGEST, Rotation, SHORTEST, issue, rotate};
 use super::scope::Scope;
 use crate::timestamp::Timestamp;
 

@@ -5,6 +5,7 @@ mod submission;
 pub mod events;
 pub mod models;
 mod workers;
+mod tokens;
 mod queues;
 mod session;
 mod users;
@@ -39,6 +40,9 @@ pub enum Tag {
     /// Accounts and what was done, for administrators.
     #[oai(rename = "administration")]
     Administration,
+    /// API tokens.
+    #[oai(rename = "tokens")]
+    Tokens,
     /// Whether the server works.
     #[oai(rename = "health")]
     Health,
@@ -60,6 +64,7 @@ pub(crate) type Api = (
     queues::QueueRoutes,
     session::SessionRoutes,
     Administration,
+    tokens::TokenRoutes,
     health::HealthRoutes,
 );
 
@@ -77,6 +82,7 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
             user_tokens::UserTokenRoutes(app.clone()),
             audit::AuditRoutes(app.clone()),
         ),
+        tokens::TokenRoutes(app.clone()),
         health::HealthRoutes(app),
     );
     OpenApiService::new(api, "Lamplighter", env!("CARGO_PKG_VERSION")).description(openapi::DESCRIPTION)

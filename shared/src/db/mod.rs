@@ -13,6 +13,7 @@ pub mod users;
 pub mod people;
 pub mod user_tokens;
 pub mod api_tokens;
+pub mod own_tokens;
 pub mod sessions;
 pub mod attempts;
 pub mod audit;

@@ -1,0 +1,173 @@
+//! What somebody may hand on in a token. A person hands on what they may themselves, after a recent login. A
+//! token with the scope `tokens:write` makes, rotates and ends only tokens that may do no more than it may:
+//! no other scopes and models, the plan and limits an admin gave it, and none that outlives it. Only itself it
+//! may rotate for as long as it was made for.
+
+use std::time::Duration;
+
+use lamplighter_shared::{
+    clock::UnixMillis,
+    db::own_tokens::{self, Terms, Token},
+    error::ErrorCode,
+};
+
+use super::{
+    principal::{Credential, Principal},
+    scope::TokensWrite,
+    token::{LONGEST, SHORTEST},
+};
+use crate::{
+    error::{ApiError, FieldError},
+    state::App,
+    token_body::CreateToken,
+};
+
+/// How long a token is good, unless the request says otherwise.
+const USUAL: Duration = Duration::from_secs(30 * 86_400);
+
+/// What may be handed on.
+pub(crate) struct HandOn<'a> {
+    principal: &'a Principal<TokensWrite>,
+    /// The token that asks, where it is one.
+    token: Option<Token>,
+    now: UnixMillis,
+}
+
+impl<'a> HandOn<'a> {
+    /// What this one may hand on.
+    ///
+    /// # Errors
+    /// 403 where the login is too old.
+    pub async fn of(app: &App, principal: &'a Principal<TokensWrite>) -> Result<Self, ApiError> {
+        let token = match &principal.credential {
+            Credential::Token { id, .. } => own_tokens::get(&app.db, principal.user, *id).await?,
+            Credential::Session { .. } | Credential::Guest { .. } => {
+                principal.require_recent_login(app).await?;
+                None
+            }
+        };
+        let now = app.db.now().await?;
+        Ok(Self {
+            principal,
+            token,
+            now,
+        })
+    }
+
+    /// Faults of a token to be made; none: it may be.
+    pub fn faults(&self, app: &App, wanted: &CreateToken) -> Vec<FieldError> {
+        let mut faults = Vec::new();
+        if wanted.name.chars().any(char::is_control) {
+            faults.push(FieldError::at(
+                "/name",
+                "not_allowed",
+                "must have no control characters",
+            ));
+        }
+        for (at, scope) in wanted.scopes.iter().enumerate() {
+            if !self.principal.scopes.iter().any(|own| own.as_str() == scope) {
+                let pointer = format!("/scopes/{at}");
+                faults.push(FieldError::at(pointer, "not_allowed", "is more than you may do"));
+            }
+        }
+        for (at, model) in wanted.models.iter().flatten().enumerate() {
+            let pointer = format!("/models/{at}");
+            if app.model(model).is_none() {
+                faults.push(FieldError::at(pointer, "unknown_model", "is no model here"));
+            } else if self
+                .principal
+                .models
+                .as_ref()
+                .is_some_and(|own| !own.contains(model))
+            {
+                faults.push(FieldError::at(
+                    pointer,
+                    "not_allowed",
+                    "is a model that you may not use",
+                ));
+            }
+        }
+        faults
+    }
+
+    /// The models of a token to be made.
+    pub fn models(&self, wanted: Option<Vec<String>>) -> Option<Vec<String>> {
+        wanted.or_else(|| self.principal.models.clone())
+    }
+
+    /// How long a token to be made is good: what was asked for, or as usual.
+    ///
+    /// # Errors
+    /// 422 where it would be longer than it may.
+    pub fn life(&self, wanted: Option<u64>) -> Result<Duration, ApiError> {
+        self.within(wanted, USUAL, self.left())
+    }
+
+    /// How long the token that takes the place of `old` is good: what was asked for, or what that was made for.
+    ///
+    /// # Errors
+    /// 422 where it would be longer than it may.
+    pub fn next_life(&self, wanted: Option<u64>, old: &Token) -> Result<Duration, ApiError> {
+        let life = millis(old.expires_at - old.created_at).clamp(SHORTEST, LONGEST);
+        let itself = self.token.as_ref().is_some_and(|token| token.id == old.id);
+        self.within(wanted, life, if itself { life } else { self.left() })
+    }
+
+    fn within(&self, wanted: Option<u64>, usual: Duration, most: Duration) -> Result<Duration, ApiError> {
+        let life = wanted.map_or(usual.min(most), Duration::from_secs);
+        if life <= most && life >= SHORTEST {
+            return Ok(life);
+        }
+        let detail = format!(
+            "must be at most {}: no longer than your token lives",
+            most.as_secs()
+        );
+        Err(ApiError::invalid(vec![FieldError::at(
+            "/expires_in_seconds",
+            "too_large",
+            detail,
+        )]))
+    }
+
+    /// How long whoever asks has left.
+    fn left(&self) -> Duration {
+        self.token
+            .as_ref()
+            .map_or(LONGEST, |token| millis(token.expires_at - self.now))
+    }
+
+    /// What a token to be made gets besides.
+    pub fn terms(&self, app: &App) -> Terms {
+        let token = self.token.as_ref();
+        Terms {
+            most: Some(app.config.accounts.max_tokens),
+            plan: token.and_then(|token| token.plan.clone()),
+            limits: token.and_then(|token| token.limits.clone()),
+        }
+    }
+
+    /// Whether a token may be changed: it may do no more than whoever asks.
+    ///
+    /// # Errors
+    /// 403 where it may.
+    pub fn covers(&self, other: &Token) -> Result<(), ApiError> {
+        let Some(own) = &self.token else { return Ok(()) };
+        let scopes = other.scopes.iter().all(|scope| own.scopes.contains(scope));
+        let models = match (&own.models, &other.models) {
+            (None, _) => true,
+            (Some(own), Some(other)) => other.iter().all(|model| own.contains(model)),
+            (Some(_), None) => false,
+        };
+        // Limits of its own: neither those of another, nor none.
+        let limits = own.id == other.id || (&own.plan, &own.limits) == (&other.plan, &other.limits);
+        if scopes && models && limits {
+            return Ok(());
+        }
+        let detail = "That token may do more than yours.";
+        Err(ApiError::new(ErrorCode::InsufficientScope, detail))
+    }
+}
+
+fn millis(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}

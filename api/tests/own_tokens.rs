@@ -1,0 +1,296 @@
+//! `/v1/tokens` and `/v1/token`: what owners do with their tokens, and what a token may hand on.
+
+mod support;
+
+use poem::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use support::{Read, World, send};
+
+const ALL: [&str; 5] = [
+    "jobs:write",
+    "jobs:read",
+    "models:read",
+    "account:read",
+    "tokens:write",
+];
+
+async fn ask(world: &World, token: &str, method: Method, path: &str, body: Option<&Value>) -> Read {
+    let request = poem::Request::builder()
+        .method(method)
+        .uri_str(path)
+        .header("authorization", format!("Bearer {token}"));
+    let request = match body {
+        Some(body) => request.content_type("application/json").body(body.to_string()),
+        None => request.finish(),
+    };
+    send(world.api(), request).await
+}
+
+async fn create(world: &World, token: &str, body: &Value) -> Read {
+    ask(world, token, Method::POST, "/v1/tokens", Some(body)).await
+}
+
+async fn own(world: &World, token: &str) -> Read {
+    ask(world, token, Method::GET, "/v1/token", None).await
+}
+
+fn text(read: &Read, field: &str) -> String {
+    read.json()[field].as_str().expect(field).to_owned()
+}
+
+fn faults(read: &Read) -> Vec<(String, String)> {
+    let errors = read.json()["errors"].as_array().cloned().unwrap_or_default();
+    let word = |error: &Value, field: &str| error[field].as_str().unwrap_or_default().to_owned();
+    errors
+        .iter()
+        .map(|e| (word(e, "pointer"), word(e, "code")))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_token_is_made_shown_once_listed_revoked_and_deleted() {
+    let world = World::new().await;
+    let root = world.token_with(&ALL).await;
+    let body = json!({"name": "batch", "scopes": ["account:read", "jobs:read"], "models": ["echo"], "expires_in_seconds": 600});
+    let made = create(&world, &root, &body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    assert_eq!(made.header("cache-control"), "no-store");
+    let (token, id) = (text(&made, "token"), text(&made, "id"));
+    let seen = own(&world, &token).await.json();
+    assert_eq!(
+        (
+            &seen["id"],
+            &seen["name"],
+            &seen["scopes"],
+            &seen["models"],
+            &seen["user"]
+        ),
+        (
+            &json!(id),
+            &json!("batch"),
+            &body["scopes"],
+            &body["models"],
+            &json!(world.owner.id.to_string())
+        )
+    );
+    let path = format!("/v1/tokens/{id}");
+    let get = ask(&world, &token, Method::GET, &path, None).await;
+    assert_eq!(
+        (get.json()["status"].as_str(), get.json().get("token")),
+        (Some("active"), None)
+    );
+    let list = ask(&world, &token, Method::GET, "/v1/tokens?limit=1", None)
+        .await
+        .json();
+    assert_eq!(list["data"][0]["id"], json!(id));
+    assert!(list["next_cursor"].is_string() && !list.to_string().contains(&token));
+    for _ in 0..2 {
+        let revoked = ask(&world, &root, Method::POST, &format!("{path}/revoke"), None).await;
+        assert_eq!(
+            (revoked.status, revoked.text.as_str()),
+            (StatusCode::NO_CONTENT, "")
+        );
+        assert_eq!(own(&world, &token).await.status, StatusCode::UNAUTHORIZED);
+    }
+    let get = ask(&world, &root, Method::GET, &path, None).await.json();
+    assert!(
+        get["status"] == "revoked" && get["revoked_at"].is_string(),
+        "{get}"
+    );
+    let deleted = ask(&world, &root, Method::DELETE, &path, None).await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    let again = ask(&world, &root, Method::DELETE, &path, None).await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_fit_are_refused_with_pointers() {
+    let world = World::new().await;
+    // Of the owner, who is an admin; the token itself is not one of the scope admin.
+    let root = world.token_with(&ALL).await;
+    for (body, fault) in [
+        (json!({"scopes": ["jobs:read"]}), ("/name", "required")),
+        (json!({"name": "a", "scopes": []}), ("/scopes", "too_few")),
+        (
+            json!({"name": "a", "scopes": ["jobs:all"]}),
+            ("/scopes/0", "not_allowed"),
+        ),
+        (
+            json!({"name": "a", "scopes": ["jobs:read", "admin"]}),
+            ("/scopes/1", "not_allowed"),
+        ),
+        (
+            json!({"name": "a\u{7}", "scopes": ["jobs:read"]}),
+            ("/name", "not_allowed"),
+        ),
+        (
+            json!({"name": "a", "scopes": ["jobs:read"], "models": ["none"]}),
+            ("/models/0", "unknown_model"),
+        ),
+        (
+            json!({"name": "a", "scopes": ["jobs:read"], "models": []}),
+            ("/models", "too_few"),
+        ),
+        (
+            json!({"name": "a", "scopes": ["jobs:read"], "role": "admin"}),
+            ("/role", "unknown_field"),
+        ),
+        (
+            json!({"name": "a", "scopes": ["jobs:read"], "expires_in_seconds": 599}),
+            ("/expires_in_seconds", "too_small"),
+        ),
+        (
+            json!({"name": "a", "scopes": ["jobs:read"], "expires_in_seconds": 31_622_401}),
+            ("/expires_in_seconds", "too_large"),
+        ),
+        // A token of an hour makes none of two.
+        (
+            json!({"name": "a", "scopes": ["jobs:read"], "expires_in_seconds": 7200}),
+            ("/expires_in_seconds", "too_large"),
+        ),
+    ] {
+        let read = create(&world, &root, &body).await;
+        assert_eq!(read.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert_eq!(
+            faults(&read),
+            [(fault.0.to_owned(), fault.1.to_owned())],
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_hands_on_no_more_than_it_may() {
+    let world = World::new().await;
+    let root = world.token_with(&ALL).await;
+    let narrow = json!({"name": "narrow", "scopes": ["tokens:write", "jobs:read"], "models": ["echo"], "expires_in_seconds": 1200});
+    let narrow = text(&create(&world, &root, &narrow).await, "token");
+    for (body, pointer) in [
+        (json!({"name": "a", "scopes": ["jobs:write"]}), "/scopes/0"),
+        (
+            json!({"name": "a", "scopes": ["jobs:read"], "models": ["minilm"]}),
+            "/models/0",
+        ),
+    ] {
+        let read = create(&world, &narrow, &body).await;
+        assert_eq!(
+            faults(&read),
+            [(pointer.to_owned(), "not_allowed".to_owned())],
+            "{}",
+            read.text
+        );
+    }
+    let child = create(
+        &world,
+        &narrow,
+        &json!({"name": "child", "scopes": ["jobs:read"]}),
+    )
+    .await
+    .json();
+    assert_eq!(child["models"], json!(["echo"]), "its maker's");
+    assert!(child["expires_at"].as_str() <= own(&world, &narrow).await.json()["expires_at"].as_str());
+    // It can neither take over nor end one that may do more, but itself.
+    let wide = create(&world, &root, &json!({"name": "wide", "scopes": ["jobs:write"]})).await;
+    let path = format!("/v1/tokens/{}", text(&wide, "id"));
+    for (method, path, body) in [
+        (Method::POST, format!("{path}/rotate"), Some(json!({}))),
+        (Method::POST, format!("{path}/revoke"), None),
+        (Method::DELETE, path.clone(), None),
+    ] {
+        let read = ask(&world, &narrow, method, &path, body.as_ref()).await;
+        assert_eq!(read.status, StatusCode::FORBIDDEN, "{path}: {}", read.text);
+    }
+    let id = text(&own(&world, &narrow).await, "id");
+    let next = ask(
+        &world,
+        &narrow,
+        Method::POST,
+        &format!("/v1/tokens/{id}/rotate"),
+        Some(&json!({})),
+    )
+    .await;
+    assert_eq!(next.status, StatusCode::CREATED, "{}", next.text);
+    assert_eq!(own(&world, &narrow).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(own(&world, &text(&next, "token")).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_rotated_token_goes_on_as_long_as_it_was_told_to() {
+    let world = World::new().await;
+    let root = world.token_with(&ALL).await;
+    let made = create(
+        &world,
+        &root,
+        &json!({"name": "a", "scopes": ["jobs:read"], "expires_in_seconds": 1800}),
+    )
+    .await;
+    let path = format!("/v1/tokens/{}", text(&made, "id"));
+    let rotate = async |body: Value| {
+        ask(
+            &world,
+            &root,
+            Method::POST,
+            &format!("{path}/rotate"),
+            Some(&body),
+        )
+        .await
+    };
+    let next = rotate(json!({"overlap_seconds": 900})).await;
+    assert_eq!(next.status, StatusCode::CREATED, "{}", next.text);
+    let (old, new) = (text(&made, "token"), text(&next, "token"));
+    assert_eq!(
+        (own(&world, &old).await.status, own(&world, &new).await.status),
+        (StatusCode::OK, StatusCode::OK)
+    );
+    let get = ask(&world, &root, Method::GET, &path, None).await.json();
+    assert_eq!(
+        (&get["rotated_to"], &get["status"]),
+        (&next.json()["id"], &json!("active"))
+    );
+    assert!(
+        get["expires_at"].as_str() < made.json()["expires_at"].as_str(),
+        "it ends sooner now"
+    );
+    let again = rotate(json!({})).await;
+    assert_eq!(
+        (again.status, again.json()["code"].as_str()),
+        (StatusCode::CONFLICT, Some("conflict"))
+    );
+}
+
+#[tokio::test]
+async fn of_many_that_ask_at_once_no_more_get_a_token_than_there_is_room() {
+    let world = World::with(|config| config.accounts.max_tokens = 6).await;
+    let root = world.token_with(&ALL).await;
+    // The world has made one for the owner already.
+    let body = json!({"name": "a", "scopes": ["jobs:read"]});
+    let tries = (0..20).map(|_| create(&world, &root, &body));
+    let reads = futures::future::join_all(tries).await;
+    let made = reads
+        .iter()
+        .filter(|read| read.status == StatusCode::CREATED)
+        .count();
+    let refused = reads
+        .iter()
+        .filter(|read| read.status == StatusCode::CONFLICT)
+        .count();
+    println!("20 asked for a token with room for 4: {made} made, {refused} refused");
+    assert_eq!((made, refused), (4, 16));
+    // One takes the place of another where there is no room; beside it there is none.
+    let id = reads
+        .iter()
+        .find(|read| read.status == StatusCode::CREATED)
+        .map(|read| text(read, "id"));
+    let path = format!("/v1/tokens/{}/rotate", id.expect("one was made"));
+    let beside = ask(
+        &world,
+        &root,
+        Method::POST,
+        &path,
+        Some(&json!({"overlap_seconds": 60})),
+    )
+    .await;
+    assert_eq!(beside.status, StatusCode::CONFLICT, "{}", beside.text);
+    let instead = ask(&world, &root, Method::POST, &path, Some(&json!({}))).await;
+    assert_eq!(instead.status, StatusCode::CREATED, "{}", instead.text);
+}
