@@ -35,6 +35,20 @@ pub enum Status {
     Active,
 }
 
+impl Status {
+    /// The name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Disabled => "disabled",
+            Self::Deleting => "deleting",
+            Self::Unverified => "unverified",
+            Self::Waiting => "waiting",
+            Self::Active => "active",
+        }
+    }
+}
+
 impl User {
     /// How the account stands: the first that fits, in the order of [`Status`].
     pub fn status(&self) -> Status {

@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DbErr, Value};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{Db, DbError, attempts, connection::Txn, sessions, submit::forget_keys, workers};
+use super::{Db, DbError, attempts, connection::Txn, sessions, submit::forget_keys, user_tokens, workers};
 use crate::{
     config::{Config, Retention},
     lifecycle::Lifecycle,
@@ -40,6 +40,8 @@ pub struct Report {
     pub attempts: u64,
     /// Workers that were lost long ago.
     pub workers: u64,
+    /// Tokens that ended long ago.
+    pub tokens: u64,
     /// There may be more to remove.
     pub more: bool,
 }
@@ -147,6 +149,7 @@ pub async fn housekeeping(db: &Db, retention: &Retention) -> Result<Report, DbEr
     report.sessions = chunks(&mut report.more, || sessions::forget(db)).await?;
     report.attempts = chunks(&mut report.more, || attempts::forget(db)).await?;
     report.workers = workers::forget_lost(db).await?;
+    report.tokens = chunks(&mut report.more, || user_tokens::forget(db)).await?;
     Ok(report)
 }
 

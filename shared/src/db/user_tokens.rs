@@ -89,6 +89,25 @@ pub async fn revoke(db: &Db, user: UserId, token: TokenId, origin: &Origin) -> R
     Ok(revoked || get(db, user, token).await?.is_some())
 }
 
+/// A token that has ended stays on its user's list for so long, milliseconds: 90 days.
+const ENDED_MS: i64 = 90 * 86_400_000;
+/// Most rows at once.
+const CHUNK: i64 = 500;
+
+/// Forgets tokens that ended long ago and of whose use nothing is counted any more, some at a time; how many.
+///
+/// # Errors
+/// Where the database fails.
+pub(super) async fn forget(db: &Db) -> Result<u64, DbError> {
+    let sql = "WITH gone AS MATERIALIZED (
+            SELECT j.id FROM api_tokens j
+            WHERE (j.expires_at < {moment} - $1 OR j.revoked_at < {moment} - $1)
+              AND NOT EXISTS (SELECT 1 FROM usage u WHERE u.user_id = j.user_id AND u.token_id = j.id)
+            LIMIT $2 {skip_locked}
+        ) DELETE FROM api_tokens WHERE id IN (SELECT id FROM gone)";
+    db.execute(sql, vec![ENDED_MS.into(), CHUNK.into()]).await
+}
+
 /// What an admin gives a token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grant {

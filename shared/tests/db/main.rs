@@ -24,6 +24,7 @@ mod scale;
 mod accounts;
 mod logins;
 mod people;
+mod roles;
 mod fairness;
 mod model;
 mod storm;

@@ -1,10 +1,12 @@
 //! Accounts as an administrator sees and changes them, and the log of who did it, which only grows.
 
 use lamplighter_shared::{
+    config::Config,
     db::{
         api_tokens::{self, NewToken},
         audit::{self, Action, Filter, Origin},
         people::{self, Change, Changed, NewAccount, Search, Status},
+        retention::housekeeping,
         tasks::{NewTask, TaskKind},
         user_tokens::{self, Grant},
         users::{self, Role},
@@ -311,6 +313,43 @@ async fn an_admin_sees_revokes_and_limits_tokens_of_a_user() {
             1,
             "told once"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tokens_are_forgotten_long_after_their_end_unless_their_use_is_counted() {
+    const DAY: i64 = 86_400_000;
+    for_each_database(async |w| {
+        let user = account(w, "ada@example.com", Role::User).await;
+        for byte in 1..=4 {
+            let token = NewToken {
+                id: TokenId::generate(),
+                user,
+                name: format!("token {byte}"),
+                scopes: Vec::new(),
+                fingerprint: [byte; 32],
+                // The third and the fourth live longer.
+                expires_at: START + if byte < 3 { DAY } else { 200 * DAY },
+                models: None,
+            };
+            api_tokens::insert(&w.db, &token).await.expect("insert");
+        }
+        w.execute(&format!("UPDATE api_tokens SET revoked_at = {START} WHERE name = 'token 3'"))
+            .await;
+        w.execute(
+            "INSERT INTO usage (user_id, token_id, model, grain, starts_at, requests, succeeded, failed, units, tokens, compute_ms)
+             SELECT user_id, id, 'm', 'day', 0, 1, 1, 0, 1, 1, 1 FROM api_tokens WHERE name = 'token 2'",
+        )
+        .await;
+        let mut left = Vec::new();
+        for days in [0, 90, 2] {
+            w.clock.advance(days * DAY);
+            let report = housekeeping(&w.db, &Config::default().retention).await.expect("housekeeping");
+            left.push((report.tokens, w.number("SELECT count(*) FROM api_tokens").await));
+        }
+        // Revoked on the first day; then the one that ran out a day later. What was counted stays.
+        assert_eq!(left, [(0, 4), (0, 4), (2, 2)], "{}", w.name);
     })
     .await;
 }
