@@ -76,8 +76,9 @@ pub async fn serve(listener: TcpListener, state: ApiState, lifecycle: Lifecycle)
     let server = &state.config.server;
     let grace = Duration::from_secs(server.grace_seconds);
     let outlets = Arc::<Outlets>::default();
+    let address = listener.local_addr()?;
     let acceptor = GuardedAcceptor {
-        local: LocalAddr(listener.local_addr()?.into()),
+        local: LocalAddr(address.into()),
         listener,
         write_timeout: Duration::from_secs(server.write_timeout_seconds),
         read_timeout: Duration::from_secs(server.read_timeout_seconds),
@@ -88,7 +89,7 @@ pub async fn serve(listener: TcpListener, state: ApiState, lifecycle: Lifecycle)
         state.cache.clone(),
         lifecycle.soft.clone(),
     ));
-    let app = Arc::new(App::new(state, lifecycle.soft.clone()));
+    let app = Arc::new(App::new(state, lifecycle.soft.clone()).listening_at(address));
     let soft = lifecycle.soft.clone();
     let served = Server::new_with_acceptor(acceptor)
         .name("api")

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -28,6 +29,7 @@ use crate::{
         rate::RequestRate,
     },
     create_job,
+    mail::MailOutbox,
     plans::Plans,
     schema::Schema,
     stream_slots::StreamSlots,
@@ -83,6 +85,9 @@ pub struct App {
     pub(crate) passwords: Passwords,
     pub(crate) plans: Plans,
     pub(crate) request_rate: RequestRate,
+    pub(crate) outbox: MailOutbox,
+    /// Where links in mails lead, without a slash at its end.
+    public_url: String,
     touched: Mutex<HashMap<Uuid, Instant>>,
     /// Cancelled when the process stops: streams and waits end.
     pub(crate) stop: CancellationToken,
@@ -114,6 +119,8 @@ impl App {
             passwords: Passwords::new(state.config.accounts.min_password_length),
             plans: Plans::new(&state.config),
             request_rate: RequestRate::new(state.cache.clone(), state.db.dialect() == Dialect::Sqlite),
+            outbox: MailOutbox::default(),
+            public_url: public_url(&state.config, &state.config.server.bind),
             cache: state.cache,
             touched: Mutex::default(),
             stop,
@@ -127,6 +134,18 @@ impl App {
             probes: state.probes,
             catalog: state.catalog,
         }
+    }
+
+    /// Says where this process listens, for links: the settings may leave the port to the system.
+    #[must_use]
+    pub(crate) fn listening_at(mut self, address: SocketAddr) -> Self {
+        self.public_url = public_url(&self.config, &address.to_string());
+        self
+    }
+
+    /// The address that people use, without a slash at its end: `server.public_url`, else the address bound.
+    pub(crate) fn public_url(&self) -> &str {
+        &self.public_url
     }
 
     /// How long a session lasts without use, milliseconds.
@@ -168,6 +187,37 @@ fn public(catalog: &Catalog) -> Vec<String> {
     public.map(|spec| spec.id.clone()).collect()
 }
 
+fn public_url(config: &Config, bound: &str) -> String {
+    if let Some(origin) = config.server.public_origin() {
+        return origin.to_string();
+    }
+    match bound.rsplit_once(':') {
+        // Good for this machine only, and there every address is this one.
+        Some(("0.0.0.0" | "[::]", port)) => format!("http://127.0.0.1:{port}"),
+        _ => format!("http://{bound}"),
+    }
+}
+
 fn idle(config: &Config) -> Duration {
     Duration::from_secs_f64(config.accounts.session_idle_hours * 3600.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_to_the_public_address_or_to_the_one_bound() {
+        let mut config = Config::default();
+        for (bound, expected) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("0.0.0.0:81", "http://127.0.0.1:81"),
+            ("[::]:81", "http://127.0.0.1:81"),
+            ("[::1]:81", "http://[::1]:81"),
+        ] {
+            assert_eq!(public_url(&config, bound), expected);
+        }
+        config.server.public_url = "https://ai.example.org/".to_owned();
+        assert_eq!(public_url(&config, "0.0.0.0:81"), "https://ai.example.org");
+    }
 }

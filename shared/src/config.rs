@@ -369,6 +369,7 @@ impl Config {
             ));
         }
         self.server.check()?;
+        self.mail.check()?;
         let jobs = &self.jobs;
         let positive = [
             ("jobs.lease_seconds", jobs.lease_seconds),
@@ -449,6 +450,51 @@ impl Server {
                  the scheme's own port)"
             ))),
             None => Ok(()),
+        }
+    }
+}
+
+impl Mail {
+    /// What the head of every mail is made of, and who logs in.
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.sender().is_none() {
+            return Err(ConfigError(format!(
+                "mail.from must be NAME <ADDRESS> or ADDRESS, not {:?}",
+                self.from
+            )));
+        }
+        if self.username.is_empty() != self.password_file.as_os_str().is_empty() {
+            return Err(ConfigError(
+                "mail.username and mail.password_file go together".to_owned(),
+            ));
+        }
+        if self.max_attempts == 0 || self.per_address_burst == 0 {
+            return Err(ConfigError(
+                "mail.max_attempts and mail.per_address_burst must be at least 1".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The sender's name and address; none where `from` is neither `NAME <ADDRESS>` nor `ADDRESS`.
+    pub fn sender(&self) -> Option<(&str, &str)> {
+        let (name, address) = match self.from.split_once('<') {
+            Some((name, rest)) => (name.trim().trim_matches('"'), rest.strip_suffix('>')?),
+            None => ("", self.from.as_str()),
+        };
+        let odd = |c: char| c.is_whitespace() || c.is_control() || "<>\",;:".contains(c);
+        let (local, host) = address.rsplit_once('@')?;
+        let fits = !local.is_empty() && !host.is_empty() && !address.contains(odd);
+        (fits && !name.contains(char::is_control)).then_some((name, address))
+    }
+
+    /// The port: the one that is set, else what is usual.
+    pub fn port(&self) -> u16 {
+        match (self.port, self.security) {
+            (0, MailSecurity::Starttls) => 587,
+            (0, MailSecurity::Tls) => 465,
+            (0, MailSecurity::None) => 25,
+            (port, _) => port,
         }
     }
 }
@@ -561,6 +607,33 @@ mod tests {
         config.server.public_url = "ai.example.org".to_owned();
         let refused = config.check().expect_err("no scheme").to_string();
         assert!(refused.contains("server.public_url"), "{refused}");
+    }
+
+    #[test]
+    fn what_mails_are_made_of_must_fit() {
+        let refused = |change: &dyn Fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            config.check().err().map(|e| e.to_string())
+        };
+        for from in ["a@b", "A B <a@b>", "\"A, B\" <a@b>"] {
+            assert_eq!(refused(&|c| c.mail.from = from.to_owned()), None, "{from}");
+        }
+        for from in [
+            "",
+            "a",
+            "A <a@b",
+            "A <a@b>x",
+            "@b",
+            "A\r\nBcc: x <a@b>",
+            "a@b\r\nBcc: x@y",
+            "<a@b, c@d>",
+        ] {
+            let why = refused(&|c| c.mail.from = from.to_owned());
+            assert!(why.is_some_and(|why| why.contains("mail.from")), "{from:?}");
+        }
+        let alone = refused(&|c| c.mail.username = "ada".to_owned());
+        assert!(alone.is_some_and(|why| why.contains("mail.password_file")));
     }
 
     #[test]

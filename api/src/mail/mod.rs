@@ -1,30 +1,33 @@
 //! Mail: what is said to whom ([`Mail`]). A mail is a row of the outbox first, in the transaction of what it
 //! tells of; whatever is secret in it is sealed there.
 
+mod locale;
+
 use lamplighter_shared::{
     db::tasks::{NewTask, TaskKind},
     id::UserId,
     key::Key,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+pub use locale::Locale;
 
 use crate::error::ApiError;
 
 /// The seal of what is in an outbox.
 const PURPOSE: &str = "mail:v1";
 
-/// A language that mails are written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Locale {
-    /// English.
-    #[serde(rename = "en")]
-    English,
-    /// Traditional Chinese.
-    #[serde(rename = "zh-Hant")]
-    TraditionalChinese,
-    /// Japanese.
-    #[serde(rename = "ja")]
-    Japanese,
+/// Wakes this process's worker of the outbox. Who stored a mail calls it after the commit; else the worker
+/// finds the mail by itself, about a second later.
+#[derive(Debug, Default)]
+pub(crate) struct MailOutbox(Notify);
+
+impl MailOutbox {
+    /// There may be something to send.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
 }
 
 /// What a mail says. Tokens become links `PUBLIC_URL/PAGE#token=…`.
@@ -103,17 +106,6 @@ struct Envelope {
     template: String,
     /// The message, sealed.
     sealed: String,
-}
-
-impl Locale {
-    /// The tag (BCP 47), as in accounts and headers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::TraditionalChinese => "zh-Hant",
-            Self::Japanese => "ja",
-        }
-    }
 }
 
 impl Message {
