@@ -26,6 +26,9 @@ const UP: &[&str] = &[
     )",
     "CREATE INDEX tasks_due ON tasks (run_at) WHERE done_at IS NULL AND dead_at IS NULL",
     "CREATE INDEX tasks_of_recipient ON tasks (recipient, created_at)",
+    // For housekeeping: what is over leaves after a while.
+    "CREATE INDEX tasks_done ON tasks (done_at) WHERE done_at IS NOT NULL",
+    "CREATE INDEX tasks_dead ON tasks (dead_at) WHERE dead_at IS NOT NULL",
 ];
 
 const DOWN: &[&str] = &["DROP TABLE tasks"];

@@ -8,7 +8,9 @@ use sea_orm::{ConnectionTrait, DbErr, Value};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{Db, DbError, attempts, connection::Txn, sessions, submit::forget_keys, user_tokens, workers};
+use super::{
+    Db, DbError, attempts, connection::Txn, outbox, sessions, submit::forget_keys, user_tokens, workers,
+};
 use crate::{
     config::{Config, Retention},
     lifecycle::Lifecycle,
@@ -38,6 +40,8 @@ pub struct Report {
     pub sessions: u64,
     /// Counts of tries that say nothing any more.
     pub attempts: u64,
+    /// Tasks (mails, mostly) that are over.
+    pub tasks: u64,
     /// Workers that were lost long ago.
     pub workers: u64,
     /// Tokens that ended long ago.
@@ -148,6 +152,7 @@ pub async fn housekeeping(db: &Db, retention: &Retention) -> Result<Report, DbEr
     report.lanes = chunks(&mut report.more, || forget_lanes(db)).await?;
     report.sessions = chunks(&mut report.more, || sessions::forget(db)).await?;
     report.attempts = chunks(&mut report.more, || attempts::forget(db)).await?;
+    report.tasks = chunks(&mut report.more, || outbox::forget(db)).await?;
     report.workers = workers::forget_lost(db).await?;
     report.tokens = chunks(&mut report.more, || user_tokens::forget(db)).await?;
     Ok(report)
