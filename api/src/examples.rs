@@ -82,6 +82,8 @@ pub fn of(operation: &str) -> Examples {
         "getOwnToken" => vec![(200, JSON, own_token())],
         "revokeToken" => vec![(204, None, json!(format!("POST /v1/tokens/{TOKEN}/revoke")))],
         "deleteToken" => vec![(204, None, json!(format!("DELETE /v1/tokens/{TOKEN}")))],
+        "listOutbox" => vec![(200, JSON, json!({"object": "list", "data": [mail("dead")]}))],
+        "retryMail" => vec![(200, JSON, mail("queued"))],
         "getHealth" => vec![(200, JSON, json!({"status": "ok"}))],
         "getReadiness" => {
             let checks = |database| json!({"database": database, "redis": "ok"});
@@ -392,6 +394,21 @@ fn own_token() -> Value {
         "expires_at": "2026-05-01T12:00:00.000Z",
         "user": "user_01ke1b0000000000000000000a",
         "plan": "basic",
+    })
+}
+
+fn mail(state: &str) -> Value {
+    json!({
+        "id": "task_01ke1c2v7h8q9r0s1t2v3w4x5y",
+        "object": "mail",
+        "template": "verify_address",
+        "recipient": "ada@example.org",
+        "locale": "en",
+        "state": state,
+        "attempts": if state == "dead" { 10 } else { 0 },
+        "created_at": "2026-01-31T12:00:00.000Z",
+        "run_at": "2026-01-31T20:32:10.000Z",
+        "last_error": "the mail server said 550: 5.1.1 no such user",
     })
 }
 

@@ -47,7 +47,8 @@ pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
             IdempotencyKeyReused,
             TooManyStreams,
         ],
-        "listJobs" => &[MalformedRequest],
+        "listJobs" | "listOutbox" => &[MalformedRequest],
+        "retryMail" => &[NotFound, Conflict],
         "getJob" | "getModel" | "getWorker" | "drainWorker" | "maintainWorker" | "resumeWorker" => {
             &[NotFound]
         }

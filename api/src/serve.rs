@@ -14,6 +14,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::{
     auth::void,
+    mail::worker,
     outlet::{Outlets, Patient},
     read_limit::ReadLimit,
     routes,
@@ -90,6 +91,7 @@ pub async fn serve(listener: TcpListener, state: ApiState, lifecycle: Lifecycle)
         lifecycle.soft.clone(),
     ));
     let app = Arc::new(App::new(state, lifecycle.soft.clone()).listening_at(address));
+    lifecycle.spawn(worker::run(app.clone(), lifecycle.clone()));
     let soft = lifecycle.soft.clone();
     let served = Server::new_with_acceptor(acceptor)
         .name("api")

@@ -94,6 +94,9 @@ pub const ROWS: &[Row] = &[
     row("revokeToken", "POST", "/v1/tokens/{id}/revoke", TOKENS, Target::Token, &[204]),
     row("deleteToken", "DELETE", "/v1/tokens/{id}", TOKENS, Target::Token, &[204]),
     row("getOwnToken", "GET", "/v1/token", Needs::Anything, Target::None, &[200]),
+    row("listOutbox", "GET", "/v1/outbox", Needs::Admin, Target::None, &[200]),
+    // There is no mail of this name; who may not ask does not hear of that.
+    row("retryMail", "POST", "/v1/outbox/{id}/retry", Needs::Admin, Target::None, &[404]),
     row("listQueues", "GET", "/v1/queues", Needs::Admin, Target::None, &[200]),
     row("listWorkers", "GET", "/v1/workers", Needs::Admin, Target::None, &[200]),
     row("getWorker", "GET", "/v1/workers/{id}", Needs::Admin, Target::Worker, &[200]),

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 /// A language that mails are written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Locale {
     /// English.
+    #[default]
     #[serde(rename = "en")]
     English,
     /// Traditional Chinese.

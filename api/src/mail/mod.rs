@@ -1,10 +1,17 @@
 //! Mail: what is said to whom ([`Mail`]). A mail is a row of the outbox first, in the transaction of what it
 //! tells of; whatever is secret in it is sealed there.
 
+mod compose;
 mod locale;
+mod render;
+mod transport;
+pub(crate) mod worker;
 
 use lamplighter_shared::{
-    db::tasks::{NewTask, TaskKind},
+    db::{
+        task_claims::Claimed,
+        tasks::{NewTask, TaskKind},
+    },
     id::UserId,
     key::Key,
 };
@@ -104,8 +111,29 @@ struct Envelope {
     locale: Locale,
     /// The name of the message, for admins.
     template: String,
-    /// The message, sealed.
-    sealed: String,
+    /// The message, sealed; gone once the mail was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
+}
+
+/// What an admin may know of a mail.
+pub(crate) struct Label {
+    /// The name of the message.
+    pub template: String,
+    /// The language.
+    pub locale: &'static str,
+}
+
+impl Label {
+    /// Reads it from the row of a mail; what can't be read has none.
+    pub fn of(payload: &str) -> Self {
+        let envelope: Option<Envelope> = serde_json::from_str(payload).ok();
+        let (template, locale) = envelope.map(|e| (e.template, e.locale)).unwrap_or_default();
+        Self {
+            template,
+            locale: locale.as_str(),
+        }
+    }
 }
 
 impl Message {
@@ -137,7 +165,7 @@ impl Mail {
         let envelope = Envelope {
             locale: self.locale,
             template: self.message.name().to_owned(),
-            sealed: key.seal(PURPOSE, &text).map_err(ApiError::internal)?,
+            sealed: Some(key.seal(PURPOSE, &text).map_err(ApiError::internal)?),
         };
         Ok(NewTask {
             kind: TaskKind::Mail,
@@ -145,5 +173,23 @@ impl Mail {
             recipient: Some(self.to.clone()),
             payload: serde_json::to_string(&envelope).map_err(ApiError::internal)?,
         })
+    }
+
+    /// Opens what [`Mail::task`] sealed: the mail, and what may stay of its payload once it was sent. None
+    /// where it can't be opened with this key.
+    pub(crate) fn open(task: &Claimed, key: &Key) -> Option<(Self, String)> {
+        let envelope: Envelope = serde_json::from_str(&task.payload).ok()?;
+        let message = key.open(PURPOSE, envelope.sealed.as_deref()?)?;
+        let mail = Self {
+            to: task.recipient.clone()?,
+            user: task.user,
+            locale: envelope.locale,
+            message: serde_json::from_str(&message).ok()?,
+        };
+        let rest = Envelope {
+            sealed: None,
+            ..envelope
+        };
+        Some((mail, serde_json::to_string(&rest).ok()?))
     }
 }

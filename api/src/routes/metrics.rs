@@ -9,10 +9,10 @@ use std::{
 
 use lamplighter_shared::{
     db::{
-        DbError, queues,
+        DbError, outbox, queues,
         workers::{self, WorkerState},
     },
-    telemetry::metrics::{self, QUEUE_DEPTH, QUEUE_OLDEST, WORKERS},
+    telemetry::metrics::{self, OUTBOX, QUEUE_DEPTH, QUEUE_OLDEST, WORKERS},
 };
 use poem::{Endpoint, Response, endpoint::make, get, http::header};
 use poem_openapi::OperationId;
@@ -67,7 +67,8 @@ impl Gauges {
         // Also after a failure: a database in trouble is not asked more often.
         self.read = Some(Instant::now());
         self.read_queues(app).await?;
-        self.read_workers(app).await
+        self.read_workers(app).await?;
+        read_outbox(app).await
     }
 
     async fn read_queues(&mut self, app: &App) -> Result<(), DbError> {
@@ -92,6 +93,13 @@ impl Gauges {
         }
         Ok(())
     }
+}
+
+async fn read_outbox(app: &App) -> Result<(), DbError> {
+    let (queued, dead) = outbox::depth(&app.db).await?;
+    ::metrics::gauge!(OUTBOX, "state" => "queued").set(queued as f64);
+    ::metrics::gauge!(OUTBOX, "state" => "dead").set(dead as f64);
+    Ok(())
 }
 
 fn tell_depth(model: &str, waiting: queues::Waiting, oldest: f64) {

@@ -11,6 +11,7 @@ mod session;
 mod users;
 mod user_tokens;
 mod audit;
+mod outbox;
 pub mod health;
 mod metrics;
 pub mod docs;
@@ -43,6 +44,9 @@ pub enum Tag {
     /// API tokens.
     #[oai(rename = "tokens")]
     Tokens,
+    /// Mails that were or will be sent, for administrators.
+    #[oai(rename = "outbox")]
+    Outbox,
     /// Whether the server works.
     #[oai(rename = "health")]
     Health,
@@ -65,6 +69,7 @@ pub(crate) type Api = (
     session::SessionRoutes,
     Administration,
     tokens::TokenRoutes,
+    outbox::OutboxRoutes,
     health::HealthRoutes,
 );
 
@@ -83,6 +88,7 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
             audit::AuditRoutes(app.clone()),
         ),
         tokens::TokenRoutes(app.clone()),
+        outbox::OutboxRoutes(app.clone()),
         health::HealthRoutes(app),
     );
     OpenApiService::new(api, "Lamplighter", env!("CARGO_PKG_VERSION")).description(openapi::DESCRIPTION)

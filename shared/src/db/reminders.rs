@@ -1,6 +1,8 @@
 //! Tokens that end soon: their owners hear of it once, some days before, and once more the day before.
 
-use sea_orm::{ConnectionTrait, QueryResult};
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::{
     Db, DbError,
@@ -47,29 +49,29 @@ const PICK: &str = "
     RETURNING id, name, user_id, (SELECT email FROM users WHERE users.id = user_id) AS email,
         (SELECT locale FROM users WHERE users.id = user_id) AS locale";
 
+/// Makes the mail about a token; what goes wrong is a text.
+pub type Write = Arc<dyn Fn(&Ending) -> Result<NewTask, String> + Send + Sync>;
+
 /// Stores the mail that `write` makes of each token that ends soon, some at a time; how many.
 ///
 /// # Errors
 /// Where the database fails, or a mail can't be written: then none is stored.
-pub async fn remind(
-    db: &Db,
-    write: impl Fn(&Ending) -> Result<NewTask, String> + Send + Sync,
-) -> Result<usize, DbError> {
+pub async fn remind(db: &Db, write: Write) -> Result<usize, DbError> {
     let mut stored = 0;
     for days in DAYS {
-        let write = &write;
         stored += db
-            .transaction(move |txn| {
+            .transaction(|txn| {
+                let (db, write) = (db.clone(), write.clone());
                 Box::pin(async move {
                     let values = [
                         (i64::from(days) * DAY_MS).into(),
-                        (days as i32).into(),
+                        i64::from(days).into(),
                         CHUNK.into(),
                     ];
                     let rows = txn.query_all_raw(db.statement(PICK, values)).await?;
                     for row in &rows {
-                        let task = write(&read(row, days)?).map_err(sea_orm::DbErr::Custom)?;
-                        tasks::enqueue_in(db, txn, &task).await?;
+                        let task = write(&read(row, days)?).map_err(DbErr::Custom)?;
+                        tasks::enqueue_in(&db, txn, &task).await?;
                     }
                     Ok(rows.len())
                 })
@@ -79,7 +81,7 @@ pub async fn remind(
     Ok(stored)
 }
 
-fn read(row: &QueryResult, days: u32) -> Result<Ending, sea_orm::DbErr> {
+fn read(row: &QueryResult, days: u32) -> Result<Ending, DbErr> {
     Ok(Ending {
         token: TokenId(row.try_get("", "id")?),
         name: row.try_get("", "name")?,

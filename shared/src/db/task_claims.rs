@@ -19,8 +19,6 @@ const ERROR_CHARS: usize = 300;
 pub struct Claimed {
     /// Its identifier.
     pub id: TaskId,
-    /// What kind of work.
-    pub kind: TaskKind,
     /// Whom it concerns.
     pub user: Option<UserId>,
     /// The address it goes to, for a mail.
@@ -36,14 +34,13 @@ pub struct Claimed {
 const DUE: &str = "done_at IS NULL AND dead_at IS NULL AND run_at <= {moment}
     AND (lease_until IS NULL OR lease_until <= {moment})";
 
-/// Takes up to `limit` tasks of these kinds that are due, the longest due first. The try counts from now on:
+/// Takes up to `limit` tasks of this kind that are due, the longest due first. The try counts from now on:
 /// a task that kills its process is given up, too.
 ///
 /// # Errors
 /// Where the database fails; then nothing is claimed, or a lost answer leaves leases that run out.
-pub async fn claim(db: &Db, kinds: &[TaskKind], limit: usize) -> Result<Vec<Claimed>, DbError> {
-    let kinds: Vec<String> = kinds.iter().map(|kind| format!("'{}'", kind.as_str())).collect();
-    let due = format!("kind IN ({}) AND {DUE}", kinds.join(", "));
+pub async fn claim(db: &Db, kind: TaskKind, limit: usize) -> Result<Vec<Claimed>, DbError> {
+    let due = format!("kind = '{}' AND {DUE}", kind.as_str());
     // Most looks find nothing: they need not queue with those that write.
     let sql = format!("SELECT id FROM tasks WHERE {due} LIMIT 1");
     if db.query_one(&sql, Vec::new()).await?.is_none() {
@@ -54,7 +51,7 @@ pub async fn claim(db: &Db, kinds: &[TaskKind], limit: usize) -> Result<Vec<Clai
             SELECT j.id FROM tasks j WHERE {due} ORDER BY j.run_at, j.id LIMIT $1 {{skip_locked}}
         ) UPDATE tasks SET attempt = attempt + 1, epoch = epoch + 1, lease_until = {{now}} + $2
         WHERE id IN (SELECT id FROM due)
-        RETURNING id, kind, user_id, recipient, payload, attempt, epoch"
+        RETURNING id, user_id, recipient, payload, attempt, epoch"
     );
     let values: [Value; 2] = [
         i64::try_from(limit).unwrap_or(i64::MAX).into(),
@@ -75,7 +72,6 @@ fn read(row: &QueryResult) -> Result<Claimed, DbError> {
     let attempt: i32 = row.try_get("", "attempt")?;
     Ok(Claimed {
         id: TaskId(row.try_get("", "id")?),
-        kind: TaskKind::parse(&row.try_get::<String>("", "kind")?)?,
         user: row.try_get::<Option<_>>("", "user_id")?.map(UserId),
         recipient: row.try_get("", "recipient")?,
         payload: row.try_get::<Option<_>>("", "payload")?.unwrap_or_default(),

@@ -22,13 +22,6 @@ impl TaskKind {
             Self::Bury => "bury",
         }
     }
-
-    pub(super) fn parse(text: &str) -> Result<Self, DbError> {
-        [Self::Mail, Self::Bury]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| DbError::Statement(format!("unknown kind of task {text:?}")))
-    }
 }
 
 /// A task to be stored.

@@ -1,6 +1,8 @@
 //! Doorbells: a hint that a model has work, or that a job was cancelled. The claim decides, so a
 //! doorbell that is lost, late or rung twice is harmless; listeners also look by themselves.
+//! And [`channel`], which carries what was claimed to a worker of apalis.
 
+pub mod channel;
 mod memory;
 mod redis;
 

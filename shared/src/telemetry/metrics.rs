@@ -98,6 +98,8 @@ metrics_table! {
     PASSWORD_HASHINGS = "password_hashings_total", BARE, "Passwords that were hashed, to store or to compare; also those of accounts that do not exist.";
     PASSWORDS_REFUSED = "passwords_refused_total", BARE, "Requests that were told to come again because too many passwords were being hashed.";
     RATE_LIMIT = "ratelimit_decisions_total", COUNTER, "Decisions of rate limits, by policy and outcome.";
+    MAILS = "mails_total", COUNTER, "Tries to send a mail that this process made, by outcome: sent, failed (tried again later), put_off (its address got many), dead (given up).";
+    OUTBOX = "outbox_mails", Kind::Gauge, "Mails that were not sent, by state: queued or dead; of the whole installation.";
     DATABASE_UNAVAILABLE = "database_unavailable_total", BARE, "Statements that failed because the database was not there.";
     BUILD_INFO = "build_info", Kind::Gauge, "Always 1; the label says which version runs.";
 }
