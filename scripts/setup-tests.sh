@@ -28,6 +28,9 @@ has_nginx || missing+=(nginx-light)
 has chromium || missing+=(chromium)
 has openssl || missing+=(openssl)
 has python3 || missing+=(python3)
+# Of the system's Python; another one may stand before it in the path.
+has_aiosmtpd() { { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import aiosmtpd'; } || python3 -c 'import aiosmtpd'; }
+has_aiosmtpd > /dev/null 2>&1 || missing+=(python3-aiosmtpd)
 python3 -c 'import ensurepip, venv' > /dev/null 2>&1 || missing+=(python3-venv)
 { has pip || has pip3 || python3 -m pip --version > /dev/null 2>&1; } || missing+=(python3-pip)
 has node || missing+=(nodejs)

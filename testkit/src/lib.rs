@@ -1,7 +1,7 @@
 //! Private Postgres, Redis and Lamplighter processes for tests and benchmarks, and a small client for both.
 //!
 //! Start with [`server`]: a real `lamplighter serve` in a folder of its own. Then [`api`] (talk to it),
-//! [`sse`] (listen to it), [`postgres`] and [`redis`] (servers of one's own) and [`process`] (what keeps
+//! [`sse`] (listen to it), [`postgres`], [`redis`] and [`smtp`] (servers of one's own) and [`process`] (what keeps
 //! children from outliving the test).
 //!
 //! Everything here panics instead of returning errors: a test that can't set itself up has failed.
@@ -17,6 +17,7 @@ pub mod api;
 pub mod sse;
 pub mod postgres;
 pub mod redis;
+pub mod smtp;
 mod wire;
 pub mod proxy;
 pub mod port;

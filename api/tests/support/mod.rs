@@ -91,6 +91,7 @@ impl World {
         let lifecycle = Lifecycle::default();
         let events = Arc::new(MemoryEvents::default());
         let mut config = Config::default();
+        config.server.data_dir = folder.path().to_owned();
         change(&mut config);
         let mut catalog = Catalog::built_in();
         publish(&mut catalog, &config.models.public).expect("they are in the catalogue");

@@ -25,6 +25,7 @@ mod accounts;
 mod logins;
 mod people;
 mod roles;
+mod tasks;
 mod fairness;
 mod model;
 mod storm;
