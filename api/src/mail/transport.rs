@@ -12,7 +12,10 @@ use lamplighter_shared::{
     id::TaskId,
     password_file,
 };
-use mail_send::{Credentials, SmtpClient, SmtpClientBuilder, smtp::message::Message as Envelope};
+use mail_send::{
+    Credentials, SmtpClient, SmtpClientBuilder,
+    smtp::{message::Message as Envelope, tls::build_tls_connector},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, timeout, timeout_at},
@@ -73,15 +76,17 @@ pub async fn send(config: &Config, mail: Envelope<'static>, task: TaskId) -> Res
 
 async fn speak(settings: &config::Mail, mail: Envelope<'static>) -> Result<(), NotSent> {
     let deadline = Instant::now() + PATIENCE;
-    let builder = SmtpClientBuilder::new(settings.host.clone(), settings.port())
-        .map_err(NotSent::for_now)?
+    let plain = settings.security == MailSecurity::None;
+    // Without TLS nobody asks whom we trust, and a machine that trusts nobody can send all the same.
+    let tls = build_tls_connector(plain).map_err(NotSent::for_now)?;
+    let builder = SmtpClientBuilder::new_with_tls_connector(settings.host.clone(), settings.port(), tls)
         .timeout(PATIENCE)
         .implicit_tls(settings.security == MailSecurity::Tls);
     let builder = match credentials(settings).await? {
         Some(credentials) => builder.credentials(credentials),
         None => builder,
     };
-    if settings.security == MailSecurity::None {
+    if plain {
         let client = in_time(deadline, builder.connect_plain()).await?;
         return deliver(client.map_err(not_let_in)?, mail, deadline).await;
     }

@@ -12,18 +12,21 @@ use apalis::{
     layers::tracing::TraceLayer,
     prelude::{Data, Monitor, Task, WorkerBuilder, WorkerBuilderExt},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use lamplighter_shared::{
     db::{
-        DbError, reminders,
+        DbError, attempts, reminders,
         task_claims::{self, Claimed},
         tasks::TaskKind,
     },
+    email::Email,
     fault,
     lifecycle::Lifecycle,
     queue::channel::{ChannelBackend, Numbered},
     telemetry::metrics::MAILS,
 };
 use metrics::counter;
+use sha2::{Digest, Sha256};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::{Instant, sleep},
@@ -199,8 +202,20 @@ async fn attempt(app: &App, task: &Claimed) -> Outcome {
 }
 
 /// How long the mail has to wait because its address got many: asked once a mail, not once a try.
-async fn put_off(_app: &App, _task: &Claimed, _to: &str) -> Result<Option<Duration>, DbError> {
-    Ok(None)
+async fn put_off(app: &App, task: &Claimed, to: &str) -> Result<Option<Duration>, DbError> {
+    if task.attempt > 1 {
+        return Ok(None);
+    }
+    let settings = &app.config.mail;
+    // Dots and tags make no other mailbox.
+    let box_name = Email::parse(to).map_or_else(|_| to.to_owned(), |email| email.limit_key());
+    let key = format!(
+        "mail:{}",
+        URL_SAFE_NO_PAD.encode(Sha256::digest(box_name.as_bytes()))
+    );
+    let per_second = settings.per_address_per_hour / 3600.0;
+    let admission = attempts::admit(&app.db, &key, per_second, settings.per_address_burst).await?;
+    Ok((!admission.allowed).then_some(admission.retry_after))
 }
 
 async fn note(app: &App, task: &Claimed, outcome: &Outcome) -> Result<(), DbError> {
