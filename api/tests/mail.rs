@@ -15,6 +15,7 @@ use lamplighter_shared::{
     clock::{Clock, ManualClock},
     config::MailSecurity,
     db::{
+        Db,
         outbox::{self, MailState, OutboxMail},
         tasks,
     },
@@ -384,8 +385,8 @@ async fn dies_after_sending() {
     fault::init();
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file");
     let port = read("port").parse().expect("a port");
-    let db = lamplighter_shared::db::Db::connect(&format!("sqlite://{}", folder.join("test.db").display()));
-    let db = db.await.expect("a database");
+    let url = format!("sqlite://{}", folder.join("test.db").display());
+    let db = Db::connect(&url).await.expect("a database");
     let mut world = World::with(|config| {
         config.mail.host = "localhost".to_owned();
         config.mail.port = port;

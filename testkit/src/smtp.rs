@@ -108,7 +108,8 @@ impl Smtp {
         fs::write(folder.join("smtp.py"), include_str!("smtp.py")).expect("a file");
         let mut command = Command::new(python());
         command.arg(folder.join("smtp.py")).arg(settings.to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let log = fs::File::create(folder.join("log")).expect("a file");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut server = process::spawn(command, Signal::SIGKILL);
         let started = Instant::now();
         while !folder.join("mails/port").exists() {

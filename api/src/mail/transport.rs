@@ -146,17 +146,23 @@ fn refused(error: mail_send::Error) -> NotSent {
         mail_send::Error::UnexpectedReply(reply) => NotSent {
             // 530: it wants a log-in or TLS first.
             for_good: (500..600).contains(&reply.code) && reply.code != 530,
-            reason: format!(
-                "the mail server said {}: {}",
-                reply.code,
-                harmless(&reply.message)
-            ),
+            reason: said(reply.code, reply.esc, &reply.message),
         },
         mail_send::Error::AuthenticationFailed(reply) => {
             NotSent::for_now(format!("the mail server does not let us in ({})", reply.code))
         }
         other => NotSent::for_now(format!("mail server: {}", harmless(&other.to_string()))),
     }
+}
+
+/// Its codes and words; the second code (RFC 3463) may be missing.
+fn said(code: u16, enhanced: [u8; 3], words: &str) -> String {
+    let [class, subject, detail] = enhanced;
+    let enhanced = match class {
+        0 => String::new(),
+        _ => format!("{class}.{subject}.{detail} "),
+    };
+    format!("the mail server said {code}: {enhanced}{}", harmless(words))
 }
 
 /// A server's words without what may be a piece of the mail: it may repeat a link with its token, or a code.
