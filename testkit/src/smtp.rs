@@ -114,7 +114,9 @@ impl Smtp {
         let started = Instant::now();
         while !folder.join("mails/port").exists() {
             let ended = server.try_wait().expect("it is our child");
-            assert!(ended.is_none() && started.elapsed() < START_LIMIT, "{MISSING}");
+            let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
+            let waits = ended.is_none() && started.elapsed() < START_LIMIT;
+            assert!(waits, "{MISSING}\n{}", log());
             thread::sleep(Duration::from_millis(10));
         }
         self.server = Some(server);
