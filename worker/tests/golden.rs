@@ -5,7 +5,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -257,6 +257,40 @@ fn long_texts_are_cut_and_bad_inputs_refused() {
             other => panic!("{bad}: {:?}", other.map(|(_, cost)| cost)),
         }
     }
+}
+
+/// S13: normalisers and splitters that look back at what they have seen are slow on long texts without
+/// structure. The longest texts that the API lets in must not be.
+#[test]
+fn the_longest_texts_are_tokenised_quickly() {
+    let loaded = load();
+    let mut slowest = (Duration::ZERO, "");
+    for (name, piece) in [
+        ("blanks", " "),
+        ("one letter", "a"),
+        ("letters and blanks", "a "),
+        ("accents", "e\u{301}"),
+        ("only accents", "\u{301}"),
+        ("Chinese", "\u{6c34}"),
+        ("families", "\u{1f468}\u{200d}\u{1f469}\u{200d}"),
+        ("full stops", "."),
+        ("special tokens", "[MASK]"),
+        ("controls", "\u{1}"),
+        ("replacements", "\u{fffd}"),
+    ] {
+        let text: String = piece.chars().cycle().take(32_000).collect();
+        let input = to_raw_value(&json!({ "text": text })).expect("JSON");
+        let quickest = (0..3).map(|_| {
+            let began = Instant::now();
+            // Whether there is a token in it is not the question here.
+            let _ = loaded.preparer.prepare(&input);
+            began.elapsed()
+        });
+        // Of three, for the machine has other things to do.
+        slowest = slowest.max((quickest.min().unwrap_or_default(), name));
+    }
+    println!("S13: the slowest text of 32,000 characters took {slowest:?}");
+    assert!(slowest.0 < Duration::from_millis(100), "{slowest:?}");
 }
 
 /// A copy of the folder in which a file can be spoilt; the large file is a link unless it is the one.
