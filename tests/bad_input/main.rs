@@ -2,12 +2,13 @@
 //! place where a field is to blame; never a 5xx; nothing stored; no memory spent.
 //!
 //! `cases` says what a case is, `bodies` and `requests` have them, `wire` sends their bytes; `smuggling` is
-//! about requests that hide others.
+//! about requests that hide others, `slow` about clients that take their time.
 //! The same kinds against the router alone stand with the crate `api`.
 
 mod cases;
 mod bodies;
 mod requests;
+mod slow;
 mod smuggling;
 mod wire;
 
