@@ -9,6 +9,8 @@ mod role;
 mod serve;
 #[cfg(all(feature = "api", feature = "worker"))]
 mod owner_token;
+#[cfg(all(feature = "api", feature = "worker"))]
+mod setup_token;
 #[cfg(feature = "api")]
 mod api;
 #[cfg(feature = "worker")]

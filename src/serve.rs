@@ -23,7 +23,7 @@ use crate::{
     installation::{Failure, make_data_dir},
     owner_token,
     role::{self, AddressFile},
-    worker,
+    setup_token, worker,
 };
 
 /// Serves until a signal says stop.
@@ -39,6 +39,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     adapters.db.migrate().await?;
     let key = Arc::new(Key::load_or_create(&config.secret_key_file())?);
     owner_token::keep(&adapters.db, &key, &data_dir).await?;
+    let setup = setup_token::keep(&adapters.db, &data_dir).await?;
     let alone = !config.database.is_shared();
     if alone {
         take_back(&adapters.db).await?;
@@ -55,7 +56,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     api::start(listener, state, &lifecycle);
     adapters.keep_house(&config, &lifecycle);
     let _file = AddressFile::write(&data_dir, "server.addr", address)?;
-    greet(&config, &address.to_string());
+    greet(&config, &address.to_string(), setup.as_deref());
     role::until_stopped(&config, &lifecycle).await
 }
 
@@ -88,7 +89,7 @@ async fn take_back(db: &Db) -> Result<(), Failure> {
     Ok(())
 }
 
-fn greet(config: &Config, address: &str) {
+fn greet(config: &Config, address: &str, setup: Option<&Path>) {
     let token = config.server.data_dir.join("owner.token");
     println!("Lamplighter listens on http://{address} (reference: http://{address}/docs)");
     println!("Try it:");
@@ -99,6 +100,14 @@ fn greet(config: &Config, address: &str) {
     );
     println!("       -H 'Content-Type: application/json' -H 'Prefer: wait=10' \\");
     println!("       -d '{{\"model\":\"minilm\",\"input\":{{\"texts\":[\"hello\",\"world\"]}}}}'");
+    if let Some(setup) = setup {
+        let origin = config.server.public_origin();
+        let url = origin.map_or_else(|| format!("http://{address}"), |origin| origin.to_string());
+        println!(
+            "The first administrator sets a password at {url}/setup with the token in {}",
+            setup.display()
+        );
+    }
 }
 
 fn program() -> String {

@@ -9,7 +9,7 @@ use lamplighter_api::auth::{
 use lamplighter_shared::{
     config::Config,
     db::{
-        Db,
+        Db, accounts,
         users::{self, Role, User},
     },
     key::Key,
@@ -102,6 +102,12 @@ async fn account(db: &Db, email: &str) -> Result<users::User, Failure> {
 
 /// The account of whoever owns the installation; made where there is none.
 pub async fn owner(db: &Db) -> Result<users::User, Failure> {
+    // Once it was set up it has its owner's address.
+    if let Some(claimed) = accounts::claimed(db, OWNER).await?
+        && let Some(owner) = users::get(db, claimed).await?
+    {
+        return Ok(owner);
+    }
     Ok(users::create(db, OWNER, Role::Admin).await?)
 }
 

@@ -14,6 +14,8 @@ pub struct Examples {
 
 const JSON: Option<&str> = Some("application/json");
 const EVENTS: Option<&str> = Some("text/event-stream");
+/// What secrets of links look like.
+const SECRET: &str = "Jb3nT0xkq5Zc8mYw2RfVd7sLh9AgQe1uPiXoKzBtN4M";
 const ID: &str = "job_01ke1c2v7h8q9r0s1t2v3w4x5y";
 const USER: &str = "user_01ke1bzz4m3n2p1q0r9s8t7v6w";
 const TOKEN: &str = "tok_01ke1c2v7h8q9r0s1t2v3w4x5y";
@@ -84,6 +86,28 @@ pub fn of(operation: &str) -> Examples {
         "deleteToken" => vec![(204, None, json!(format!("DELETE /v1/tokens/{TOKEN}")))],
         "listOutbox" => vec![(200, JSON, json!({"object": "list", "data": [mail("dead")]}))],
         "retryMail" => vec![(200, JSON, mail("queued"))],
+        "registerAccount" | "resendVerification" | "recoverAccount" => {
+            vec![(202, JSON, json!({"status": "accepted"}))]
+        }
+        "verifyAccount" => vec![(204, None, json!("POST /v1/account/verify"))],
+        "resetPassword" => vec![(204, None, json!("POST /v1/account/reset"))],
+        "setUpAccount" => vec![(204, None, json!("POST /v1/setup"))],
+        "changePassword" => vec![(204, None, json!("POST /v1/account/password"))],
+        "getAccount" | "updateAccount" => vec![(200, JSON, account())],
+        "deleteAccount" => vec![(202, JSON, json!({"deletes_at": "2026-02-07T12:00:00.000Z"}))],
+        "listInvitations" => vec![(200, JSON, json!({"object": "list", "data": [invitation()]}))],
+        "createInvitation" => {
+            let mut made = invitation();
+            made["token"] = SECRET.into();
+            vec![(201, JSON, made)]
+        }
+        "revokeInvitation" => {
+            vec![(
+                204,
+                None,
+                json!("DELETE /v1/invitations/inv_01ke1c2v7h8q9r0s1t2v3w4x5y"),
+            )]
+        }
         "getHealth" => vec![(200, JSON, json!({"status": "ok"}))],
         "getReadiness" => {
             let checks = |database| json!({"database": database, "redis": "ok"});
@@ -124,6 +148,26 @@ fn request(operation: &str) -> Option<Value> {
             "expires_in_seconds": 7_776_000,
         }),
         "rotateToken" => json!({"overlap_seconds": 3600}),
+        "registerAccount" => json!({
+            "email": "ada@example.org",
+            "password": "seven quiet otters row home",
+            "display_name": "Ada",
+            "locale": "en",
+        }),
+        "verifyAccount" => json!({"token": SECRET}),
+        "resendVerification" | "recoverAccount" => json!({"email": "ada@example.org"}),
+        "resetPassword" => json!({"token": SECRET, "password": "eight loud herons fly south"}),
+        "setUpAccount" => json!({
+            "token": SECRET, "email": "ada@example.org", "password": "seven quiet otters row home",
+        }),
+        "updateAccount" => json!({"display_name": "Ada L.", "locale": "ja"}),
+        "changePassword" => json!({
+            "current_password": "seven quiet otters row home",
+            "new_password": "eight loud herons fly south",
+        }),
+        "createInvitation" => json!({
+            "email": "grace@example.org", "role": "user", "plan": "pro", "expires_in_seconds": 604_800,
+        }),
         _ => return None,
     };
     Some(body)
@@ -147,6 +191,36 @@ pub fn problem(code: ErrorCode) -> Value {
         problem["errors"] = json!([fault]);
     }
     problem
+}
+
+fn account() -> Value {
+    json!({
+        "id": "user_01ke1c2v7h8q9r0s1t2v3w4x5y",
+        "object": "account",
+        "email": "ada@example.org",
+        "verified": true,
+        "role": "user",
+        "plan": "basic",
+        "display_name": "Ada",
+        "locale": "en",
+        "has_password": true,
+        "created_at": "2026-01-31T12:00:00.000Z",
+        "last_login_at": "2026-01-31T12:05:00.000Z",
+        "last_login_address": "192.0.2.7",
+    })
+}
+
+fn invitation() -> Value {
+    json!({
+        "id": "inv_01ke1c2v7h8q9r0s1t2v3w4x5y",
+        "object": "invitation",
+        "email": "grace@example.org",
+        "role": "user",
+        "plan": "pro",
+        "created_by": "user_01ke1c2v7h8q9r0s1t2v3w4x5y",
+        "created_at": "2026-01-31T12:00:00.000Z",
+        "expires_at": "2026-02-07T12:00:00.000Z",
+    })
 }
 
 fn queued() -> Value {

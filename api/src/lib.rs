@@ -23,6 +23,7 @@ mod routes;
 pub mod auth;
 mod plans;
 pub mod mail;
+pub mod accounts;
 mod preferences;
 mod json_body;
 mod strict_json;

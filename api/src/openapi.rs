@@ -28,9 +28,19 @@ const ALWAYS: [ErrorCode; 6] = [
     ErrorCode::Unavailable,
 ];
 
+/// The failures that every operation has which is open to who is not logged in.
+const OF_STRANGERS: [ErrorCode; 3] = [ErrorCode::CrossSite, ErrorCode::Internal, ErrorCode::Unavailable];
+
 /// The operations, beside the health checks, that need neither a token nor a session.
-#[cfg(test)]
-const OPEN: &[&str] = &["createSession"];
+const OPEN: &[&str] = &[
+    "createSession",
+    "registerAccount",
+    "verifyAccount",
+    "resendVerification",
+    "recoverAccount",
+    "resetPassword",
+    "setUpAccount",
+];
 
 /// The failures of one operation.
 pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
@@ -123,10 +133,77 @@ pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
         ],
         "listTokens" => &[MalformedRequest],
         "getToken" | "getOwnToken" | "revokeToken" | "deleteToken" => &[NotFound],
+        "registerAccount" => &[
+            MalformedRequest,
+            InsecureConnection,
+            RegistrationClosed,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+            ProofInvalid,
+            TooManyAttempts,
+        ],
+        "resetPassword" => &[
+            MalformedRequest,
+            InsecureConnection,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+            ProofInvalid,
+            TooManyAttempts,
+        ],
+        "setUpAccount" => &[
+            MalformedRequest,
+            InsecureConnection,
+            Conflict,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+            ProofInvalid,
+            TooManyAttempts,
+        ],
+        "verifyAccount" => &[
+            MalformedRequest,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+            ProofInvalid,
+            TooManyAttempts,
+        ],
+        "resendVerification" | "recoverAccount" => &[
+            MalformedRequest,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+            TooManyAttempts,
+        ],
+        "updateAccount" | "createInvitation" => &[
+            MalformedRequest,
+            LoginTooOld,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+        ],
+        "changePassword" => &[
+            MalformedRequest,
+            WrongCredentials,
+            PayloadTooLarge,
+            UnsupportedMediaType,
+            ValidationFailed,
+            TooManyAttempts,
+        ],
+        "deleteAccount" => &[LoginTooOld, Conflict],
+        "listInvitations" => &[MalformedRequest],
+        "revokeInvitation" => &[NotFound],
         "getHealth" | "getReadiness" => return vec![Internal],
         _ => &[],
     };
-    own.iter().chain(&ALWAYS).copied().collect()
+    let always = if OPEN.contains(&operation) {
+        &OF_STRANGERS[..]
+    } else {
+        &ALWAYS
+    };
+    own.iter().chain(always).copied().collect()
 }
 
 /// The document as JSON text: pretty, keys in order, the same bytes at every call.

@@ -97,6 +97,19 @@ pub const ROWS: &[Row] = &[
     row("listOutbox", "GET", "/v1/outbox", Needs::Admin, Target::None, &[200]),
     // There is no mail of this name; who may not ask does not hear of that.
     row("retryMail", "POST", "/v1/outbox/{id}/retry", Needs::Admin, Target::None, &[404]),
+    row("registerAccount", "POST", "/v1/account/register", Needs::Nothing, Target::None, &[422]),
+    row("verifyAccount", "POST", "/v1/account/verify", Needs::Nothing, Target::None, &[422]),
+    row("resendVerification", "POST", "/v1/account/verify/resend", Needs::Nothing, Target::None, &[422]),
+    row("recoverAccount", "POST", "/v1/account/recover", Needs::Nothing, Target::None, &[422]),
+    row("resetPassword", "POST", "/v1/account/reset", Needs::Nothing, Target::None, &[422]),
+    row("setUpAccount", "POST", "/v1/setup", Needs::Nothing, Target::None, &[422]),
+    row("getAccount", "GET", "/v1/account", Needs::Scope("account:read"), Target::None, &[200]),
+    row("updateAccount", "PATCH", "/v1/account", Needs::Person, Target::None, &[]),
+    row("deleteAccount", "DELETE", "/v1/account", Needs::Person, Target::None, &[]),
+    row("changePassword", "POST", "/v1/account/password", Needs::Person, Target::None, &[]),
+    row("listInvitations", "GET", "/v1/invitations", Needs::Admin, Target::None, &[200]),
+    row("createInvitation", "POST", "/v1/invitations", Needs::Admin, Target::None, &[201]),
+    row("revokeInvitation", "DELETE", "/v1/invitations/{id}", Needs::Admin, Target::None, &[404]),
     row("listQueues", "GET", "/v1/queues", Needs::Admin, Target::None, &[200]),
     row("listWorkers", "GET", "/v1/workers", Needs::Admin, Target::None, &[200]),
     row("getWorker", "GET", "/v1/workers/{id}", Needs::Admin, Target::Worker, &[200]),
@@ -153,9 +166,10 @@ impl Row {
     pub fn body(&self) -> Option<Value> {
         Some(match self.operation {
             "createJob" => json!({"model": "echo", "input": {"mark": "of the test"}}),
-            "createToken" => Some(json!({"name": "of the test", "scopes": ["tokens:write"]})),
-            "rotateToken" => Some(json!({})),
-            "createSession" => json!({}),
+            "createToken" => json!({"name": "of the test", "scopes": ["tokens:write"]}),
+            "createSession" | "rotateToken" | "registerAccount" | "verifyAccount" | "resendVerification"
+            | "recoverAccount" | "resetPassword" | "setUpAccount" | "updateAccount" | "changePassword"
+            | "createInvitation" => json!({}),
             "changeUser" => json!({"plan": "basic"}),
             "limitUserToken" => json!({"limits": {"jobs_per_day": 7}}),
             _ => return None,

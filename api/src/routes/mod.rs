@@ -12,6 +12,9 @@ mod users;
 mod user_tokens;
 mod audit;
 mod outbox;
+mod registration;
+mod account;
+mod invitations;
 pub mod health;
 mod metrics;
 pub mod docs;
@@ -38,6 +41,9 @@ pub enum Tag {
     /// Logging in and out.
     #[oai(rename = "sessions")]
     Sessions,
+    /// Your account: from the registration to the deletion.
+    #[oai(rename = "accounts")]
+    Accounts,
     /// Accounts and what was done, for administrators.
     #[oai(rename = "administration")]
     Administration,
@@ -57,7 +63,11 @@ type Administration = (
     users::UserRoutes,
     user_tokens::UserTokenRoutes,
     audit::AuditRoutes,
+    invitations::InvitationRoutes,
 );
+
+/// Those on one's own account.
+type Accounts = (registration::RegistrationRoutes, account::AccountRoutes);
 
 /// All operations.
 pub(crate) type Api = (
@@ -67,6 +77,7 @@ pub(crate) type Api = (
     workers::WorkerRoutes,
     queues::QueueRoutes,
     session::SessionRoutes,
+    Accounts,
     Administration,
     tokens::TokenRoutes,
     outbox::OutboxRoutes,
@@ -83,9 +94,14 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
         queues::QueueRoutes(app.clone()),
         session::SessionRoutes(app.clone()),
         (
+            registration::RegistrationRoutes(app.clone()),
+            account::AccountRoutes(app.clone()),
+        ),
+        (
             users::UserRoutes(app.clone()),
             user_tokens::UserTokenRoutes(app.clone()),
             audit::AuditRoutes(app.clone()),
+            invitations::InvitationRoutes(app.clone()),
         ),
         tokens::TokenRoutes(app.clone()),
         outbox::OutboxRoutes(app.clone()),

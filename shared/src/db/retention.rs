@@ -9,7 +9,8 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
-    Db, DbError, attempts, connection::Txn, outbox, sessions, submit::forget_keys, user_tokens, workers,
+    Db, DbError, accounts, attempts, challenges, connection::Txn, outbox, sessions, submit::forget_keys,
+    user_tokens, workers,
 };
 use crate::{
     config::{Config, Retention},
@@ -46,6 +47,10 @@ pub struct Report {
     pub workers: u64,
     /// Tokens that ended long ago.
     pub tokens: u64,
+    /// Challenges that can't be met any more.
+    pub challenges: u64,
+    /// Accounts whose time was over.
+    pub accounts: u64,
     /// There may be more to remove.
     pub more: bool,
 }
@@ -155,6 +160,8 @@ pub async fn housekeeping(db: &Db, retention: &Retention) -> Result<Report, DbEr
     report.tasks = chunks(&mut report.more, || outbox::forget(db)).await?;
     report.workers = workers::forget_lost(db).await?;
     report.tokens = chunks(&mut report.more, || user_tokens::forget(db)).await?;
+    report.challenges = challenges::forget(db).await?;
+    report.accounts = accounts::purge(db).await?;
     Ok(report)
 }
 

@@ -1,0 +1,134 @@
+//! The use-cases of accounts: from a registration to a deletion. The routes judge what a request looks like,
+//! `db::accounts` stores what comes of it; here is what stands between them: limits, hashes, mails, and what the
+//! cache has to forget.
+//!
+//! Whatever names an address gives everybody the same answer after the same work: one hash where there is a
+//! password, and the same statements. Who has an account learns it from a mail.
+//!
+//! Not here: logins and sessions (`auth`), what mails say (`mail`), admins' work on accounts of others.
+
+pub(crate) mod deletion;
+pub(crate) mod invite;
+pub(crate) mod limits;
+pub(crate) mod mailed;
+pub(crate) mod profile;
+pub(crate) mod recovery;
+pub(crate) mod registration;
+pub mod setup;
+
+use lamplighter_shared::{
+    db::{
+        audit::{ActorKind, Origin},
+        tasks::NewTask,
+        users::{self, User},
+    },
+    email::Email,
+    error::ErrorCode,
+    id::UserId,
+};
+use poem::{Request, http::header};
+
+use crate::{
+    auth::{cookies, void::void},
+    client::ClientInfo,
+    error::{ApiError, FieldError},
+    mail::{Locale, Mail, Message},
+    state::App,
+};
+
+/// Who sends a request without saying who they are.
+pub(crate) struct Stranger {
+    /// Where they are.
+    pub client: ClientInfo,
+    /// The languages they ask for.
+    pub accept_language: Option<String>,
+}
+
+impl Stranger {
+    /// The sender of a request.
+    pub(crate) fn of(request: &Request) -> Self {
+        let header = request.headers().get(header::ACCEPT_LANGUAGE);
+        Self {
+            client: ClientInfo::of(request),
+            accept_language: header.and_then(|text| text.to_str().ok()).map(str::to_owned),
+        }
+    }
+
+    /// The same for the audit log.
+    fn origin(&self) -> Origin {
+        Origin {
+            kind: ActorKind::Anonymous,
+            id: None,
+            address: Some(self.client.address.to_string()),
+            request_id: Some(self.client.request_id.clone()),
+        }
+    }
+
+    /// In which language to write to an account, or to this address where it has none.
+    fn locale(&self, user: Option<&User>) -> Locale {
+        let own = user.and_then(|user| user.locale.as_deref());
+        Locale::of(own, self.accept_language.as_deref())
+    }
+}
+
+/// Reads the address at `pointer` of the body.
+///
+/// # Errors
+/// 422 where it is none.
+pub(crate) fn email(text: &str, pointer: &str) -> Result<Email, ApiError> {
+    Email::parse(text)
+        .map_err(|error| ApiError::invalid(vec![FieldError::at(pointer, "invalid", error.to_string())]))
+}
+
+/// Reads what somebody wants to be called: any text of one line.
+///
+/// # Errors
+/// 422 where it has control characters.
+pub(crate) fn display_name(text: &str) -> Result<&str, ApiError> {
+    if text.chars().any(char::is_control) {
+        let fault = FieldError::at("/display_name", "invalid", "must not have control characters");
+        return Err(ApiError::invalid(vec![fault]));
+    }
+    Ok(text.trim())
+}
+
+/// The link, code or invitation is no good. One sentence for every reason.
+fn proof_invalid() -> ApiError {
+    let detail = "It is wrong, was used already, or is too old; ask for a new one.";
+    ApiError::new(ErrorCode::ProofInvalid, detail)
+}
+
+/// A mail to an address, as a task of the outbox.
+fn mail(app: &App, to: &str, locale: Locale, message: Message) -> Result<NewTask, ApiError> {
+    let mail = Mail {
+        to: to.to_owned(),
+        user: None,
+        locale,
+        message,
+    };
+    mail.task(&app.key)
+}
+
+/// The account of who is logged in.
+///
+/// # Errors
+/// Where the database fails, or the account is gone meanwhile.
+pub(crate) async fn account(app: &App, user: UserId) -> Result<User, ApiError> {
+    let found = users::get(&app.db, user).await?;
+    found.ok_or_else(|| ApiError::new(ErrorCode::Unauthorized, "You are not logged in any more."))
+}
+
+/// For what brings a password: where no cookie is safe, no password is either.
+///
+/// # Errors
+/// 403 where somebody could listen.
+fn require_privacy(app: &App) -> Result<(), ApiError> {
+    app.cookies.clear(cookies::SESSION).map(|_| ())
+}
+
+/// Makes every process forget what it knows of a user's proofs, after the change that they must not survive.
+async fn forget_proofs(app: &App, user: UserId) -> Result<(), ApiError> {
+    let keys = users::proofs_of(&app.db, user).await?;
+    void(&app.db, &app.cache, keys).await?;
+    Ok(())
+}

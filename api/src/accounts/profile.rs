@@ -1,0 +1,121 @@
+//! What somebody changes of their own account: the profile, the address, the password.
+
+use lamplighter_shared::{
+    db::{
+        accounts::{self, AddressRequest, PasswordChange},
+        attempts,
+        audit::Origin,
+        challenges::Purpose,
+        users::User,
+    },
+    email::Email,
+    error::ErrorCode,
+    id::SessionId,
+};
+use poem::http::{HeaderValue, header};
+
+use super::{forget_proofs, limits, mail, mailed};
+use crate::{
+    auth::password::Verdict,
+    error::ApiError,
+    mail::{Locale, Message},
+    state::App,
+};
+
+/// What is to change of a profile; what is none stays.
+#[derive(Default)]
+pub(crate) struct Changes {
+    /// What they want to be called.
+    pub display_name: Option<String>,
+    /// Their language.
+    pub locale: Option<String>,
+    /// Their address; changes when a mail to it was answered.
+    pub email: Option<Email>,
+}
+
+/// Changes the profile. A new address is asked first; over the limit of mails it is not.
+///
+/// # Errors
+/// Where the database fails.
+pub(crate) async fn update(
+    app: &App,
+    user: &User,
+    changes: Changes,
+    origin: &Origin,
+) -> Result<(), ApiError> {
+    let (name, locale) = (changes.display_name.as_deref(), changes.locale.as_deref());
+    if name.is_some() || locale.is_some() {
+        accounts::update_profile(&app.db, user.id, name, locale, origin).await?;
+    }
+    let Some(email) = changes.email.filter(|email| email.as_str() != user.email) else {
+        return Ok(());
+    };
+    if !limits::may_mail(app, &email).await? {
+        return Ok(());
+    }
+    let fresh = mailed::fresh(Purpose::Email, &email);
+    let (token, code) = (fresh.token, fresh.code);
+    let locale = Locale::of(locale.or(user.locale.as_deref()), None);
+    let request = AddressRequest {
+        user: user.id,
+        challenge: fresh.challenge,
+        confirm: mail(
+            app,
+            email.as_str(),
+            locale,
+            Message::ConfirmNewAddress { token, code },
+        )?,
+        known: mail(app, email.as_str(), locale, Message::AlreadyRegistered)?,
+        origin: origin.clone(),
+    };
+    Ok(accounts::request_address(&app.db, request).await?)
+}
+
+/// Changes the password of who knows it. All other sessions end.
+///
+/// # Errors
+/// 401 where the current one is wrong, 422 where the new one is bad, 429 where it was tried too often.
+pub(crate) async fn change_password(
+    app: &App,
+    user: &User,
+    keep: SessionId,
+    (current, new): (&str, &str),
+    origin: &Origin,
+) -> Result<(), ApiError> {
+    let about = [user.email.as_str(), user.display_name.as_str()];
+    app.passwords.check(new, "/new_password", &about)?;
+    // Whoever has a stolen cookie must not find the password out.
+    let tries = &app.config.accounts;
+    let key = format!("password:{}", user.id);
+    let admission = attempts::admit(&app.db, &key, tries.login_per_minute / 60.0, tries.login_burst).await?;
+    if !admission.allowed {
+        let seconds = admission.retry_after.as_secs().max(1);
+        let detail = format!("The password was tried too often; come again in {seconds} s.");
+        return Err(ApiError::new(ErrorCode::TooManyAttempts, detail)
+            .header(header::RETRY_AFTER, HeaderValue::from(seconds)));
+    }
+    let verdict = app
+        .passwords
+        .verify(user.password_hash.as_deref(), current)
+        .await?;
+    let (Verdict::Right { .. }, Some(old_hash)) = (verdict, user.password_hash.clone()) else {
+        return Err(wrong_password());
+    };
+    let locale = Locale::of(user.locale.as_deref(), None);
+    let change = PasswordChange {
+        user: user.id,
+        old_hash,
+        new_hash: app.passwords.hash(new).await?,
+        keep,
+        notice: mail(app, &user.email, locale, Message::PasswordChanged)?,
+        origin: origin.clone(),
+    };
+    if !accounts::change_password(&app.db, change).await? {
+        return Err(wrong_password());
+    }
+    forget_proofs(app, user.id).await
+}
+
+fn wrong_password() -> ApiError {
+    ApiError::new(ErrorCode::WrongCredentials, "The current password is wrong.")
+}

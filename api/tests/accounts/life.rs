@@ -1,0 +1,213 @@
+//! An account from its registration to its end.
+
+use poem::http::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    people::{
+        OTHER_PASSWORD, PASSWORD, arrive, call, is_logged_in, last_mail, last_token, log_in, mails, post,
+        register,
+    },
+    support::World,
+};
+
+const ACCOUNT: &str = "/v1/account";
+
+#[tokio::test]
+async fn somebody_registers_verifies_logs_in_and_sees_themselves() {
+    let world = World::new().await;
+    let body =
+        json!({"email": "Ada@Example.org", "password": PASSWORD, "display_name": "Ada", "locale": "ja"});
+    let read = call(&world, (Method::POST, "/v1/account/register"), &body, "").await;
+    assert_eq!(
+        (read.status.as_u16(), read.text.as_str()),
+        (202, r#"{"status":"accepted"}"#)
+    );
+    let mail = last_mail(&world).await;
+    assert_eq!(
+        (&mail["template"], &mail["locale"]),
+        (&json!("verify_address"), &json!("ja"))
+    );
+    assert_eq!(
+        log_in(&world, "ada@example.org", PASSWORD).await,
+        Err(403),
+        "not verified"
+    );
+    let code = json!({"email": "ada@example.org", "code": mail["code"]});
+    assert_eq!(post(&world, "/v1/account/verify", &code).await, 204);
+    let cookie = log_in(&world, "ADA@example.org", PASSWORD)
+        .await
+        .expect("logged in");
+    let account = call(&world, (Method::GET, ACCOUNT), &Value::Null, &cookie)
+        .await
+        .json();
+    for (field, expected) in [
+        ("email", json!("ada@example.org")),
+        ("verified", json!(true)),
+        ("role", json!("user")),
+        ("plan", json!("basic")),
+        ("display_name", json!("Ada")),
+        ("locale", json!("ja")),
+        ("has_password", json!(true)),
+    ] {
+        assert_eq!(account[field], expected, "{field}");
+    }
+    assert!(account["last_login_at"].is_string() && account["deletes_at"].is_null());
+    let changes = json!({"display_name": "Ada L.", "locale": "en"});
+    let changed = call(&world, (Method::PATCH, ACCOUNT), &changes, &cookie)
+        .await
+        .json();
+    assert_eq!(
+        (&changed["display_name"], &changed["locale"]),
+        (&json!("Ada L."), &json!("en"))
+    );
+    let odd = json!({"display_name": "a\u{7}b"});
+    assert_eq!(
+        call(&world, (Method::PATCH, ACCOUNT), &odd, &cookie)
+            .await
+            .status
+            .as_u16(),
+        422
+    );
+    let role = json!({"role": "admin"});
+    assert_eq!(
+        call(&world, (Method::PATCH, ACCOUNT), &role, &cookie)
+            .await
+            .status
+            .as_u16(),
+        422
+    );
+}
+
+#[tokio::test]
+async fn the_newest_registration_of_an_address_wins_until_it_is_verified() {
+    let world = World::new().await;
+    let first = register(&world, "ada@example.org").await;
+    let body = json!({"email": "ada@example.org", "password": OTHER_PASSWORD});
+    assert_eq!(post(&world, "/v1/account/register", &body).await, 202);
+    let second = last_token(&world).await;
+    assert_eq!(
+        post(&world, "/v1/account/verify", &json!({"token": first})).await,
+        422
+    );
+    assert_eq!(
+        post(&world, "/v1/account/verify", &json!({"token": second})).await,
+        204
+    );
+    assert_eq!(log_in(&world, "ada@example.org", PASSWORD).await, Err(401));
+    assert!(log_in(&world, "ada@example.org", OTHER_PASSWORD).await.is_ok());
+    let body = json!({"email": "ada@example.org", "password": PASSWORD});
+    assert_eq!(post(&world, "/v1/account/register", &body).await, 202);
+    assert_eq!(last_mail(&world).await["template"], "already_registered");
+    assert_eq!(
+        log_in(&world, "ada@example.org", PASSWORD).await,
+        Err(401),
+        "nothing changed"
+    );
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_all_other_sessions() {
+    let world = World::new().await;
+    let here = arrive(&world, "ada@example.org").await;
+    let there = log_in(&world, "ada@example.org", PASSWORD)
+        .await
+        .expect("logged in");
+    let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});
+    let path = (Method::POST, "/v1/account/password");
+    let wrong = call(&world, path.clone(), &change("wrong", OTHER_PASSWORD), &here).await;
+    assert_eq!(wrong.status.as_u16(), 401);
+    let weak = call(&world, path.clone(), &change(PASSWORD, "ada@example.org"), &here).await;
+    assert_eq!(
+        (weak.status.as_u16(), &weak.json()["errors"][0]["pointer"]),
+        (422, &json!("/new_password"))
+    );
+    let done = call(&world, path, &change(PASSWORD, OTHER_PASSWORD), &here).await;
+    assert_eq!(done.status.as_u16(), 204);
+    assert!(is_logged_in(&world, &here).await && !is_logged_in(&world, &there).await);
+    assert_eq!(last_mail(&world).await["template"], "password_changed");
+    assert_eq!(log_in(&world, "ada@example.org", PASSWORD).await, Err(401));
+    assert!(log_in(&world, "ada@example.org", OTHER_PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_reset_ends_all_sessions_and_a_bad_password_uses_nothing_up() {
+    let world = World::new().await;
+    let cookie = arrive(&world, "ada@example.org").await;
+    assert_eq!(
+        post(
+            &world,
+            "/v1/account/recover",
+            &json!({"email": "ada@example.org"})
+        )
+        .await,
+        202
+    );
+    let token = last_token(&world).await;
+    let reset = |password: &str| json!({"token": token, "password": password});
+    assert_eq!(post(&world, "/v1/account/reset", &reset("short")).await, 422);
+    assert!(is_logged_in(&world, &cookie).await);
+    assert_eq!(
+        post(&world, "/v1/account/reset", &reset(OTHER_PASSWORD)).await,
+        204
+    );
+    assert_eq!(
+        post(&world, "/v1/account/reset", &reset(PASSWORD)).await,
+        422,
+        "once"
+    );
+    assert!(!is_logged_in(&world, &cookie).await);
+    assert_eq!(last_mail(&world).await["template"], "password_changed");
+    assert!(log_in(&world, "ada@example.org", OTHER_PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_address_changes_when_the_new_one_says_so() {
+    let world = World::new().await;
+    let cookie = arrive(&world, "ada@example.org").await;
+    let wish = json!({"email": "lovelace@example.org"});
+    let asked = call(&world, (Method::PATCH, ACCOUNT), &wish, &cookie)
+        .await
+        .json();
+    assert_eq!(asked["email"], "ada@example.org", "not yet");
+    let mail = last_mail(&world).await;
+    assert_eq!(mail["template"], "confirm_new_address");
+    assert_eq!(
+        post(&world, "/v1/account/verify", &json!({"token": mail["token"]})).await,
+        204
+    );
+    assert_eq!(last_mail(&world).await["template"], "address_changed");
+    assert_eq!(log_in(&world, "ada@example.org", PASSWORD).await, Err(401));
+    assert!(log_in(&world, "lovelace@example.org", PASSWORD).await.is_ok());
+    // One that somebody has is told so, and nobody else.
+    let wish = json!({"email": "other@example.org"});
+    let asked = call(&world, (Method::PATCH, ACCOUNT), &wish, &cookie).await;
+    assert_eq!(asked.status.as_u16(), 200);
+    assert_eq!(last_mail(&world).await["template"], "already_registered");
+}
+
+#[tokio::test]
+async fn a_deleted_account_ends_at_once_and_a_login_takes_it_back() {
+    let world = World::new().await;
+    let cookie = arrive(&world, "ada@example.org").await;
+    let job = json!({"model": "echo", "input": {}});
+    let submitted = call(&world, (Method::POST, "/v1/jobs"), &job, &cookie).await;
+    assert_eq!(submitted.status.as_u16(), 202, "{}", submitted.text);
+    let deleted = call(&world, (Method::DELETE, ACCOUNT), &Value::Null, &cookie).await;
+    assert_eq!(deleted.status.as_u16(), 202, "{}", deleted.text);
+    assert!(deleted.json()["deletes_at"].is_string());
+    assert!(!is_logged_in(&world, &cookie).await);
+    assert_eq!(last_mail(&world).await["template"], "deletion_scheduled");
+    let cookie = log_in(&world, "ada@example.org", PASSWORD)
+        .await
+        .expect("taken back");
+    let account = call(&world, (Method::GET, ACCOUNT), &Value::Null, &cookie)
+        .await
+        .json();
+    assert!(account["deletes_at"].is_null());
+    let jobs = call(&world, (Method::GET, "/v1/jobs"), &Value::Null, &cookie)
+        .await
+        .json();
+    assert_eq!(jobs["data"][0]["status"], "canceled");
+    println!("mails of a life: {}", mails(&world).await.len());
+}

@@ -1,0 +1,239 @@
+//! S8: what mails bring is good once, for one purpose, for a while, and only for who sends it on purpose.
+
+use std::sync::Arc;
+
+use lamplighter_shared::{
+    clock::{Clock, ManualClock},
+    db::Db,
+};
+use poem::{Request, http::Method};
+use serde_json::{Value, json};
+
+use crate::{
+    people::{OTHER_PASSWORD, PASSWORD, arrive, call, last_mail, last_token, mails, post, register},
+    support::{World, send},
+};
+
+const VERIFY: &str = "/v1/account/verify";
+const RESET: &str = "/v1/account/reset";
+const HOUR: i64 = 3_600_000;
+
+/// A world whose clock can be turned, for proofs that run out.
+async fn clocked() -> (World, ManualClock, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = ManualClock::at(1_900_000_000_000);
+    let db = Db::connect(&format!("sqlite://{}/x.db", folder.path().display())).await;
+    let db = db.expect("a database").with_clock(Clock::Manual(clock.clone()));
+    db.migrate().await.expect("migrated");
+    (World::on(db).await, clock, folder)
+}
+
+async fn recover(world: &World, email: &str) -> String {
+    assert_eq!(
+        post(world, "/v1/account/recover", &json!({"email": email})).await,
+        202
+    );
+    last_token(world).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_uses_at_once_one_succeeds() {
+    let world = Arc::new(World::new().await);
+    const USES: usize = 50;
+    let token = register(&world, "ada@example.org").await;
+    let mut uses = Vec::new();
+    for _ in 0..USES {
+        let (world, token) = (world.clone(), token.clone());
+        uses.push(tokio::spawn(async move {
+            post(&world, VERIFY, &json!({"token": token})).await
+        }));
+    }
+    let mut statuses = Vec::new();
+    for one in uses {
+        statuses.push(one.await.expect("no panic"));
+    }
+    let successes = statuses.iter().filter(|status| **status == 204).count();
+    println!("S8 parallel uses of a link: {successes} success of {USES}");
+    assert_eq!(successes, 1);
+    assert!(
+        statuses.iter().all(|status| matches!(status, 204 | 422)),
+        "{statuses:?}"
+    );
+}
+
+#[tokio::test]
+async fn looking_at_a_link_uses_nothing_up() {
+    let world = World::new().await;
+    let token = register(&world, "ada@example.org").await;
+    for method in [Method::GET, Method::HEAD] {
+        for _ in 0..20 {
+            for path in [
+                VERIFY.to_owned(),
+                format!("{VERIFY}?token={token}"),
+                format!("/verify?token={token}"),
+            ] {
+                let read = call(&world, (method.clone(), &path), &Value::Null, "").await;
+                assert!(read.status.is_client_error(), "{method} {path}: {}", read.status);
+            }
+        }
+    }
+    assert_eq!(post(&world, VERIFY, &json!({"token": token})).await, 204);
+    println!("S8 looks of a scanner: 120, uses by them: 0");
+}
+
+#[tokio::test]
+async fn proofs_run_out() {
+    let (world, clock, _folder) = clocked().await;
+    let (_, code) = (
+        register(&world, "a@example.org").await,
+        last_mail(&world).await["code"].clone(),
+    );
+    clock.advance(10 * 60_000);
+    let typed = json!({"email": "a@example.org", "code": code});
+    assert_eq!(post(&world, VERIFY, &typed).await, 422, "a code after 10 minutes");
+    clock.advance(24 * HOUR - 10 * 60_000);
+    let token = last_token(&world).await;
+    assert_eq!(
+        post(&world, VERIFY, &json!({"token": token})).await,
+        422,
+        "a link after 24 hours"
+    );
+    let token = register(&world, "a@example.org").await;
+    clock.advance(24 * HOUR - 1);
+    assert_eq!(
+        post(&world, VERIFY, &json!({"token": token})).await,
+        204,
+        "to its last moment"
+    );
+    let token = recover(&world, "a@example.org").await;
+    clock.advance(15 * 60_000);
+    let body = json!({"token": token, "password": OTHER_PASSWORD});
+    assert_eq!(post(&world, RESET, &body).await, 422, "a reset after 15 minutes");
+    println!("S8 expired proofs accepted: 0 of 3");
+}
+
+#[tokio::test]
+async fn a_code_is_good_for_few_tries_and_its_address() {
+    let world = World::new().await;
+    register(&world, "a@example.org").await;
+    let code = last_mail(&world).await["code"]
+        .as_str()
+        .expect("a code")
+        .to_owned();
+    let typed = |email: &str, code: &str| json!({"email": email, "code": code});
+    let wrong = if code == "000000" { "000001" } else { "000000" };
+    register(&world, "b@example.org").await;
+    assert_eq!(
+        post(&world, VERIFY, &typed("b@example.org", &code)).await,
+        422,
+        "of another address"
+    );
+    for _ in 0..5 {
+        assert_eq!(post(&world, VERIFY, &typed("a@example.org", wrong)).await, 422);
+    }
+    assert_eq!(
+        post(&world, VERIFY, &typed("a@example.org", &code)).await,
+        422,
+        "the sixth try"
+    );
+    let resent = json!({"email": "a@example.org"});
+    assert_eq!(post(&world, "/v1/account/verify/resend", &resent).await, 202);
+    let code = last_mail(&world).await["code"]
+        .as_str()
+        .expect("a code")
+        .to_owned();
+    assert_eq!(post(&world, VERIFY, &typed("a@example.org", &code)).await, 204);
+}
+
+#[tokio::test]
+async fn siblings_die_and_purposes_are_not_mixed() {
+    let world = World::new().await;
+    let verify = register(&world, "ada@example.org").await;
+    let new_password = |token: &str| json!({"token": token, "password": OTHER_PASSWORD});
+    assert_eq!(
+        post(&world, RESET, &new_password(&verify)).await,
+        422,
+        "a verification as a reset"
+    );
+    let set_up = json!({"token": verify, "email": "x@example.org", "password": PASSWORD});
+    assert_eq!(
+        post(&world, "/v1/setup", &set_up).await,
+        422,
+        "a verification as a set-up"
+    );
+    assert_eq!(post(&world, VERIFY, &json!({"token": verify})).await, 204);
+    let first = recover(&world, "ada@example.org").await;
+    assert_eq!(
+        post(&world, VERIFY, &json!({"token": first})).await,
+        422,
+        "a reset as a verification"
+    );
+    let second = recover(&world, "ada@example.org").await;
+    assert_eq!(
+        post(&world, RESET, &new_password(&first)).await,
+        422,
+        "older than the newest"
+    );
+    let cookie = crate::people::log_in(&world, "ada@example.org", PASSWORD)
+        .await
+        .expect("logged in");
+    let wish = json!({"email": "lovelace@example.org"});
+    call(&world, (Method::PATCH, "/v1/account"), &wish, &cookie).await;
+    let confirm = last_token(&world).await;
+    assert_eq!(post(&world, VERIFY, &json!({"token": confirm})).await, 204);
+    assert_eq!(
+        post(&world, RESET, &new_password(&second)).await,
+        422,
+        "after the address changed"
+    );
+    println!("S8 proofs of another purpose or a dead sibling accepted: 0 of 5");
+}
+
+#[tokio::test]
+async fn a_password_change_voids_a_reset_under_way() {
+    let world = World::new().await;
+    let cookie = arrive(&world, "ada@example.org").await;
+    let token = recover(&world, "ada@example.org").await;
+    let change = json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD});
+    let changed = call(&world, (Method::POST, "/v1/account/password"), &change, &cookie).await;
+    assert_eq!(changed.status.as_u16(), 204);
+    assert_eq!(
+        post(&world, RESET, &json!({"token": token, "password": PASSWORD})).await,
+        422
+    );
+}
+
+#[tokio::test]
+async fn nothing_of_a_request_gets_into_a_mail() {
+    let world = World::new().await;
+    let before = mails(&world).await.len();
+    for email in [
+        "a@example.org\r\nBcc: all@example.org",
+        "a@example.org\n",
+        "<a@example.org>",
+        "a b@example.org",
+    ] {
+        let body = json!({"email": email, "password": PASSWORD});
+        assert_eq!(
+            post(&world, "/v1/account/register", &body).await,
+            422,
+            "{email:?}"
+        );
+        assert_eq!(
+            post(&world, "/v1/account/recover", &json!({"email": email})).await,
+            422
+        );
+    }
+    assert_eq!(mails(&world).await.len(), before);
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri_str("/v1/account/register")
+        .header("host", "evil.example")
+        .header("x-forwarded-host", "evil.example")
+        .header("origin", "http://evil.example")
+        .content_type("application/json")
+        .body(json!({"email": "a@example.org", "password": PASSWORD}).to_string());
+    send(world.api(), request).await;
+    let words = serde_json::to_string(&mails(&world).await).expect("JSON");
+    assert!(!words.contains("evil"), "{words}");
+}

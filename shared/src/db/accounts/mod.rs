@@ -1,0 +1,53 @@
+//! What becomes of accounts: whole transactions over `users` and all that hangs on it, from the registration to
+//! the last row of a deleted account. Mails and audit entries are written with what they tell of.
+//!
+//! Where a stranger could learn from the work whether an address has an account, all ways take the same
+//! statements: what has nothing to do does it to no row.
+
+mod address;
+mod deletion;
+mod password;
+mod purge;
+mod recovery;
+mod registration;
+mod setup;
+
+pub use address::{AddressRequest, Verified, request_address, update_profile, verify};
+pub use deletion::{Deletion, cancel_jobs, schedule_deletion};
+pub use password::{PasswordChange, change_password};
+pub(super) use purge::purge;
+pub use recovery::{Request, reset, send};
+pub use registration::{Registered, Registration, register};
+pub use setup::{SetUp, claim, claimed};
+
+use sea_orm::{ConnectionTrait, DbErr};
+use uuid::Uuid;
+
+use super::{
+    Db,
+    connection::Txn,
+    tasks::{self, NewTask},
+};
+use crate::id::{SessionId, UserId};
+
+/// Stores a mail for a user, or, without one, does as much work in vain.
+async fn mail_in(db: &Db, txn: &Txn, user: Option<UserId>, mail: &NewTask) -> Result<(), DbErr> {
+    if user.is_some() {
+        let mail = NewTask { user, ..mail.clone() };
+        tasks::enqueue_in(db, txn, &mail).await?;
+    } else {
+        let sql = "DELETE FROM tasks WHERE id = $1";
+        txn.execute_raw(db.statement(sql, [Uuid::now_v7().into()]))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Ends the sessions of a user, but for one.
+async fn end_sessions_in(db: &Db, txn: &Txn, user: UserId, keep: Option<SessionId>) -> Result<(), DbErr> {
+    let sql = "UPDATE sessions SET ended_at = {now} WHERE user_id = $1 AND ended_at IS NULL AND id <> $2";
+    let keep = keep.map_or(Uuid::nil(), |session| session.0);
+    txn.execute_raw(db.statement(sql, [user.0.into(), keep.into()]))
+        .await?;
+    Ok(())
+}

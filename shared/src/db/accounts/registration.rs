@@ -1,0 +1,127 @@
+//! Registering. A known address and an unknown one take the same statements and give the same answer; what
+//! differs is the mail.
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::{
+    super::{
+        Db, DbError,
+        audit::{self, Action, Origin},
+        challenges::{self, NewChallenge},
+        connection::Txn,
+        invitations,
+        tasks::NewTask,
+        users::Role,
+    },
+    mail_in,
+};
+use crate::id::UserId;
+
+/// Somebody who asks for an account.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// Their address.
+    pub email: String,
+    /// Their password, as a PHC string.
+    pub password_hash: String,
+    /// What they want to be called; may be empty.
+    pub display_name: String,
+    /// Their language.
+    pub locale: String,
+    /// SHA-256 of the invitation they bring.
+    pub invitation: Option<[u8; 32]>,
+    /// Whether an admin need not let them in. An invitation does that, too.
+    pub approved: bool,
+    /// Their plan, where no invitation says otherwise.
+    pub plan: String,
+    /// What shows that the address is theirs.
+    pub challenge: NewChallenge,
+    /// The mail that brings the challenge.
+    pub verify: NewTask,
+    /// The mail to who has an account already.
+    pub known: NewTask,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// What a registration came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// A mail says how it goes on.
+    Mailed,
+    /// There is no such invitation, or not for this address.
+    NotInvited,
+}
+
+/// Registers. On an address that was not verified yet the newest registration wins.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn register(db: &Db, new: Registration) -> Result<Registered, DbError> {
+    db.transaction(|txn| {
+        let (db, new) = (db.clone(), new.clone());
+        Box::pin(async move {
+            let mut invited = None;
+            if let Some(fingerprint) = &new.invitation {
+                invited = invitations::live_in(&db, txn, fingerprint, &new.email).await?;
+                if invited.is_none() {
+                    return Ok(Registered::NotInvited);
+                }
+            }
+            let (role, plan) = match &invited {
+                Some(invitation) => (invitation.role, invitation.plan.as_str()),
+                None => (Role::User, new.plan.as_str()),
+            };
+            let approved = new.approved || invited.is_some();
+            let made = upsert(&db, txn, &new, (role, plan, approved)).await?;
+            let sql = "SELECT id FROM users WHERE email = $1";
+            let row = txn
+                .query_one_raw(db.statement(sql, [new.email.as_str().into()]))
+                .await?;
+            let known = row.map(|row| row.try_get("", "id").map(UserId)).transpose()?;
+            if let Some(invitation) = &invited {
+                invitations::use_in(&db, txn, invitation.id, made).await?;
+            }
+            challenges::replace_in(&db, txn, made, &new.challenge).await?;
+            let mail = if made.is_some() { &new.verify } else { &new.known };
+            mail_in(&db, txn, known, mail).await?;
+            let mut entry = match made {
+                Some(_) => new.origin.did(Action::AccountRegister),
+                None => new.origin.failed(Action::AccountRegister),
+            };
+            entry.user = known;
+            audit::record_in(&db, txn, &entry).await?;
+            Ok(Registered::Mailed)
+        })
+    })
+    .await
+}
+
+/// Makes the account, or makes an unverified one anew; which one, unless the address is taken.
+async fn upsert(
+    db: &Db,
+    txn: &Txn,
+    new: &Registration,
+    (role, plan, approved): (Role, &str, bool),
+) -> Result<Option<UserId>, DbErr> {
+    let sql = "INSERT INTO users (id, email, role, plan, created_at, password_hash, display_name, locale, approved_at)
+        VALUES ($1, $2, $3, $4, {now}, $5, $6, $7, CASE WHEN $8 THEN {now} END)
+        ON CONFLICT (email) DO UPDATE SET role = excluded.role, plan = excluded.plan, created_at = excluded.created_at,
+            password_hash = excluded.password_hash, display_name = excluded.display_name,
+            locale = excluded.locale, approved_at = excluded.approved_at
+        WHERE users.verified_at IS NULL AND users.disabled_at IS NULL AND users.delete_at IS NULL
+          AND users.is_guest = false
+        RETURNING id";
+    let values = [
+        UserId::generate().0.into(),
+        new.email.as_str().into(),
+        role.as_str().into(),
+        plan.into(),
+        new.password_hash.as_str().into(),
+        new.display_name.as_str().into(),
+        new.locale.as_str().into(),
+        approved.into(),
+    ];
+    let row = txn.query_one_raw(db.statement(sql, values)).await?;
+    row.map(|row| row.try_get("", "id").map(UserId)).transpose()
+}
