@@ -49,6 +49,10 @@ pub enum Command {
     #[cfg(feature = "api")]
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Make and change accounts, on the server's machine.
+    #[cfg(feature = "api")]
+    #[command(subcommand)]
+    User(UserCommand),
     /// Look after the files of models.
     #[cfg(feature = "worker")]
     #[command(subcommand)]
@@ -153,6 +157,60 @@ pub enum TokenCommand {
         /// The token, or `-` to read it from standard input (it then stays out of the shell's history)
         token: String,
     },
+}
+
+/// Of `user`.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make an account that can be used at once; prints a one-time set-up link unless it is given a password.
+    Create {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// The address
+        email: String,
+        /// The user may administrate the installation
+        #[arg(long)]
+        admin: bool,
+        /// The plan [default: that of whoever registers; of an admin, `unlimited`]
+        #[arg(long, value_name = "NAME")]
+        plan: Option<String>,
+        /// Read the password from standard input (its first line)
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the accounts, newest first.
+    List {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Let a user administrate the installation; they log in again.
+    Promote(OneUser),
+    /// Take that back; they log in again.
+    Demote(OneUser),
+    /// Refuse a user's tokens and logins from now on.
+    Disable(OneUser),
+    /// Take that back.
+    Enable(OneUser),
+    /// Give a user another plan.
+    SetPlan {
+        /// Whose.
+        #[command(flatten)]
+        user: OneUser,
+        /// The name of the plan
+        plan: String,
+    },
+}
+
+/// One account.
+#[derive(Debug, Clone, Args)]
+pub struct OneUser {
+    /// Where the installation is.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The address of the account
+    pub email: String,
 }
 
 /// Of `models`.

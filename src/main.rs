@@ -20,6 +20,8 @@ mod secret;
 mod health;
 #[cfg(feature = "api")]
 mod token;
+#[cfg(feature = "api")]
+mod user;
 #[cfg(feature = "worker")]
 mod models;
 
@@ -71,6 +73,8 @@ async fn run(command: cli::Command) -> Result<(), installation::Failure> {
         }
         #[cfg(feature = "api")]
         cli::Command::Token(command) => token::run(command).await,
+        #[cfg(feature = "api")]
+        cli::Command::User(command) => user::run(command).await,
         #[cfg(feature = "worker")]
         cli::Command::Models(command) => models::run(command).await,
         #[cfg(feature = "worker")]

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Address of the account that the first start makes.
-const OWNER: &str = "owner@localhost";
+pub const OWNER: &str = "owner@localhost";
 
 /// Runs one of the `token` commands.
 pub async fn run(command: TokenCommand) -> Result<(), Failure> {

@@ -16,6 +16,7 @@ pub(crate) mod share;
 pub(crate) mod rate;
 mod argon;
 pub(crate) mod password;
+pub mod setup;
 pub(crate) mod session;
 pub(crate) mod login;
 pub mod principal;

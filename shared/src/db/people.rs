@@ -7,6 +7,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, Func, LikeExpr},
 };
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{
     Db, DbError,
@@ -317,7 +318,12 @@ pub struct NewAccount {
     pub plan: String,
     /// The password as a PHC string; none: it is chosen by a set-up link, or there is none.
     pub password_hash: Option<String>,
+    /// SHA-256 of a secret with which the password can be set, once, within a week.
+    pub setup: Option<[u8; 32]>,
 }
+
+/// How long a password can be set with such a secret, milliseconds.
+const SETUP_MS: i64 = 7 * 86_400_000;
 
 /// Makes an account; none where the address has one.
 ///
@@ -335,6 +341,18 @@ pub async fn create(db: &Db, new: &NewAccount, origin: &Origin) -> Result<Option
         new.password_hash.clone().into(),
     ];
     let statement = db.statement(sql, values);
+    let setup = new.setup.map(|fingerprint| {
+        let sql = "INSERT INTO challenges (id, user_id, purpose, fingerprint, email, created_at, expires_at)
+            VALUES ($1, $2, 'setup', $3, $4, {now}, {now} + $5)";
+        let values = [
+            Uuid::now_v7().into(),
+            id.0.into(),
+            fingerprint.to_vec().into(),
+            new.email.as_str().into(),
+            SETUP_MS.into(),
+        ];
+        db.statement(sql, values)
+    });
     let detail = json!({"role": new.role.as_str(), "plan": new.plan});
     let entry = origin
         .did(Action::AccountCreate)
@@ -342,10 +360,13 @@ pub async fn create(db: &Db, new: &NewAccount, origin: &Origin) -> Result<Option
         .subject(id)
         .detail(detail);
     db.transaction(move |txn| {
-        let (db, statement, entry) = (db.clone(), statement.clone(), entry.clone());
+        let (db, statement, setup, entry) = (db.clone(), statement.clone(), setup.clone(), entry.clone());
         Box::pin(async move {
             if txn.execute_raw(statement).await?.rows_affected() == 0 {
                 return Ok(None);
+            }
+            if let Some(setup) = setup {
+                txn.execute_raw(setup).await?;
             }
             audit::record_in(&db, txn, &entry).await?;
             Ok(Some(id))

@@ -23,6 +23,7 @@ async fn account(w: &World, email: &str, role: Role) -> UserId {
         role,
         plan: "basic".to_owned(),
         password_hash: None,
+        setup: None,
     };
     people::create(&w.db, &new, &Origin::operator())
         .await

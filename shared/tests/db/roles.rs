@@ -51,6 +51,7 @@ async fn the_role_of_the_processes_does_its_work_and_no_more() {
         role: Role::User,
         plan: "basic".to_owned(),
         password_hash: None,
+        setup: Some([7; 32]),
     };
     let who = Origin::operator();
     let user = people::create(&db, &new, &who)
