@@ -36,6 +36,10 @@ pub async fn api(args: ServeArgs) -> Result<(), Failure> {
     let listener = role::listen(&config.server.bind).await?;
     let address = listener.local_addr()?;
     let _file = AddressFile::write(&config.server.data_dir, "server.addr", address)?;
+    lifecycle.spawn(
+        key.clone()
+            .watch(config.secret_key_file(), lifecycle.soft.clone()),
+    );
     let state = state(&adapters, &config, key, &models, &lifecycle);
     start(listener, state, &lifecycle);
     adapters.keep_house(&config, &lifecycle);

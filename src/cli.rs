@@ -115,6 +115,30 @@ pub enum SecretCommand {
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
     },
+    /// Add a new key, which seals once every process knows it; the one before still opens.
+    ///
+    /// Running processes read the file again by themselves. Where each machine has its own copy, copy it to all
+    /// of them within --grace.
+    Rotate {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// The file [default: LAMPLIGHTER_SECRET_KEY_FILE, else DIR/secret.key]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// How long all processes may take to know it
+        #[arg(long, value_name = "DURATION", default_value = "1m")]
+        grace: humantime::Duration,
+    },
+    /// Take the keys that seal no more out of the file: what they sealed, tokens too, is void.
+    Retire {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// The file [default: LAMPLIGHTER_SECRET_KEY_FILE, else DIR/secret.key]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
 }
 
 /// Of `serve` and `api`.

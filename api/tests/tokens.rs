@@ -332,3 +332,77 @@ async fn an_end_that_the_cache_missed_is_told_later() {
     println!("told {:?} after Redis was back; {keys} tombstone", back.elapsed());
     assert_eq!(keys, 1);
 }
+
+/// Each way of forging a token that we could think of, through the front door.
+#[tokio::test]
+async fn s6_no_forged_token_is_taken() {
+    let world = World::new(true).await;
+    let node = &world.nodes[0];
+    let good = world.token().await;
+    assert_eq!(node.status(&good).await, 200);
+    let body_end = good.rfind('_').expect("a checksum");
+    let mut forged: Vec<String> = Vec::new();
+    for at in (0..body_end).cycle().take(1800) {
+        let bit = 1 << (forged.len() % 7);
+        let mut bytes = good.as_bytes()[..body_end].to_vec();
+        bytes[at] ^= bit;
+        // What is no character of a header can't be sent.
+        if let Some(body) = String::from_utf8(bytes)
+            .ok()
+            .filter(|body| body.bytes().all(|b| b.is_ascii_graphic()))
+        {
+            forged.push(token::with_checksum(&body));
+        }
+    }
+    let sealed = &good["lmp_v4.local.".len()..body_end];
+    for header in [
+        "v2.local.",
+        "v3.local.",
+        "v4.public.",
+        "v1.public.",
+        "v4.local",
+        "",
+    ] {
+        forged.push(token::with_checksum(&format!("lmp_{header}{sealed}")));
+    }
+    let (payload, _) = sealed.rsplit_once('.').expect("a footer");
+    for footer in [
+        "",
+        ".",
+        ".eyJraWQiOiJrNC5saWQub3RoZXIifQ",
+        &format!(".{}", "A".repeat(400)),
+    ] {
+        forged.push(token::with_checksum(&format!("lmp_v4.local.{payload}{footer}")));
+    }
+    // Other things that the same key seals.
+    for purpose in ["mail:v1", "guest:v1", "pat:v2", ""] {
+        let text = node
+            .state
+            .key
+            .seal(purpose, r#"{"iss":"lamplighter","aud":"lamplighter:api"}"#);
+        forged.push(token::with_checksum(&format!("lmp_{}", text.expect("sealed"))));
+    }
+    // Of the right key, but never issued: the key alone makes none.
+    for _ in 0..200 {
+        let now = node.state.db.now().await.expect("the time");
+        let request = MintRequest {
+            user: world.user.id,
+            token_id: TokenId::generate(),
+            scopes: vec![Scope::JobsRead],
+            expires_at: now + 3_600_000,
+            now,
+        };
+        forged.push(token::mint(&node.state.key, &request).expect("minted").0);
+    }
+    let mut others = 0;
+    for token in &forged {
+        let status = node.status(token).await;
+        others += usize::from(status != 401);
+    }
+    println!(
+        "S6 forgery: {} forged tokens, not refused with 401: {others}",
+        forged.len()
+    );
+    assert!(forged.len() > 1500);
+    assert_eq!(others, 0);
+}
