@@ -2,13 +2,10 @@
 //! told at once to come again, before anything is read or asked. Waits, open streams and clients that take
 //! their time to send a body do not count.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use lamplighter_shared::{error::ErrorCode, telemetry::metrics::REQUESTS_SHED};
-use poem::{
-    Endpoint, Middleware, Request, Result,
-    http::{HeaderValue, header},
-};
+use poem::{Endpoint, Middleware, Request, Result};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task_local,
@@ -96,8 +93,8 @@ impl<E: Endpoint> Endpoint for Admitted<E> {
 fn overloaded() -> ApiError {
     let detail = "The server has more to do than it can; try again in a moment.";
     // Not all at the same moment again.
-    let seconds = rand::random_range(1..=3u32);
-    ApiError::new(ErrorCode::Unavailable, detail).header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    let again = Duration::from_millis(rand::random_range(500..=2500));
+    ApiError::new(ErrorCode::Unavailable, detail).retry_after(again)
 }
 
 #[cfg(test)]

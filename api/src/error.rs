@@ -4,6 +4,8 @@
 //! request. The `edge` turns it, and what the framework refuses by itself, into an answer. The `source`
 //! is for the log and never leaves the process.
 
+use std::time::Duration;
+
 use lamplighter_shared::{db::DbError, error::ErrorCode};
 use poem::{
     error::ResponseError,
@@ -76,6 +78,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[oai(default)]
     pub errors: Vec<FieldError>,
+    /// The policies that were exceeded, as `RateLimit-Policy` names them, where it is one of those.
+    #[serde(rename = "violated-policies", skip_serializing_if = "Vec::is_empty")]
+    #[oai(rename = "violated-policies", default)]
+    pub violated_policies: Vec<String>,
 }
 
 /// A refusal or failure, on its way to becoming a [`Problem`].
@@ -88,6 +94,8 @@ pub struct ApiError {
     pub detail: String,
     /// Each thing that is wrong.
     pub errors: Vec<FieldError>,
+    /// The policies that were exceeded.
+    pub violated: Vec<String>,
     /// Headers of the answer beyond the usual.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What really happened; for the log only.
@@ -101,6 +109,7 @@ impl ApiError {
             code,
             detail: detail.into(),
             errors: Vec::new(),
+            violated: Vec::new(),
             headers: Vec::new(),
             cause: None,
         }
@@ -151,10 +160,30 @@ impl ApiError {
         self
     }
 
+    /// Tells when to come again; not all of those who are refused together come together.
+    #[must_use]
+    pub fn retry_after(self, time: Duration) -> Self {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2).max(1);
+        let ms = ms + rand::random_range(0..=ms / 5);
+        self.header(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000)))
+            .header(HeaderName::from_static("retry-after-ms"), HeaderValue::from(ms))
+            .header(
+                HeaderName::from_static("x-should-retry"),
+                HeaderValue::from_static("true"),
+            )
+    }
+
+    /// Names a policy that was exceeded.
+    #[must_use]
+    pub fn violates(mut self, policy: &str) -> Self {
+        self.violated.push(policy.to_owned());
+        self
+    }
+
     /// The problem document for one request.
     pub fn problem(self, instance: &str, request_id: &str) -> Problem {
         Problem {
-            kind: format!("/docs/errors#{}", self.code),
+            kind: problem_type(self.code),
             title: self.code.title().to_owned(),
             status: self.code.status(),
             detail: self.detail,
@@ -162,8 +191,19 @@ impl ApiError {
             code: self.code.as_str().to_owned(),
             request_id: request_id.to_owned(),
             errors: self.errors,
+            violated_policies: self.violated,
         }
     }
+}
+
+/// The kind of problem: registered ones where they say what our clients have to do, else our own words.
+pub(crate) fn problem_type(code: ErrorCode) -> String {
+    let registered = match code {
+        ErrorCode::QuotaExceeded | ErrorCode::RateLimited => "quota-exceeded",
+        ErrorCode::QueueFull | ErrorCode::Unavailable => "temporary-reduced-capacity",
+        code => return format!("/docs/errors#{code}"),
+    };
+    format!("https://iana.org/assignments/http-problem-types#{registered}")
 }
 
 impl From<DbError> for ApiError {
@@ -175,7 +215,7 @@ impl From<DbError> for ApiError {
                     cause: Some(cause),
                     ..Self::new(ErrorCode::Unavailable, detail)
                 }
-                .header(header::RETRY_AFTER, HeaderValue::from_static("2"))
+                .retry_after(Duration::from_secs(2))
             }
             DbError::Statement(cause) => Self::internal(cause),
         }

@@ -3,6 +3,8 @@
 use lamplighter_shared::{error::ErrorCode, task::Task};
 use serde_json::{Value, json};
 
+use crate::error::problem_type;
+
 /// The examples of one operation.
 #[derive(Default)]
 pub struct Examples {
@@ -108,6 +110,9 @@ pub fn of(operation: &str) -> Examples {
                 json!("DELETE /v1/invitations/inv_01ke1c2v7h8q9r0s1t2v3w4x5y"),
             )]
         }
+        "listPlans" => vec![(200, JSON, json!({"object": "list", "data": [plan()]}))],
+        "getPlan" | "updatePlan" => vec![(200, JSON, plan())],
+        "getUsage" => vec![(200, JSON, usage())],
         "getHealth" => vec![(200, JSON, json!({"status": "ok"}))],
         "getReadiness" => {
             let checks = |database| json!({"database": database, "redis": "ok"});
@@ -131,6 +136,7 @@ pub fn of(operation: &str) -> Examples {
 /// The example of an operation's body, where it has one.
 fn request(operation: &str) -> Option<Value> {
     let body = match operation {
+        "updatePlan" => json!({"jobs_per_hour": 2000, "running": null}),
         "createJob" => json!({
             "model": "minilm",
             "input": Task::TextEmbedding.example(),
@@ -176,7 +182,7 @@ fn request(operation: &str) -> Option<Value> {
 /// A problem document with this code.
 pub fn problem(code: ErrorCode) -> Value {
     let mut problem = json!({
-        "type": format!("/docs/errors#{code}"),
+        "type": problem_type(code),
         "title": code.title(),
         "status": code.status(),
         "detail": format!("{}.", code.title()),
@@ -189,6 +195,14 @@ pub fn problem(code: ErrorCode) -> Value {
         let fault =
             json!({"pointer": "/input/texts/1", "code": "wrong_type", "detail": "must be of type string"});
         problem["errors"] = json!([fault]);
+    }
+    let violated = match code {
+        ErrorCode::RateLimited => Some("burst"),
+        ErrorCode::QuotaExceeded => Some("hourly"),
+        _ => None,
+    };
+    if let Some(policy) = violated {
+        problem["violated-policies"] = json!([policy]);
     }
     problem
 }
@@ -483,6 +497,45 @@ fn mail(state: &str) -> Value {
         "created_at": "2026-01-31T12:00:00.000Z",
         "run_at": "2026-01-31T20:32:10.000Z",
         "last_error": "the mail server said 550: 5.1.1 no such user",
+    })
+}
+
+fn plan() -> Value {
+    json!({
+        "name": "basic",
+        "object": "plan",
+        "requests_per_minute": 600,
+        "burst": 300,
+        "jobs_per_hour": 2000,
+        "jobs_per_day": 10_000,
+        "waiting": 200,
+        "running": 8,
+        "weight": 2,
+        "priorities": ["low", "normal"],
+        "changed": ["jobs_per_hour"],
+    })
+}
+
+fn usage() -> Value {
+    let counts = json!({
+        "requests": 42, "succeeded": 40, "failed": 1, "units": 80, "tokens": 1140, "compute_ms": 310.5,
+    });
+    let hour = json!({"used": 45, "limit": 1000, "remaining": 955});
+    json!({
+        "object": "usage",
+        "plan": "basic",
+        "used_this_hour": 45,
+        "limit": 1000,
+        "remaining": 955,
+        "this_hour": hour,
+        "today": {"used": 45, "limit": 10_000, "remaining": 9955},
+        "waiting": {"used": 2, "limit": 200, "remaining": 198},
+        "running": {"used": 1, "limit": 8},
+        "from": "2026-01-30T13:00:00.000Z",
+        "to": "2026-01-31T12:30:00.000Z",
+        "grain": "hour",
+        "totals": counts,
+        "data": [{"starts_at": "2026-01-31T12:00:00.000Z", "used": counts}],
     })
 }
 

@@ -15,6 +15,7 @@ use tokio_io_timeout::TimeoutStream;
 use crate::{
     auth::void,
     mail::worker,
+    nodes,
     outlet::{Outlets, Patient},
     read_limit::ReadLimit,
     routes,
@@ -92,6 +93,7 @@ pub async fn serve(listener: TcpListener, state: ApiState, lifecycle: Lifecycle)
     ));
     let app = Arc::new(App::new(state, lifecycle.soft.clone()).listening_at(address));
     lifecycle.spawn(worker::run(app.clone(), lifecycle.clone()));
+    lifecycle.spawn(nodes::beat(app.clone()));
     let soft = lifecycle.soft.clone();
     let served = Server::new_with_acceptor(acceptor)
         .name("api")

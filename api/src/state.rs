@@ -31,6 +31,7 @@ use crate::{
     create_job,
     mail::MailOutbox,
     plans::Plans,
+    queue_room::QueueRoom,
     schema::Schema,
     stream_slots::StreamSlots,
 };
@@ -88,6 +89,7 @@ pub struct App {
     pub(crate) outbox: MailOutbox,
     /// Where links in mails lead, without a slash at its end.
     public_url: String,
+    pub(crate) queue_room: QueueRoom,
     touched: Mutex<HashMap<Uuid, Instant>>,
     /// Cancelled when the process stops: streams and waits end.
     pub(crate) stop: CancellationToken,
@@ -117,7 +119,8 @@ impl App {
             sessions: Lookup::new(state.db.clone(), state.cache.clone(), Idle(idle(&state.config))),
             cookies: Cookies::of(&state.config.server),
             passwords: Passwords::new(state.config.accounts.min_password_length),
-            plans: Plans::new(&state.config),
+            plans: Plans::new(&state.config, state.db.clone()),
+            queue_room: QueueRoom::new(state.config.limits.waiting),
             request_rate: RequestRate::new(state.cache.clone(), state.db.dialect() == Dialect::Sqlite),
             outbox: MailOutbox::default(),
             public_url: public_url(&state.config, &state.config.server.bind),

@@ -6,23 +6,41 @@ use std::{sync::Arc, time::Duration};
 use lamplighter_shared::{
     db::{
         jobs,
-        submit::{Idempotency, NewJob, Submitted},
+        shares::{Quota, Refusal, ShareLimits, Standing},
+        submit::{Counted, Idempotency, NewJob, Submitted},
     },
     error::ErrorCode,
     fault,
-    id::{JobId, UserId},
+    id::{JobId, TokenId, UserId},
     job::{Job, Priority},
     model_spec::ModelSpec,
+    telemetry::metrics::RATE_LIMIT,
 };
 use poem::http::{HeaderValue, header};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    auth::share::Share,
     create_job::{CreateJob, MAX_METADATA},
     error::{ApiError, FieldError},
+    rate_headers::{self, Policy},
     state::App,
 };
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Who submits.
+pub struct Client<'a> {
+    /// The owner of the job.
+    pub user: UserId,
+    /// Whose use it counts as.
+    pub share: &'a Share,
+    /// The models that may be used; none: all.
+    pub models: Option<&'a [String]>,
+    /// The token, where one proves who it is.
+    pub token: Option<TokenId>,
+}
 
 /// What came of a submission.
 pub struct Submission {
@@ -38,7 +56,7 @@ pub struct Submission {
 ///
 /// # Errors
 /// 422 with pointers where it does not fit the operation, or its input does not fit the model.
-pub fn validate(app: &App, owner: UserId, body: &Value) -> Result<NewJob, ApiError> {
+pub fn validate(app: &App, client: &Client<'_>, body: &Value) -> Result<NewJob, ApiError> {
     let create: CreateJob = app.create_job.read(body)?;
     if create
         .metadata
@@ -52,11 +70,11 @@ pub fn validate(app: &App, owner: UserId, body: &Value) -> Result<NewJob, ApiErr
             detail,
         )]));
     }
-    let spec = check_input(app, &create.model, &body["input"])?;
+    let spec = check_input(app, client, &create.model, &body["input"])?;
     let limits = &app.config.jobs;
     let timeout = create.timeout.unwrap_or_default();
     let priority = create.priority.map_or(Priority::Normal, Priority::from);
-    let mut job = new_job(owner, spec, &body["input"], priority);
+    let mut job = new_job(client, spec, &body["input"], priority)?;
     job.metadata = body.get("metadata").cloned();
     job.start_timeout = Duration::from_secs(timeout.start_seconds.unwrap_or(limits.start_seconds));
     job.run_timeout = Duration::from_secs(timeout.run_seconds.unwrap_or(limits.run_seconds));
@@ -68,7 +86,8 @@ pub fn validate(app: &App, owner: UserId, body: &Value) -> Result<NewJob, ApiErr
 /// # Errors
 /// 404 where there is no such job, 409 while it runs, 410 where its input is gone, 422 where the model
 /// is not served any more or takes other input now.
-pub async fn repeat(app: &App, owner: UserId, id: JobId) -> Result<NewJob, ApiError> {
+pub async fn repeat(app: &App, client: &Client<'_>, id: JobId) -> Result<NewJob, ApiError> {
+    let owner = client.user;
     let job = jobs::get(&app.db, owner, id)
         .await?
         .ok_or_else(ApiError::no_such_job)?;
@@ -88,8 +107,8 @@ pub async fn repeat(app: &App, owner: UserId, id: JobId) -> Result<NewJob, ApiEr
         .filter(|_| !job.data_removed)
         .ok_or_else(gone)?;
     let input: Value = serde_json::from_str(&input).map_err(ApiError::internal)?;
-    let spec = check_input(app, &job.model, &input)?;
-    let mut new = new_job(owner, spec, &input, job.priority);
+    let spec = check_input(app, client, &job.model, &input)?;
+    let mut new = new_job(client, spec, &input, job.priority)?;
     new.metadata = job.metadata;
     new.start_timeout =
         Duration::from_millis(u64::try_from(job.start_deadline - job.created_at).unwrap_or_default());
@@ -104,8 +123,14 @@ pub async fn repeat(app: &App, owner: UserId, id: JobId) -> Result<NewJob, ApiEr
 /// 422 where the idempotency key belongs to another request, 409 while the first is being stored.
 pub async fn submit(app: &Arc<App>, job: NewJob) -> Result<Submission, ApiError> {
     let (input, replay_possible) = (job.input.clone(), job.idempotency.is_some());
-    match app.submitter.submit(job).await? {
+    let (limits, operation) = (job.limits, app.submitter.submit_counted(job));
+    let Counted { submitted, standing } = operation.await?;
+    if let Some(standing) = standing {
+        tell(&limits, &standing);
+    }
+    match submitted {
         Submitted::Created(job) => {
+            app.queue_room.stored();
             tracing::debug!(job = %job.id, model = job.model, "a job was accepted");
             let (doorbell, model, id) = (app.doorbell.clone(), job.model.clone(), job.id);
             // Off the request path: the row is stored, and idle workers look by themselves.
@@ -128,6 +153,7 @@ pub async fn submit(app: &Arc<App>, job: NewJob) -> Result<Submission, ApiError>
         Submitted::Replayed(_) => Err(ApiError::internal(
             "a job without a key was taken for a repetition",
         )),
+        Submitted::Refused(refusal) => Err(refused(&refusal)),
         Submitted::KeyReused => {
             let detail = "This Idempotency-Key was used for a request with another body.";
             Err(ApiError::new(ErrorCode::IdempotencyKeyReused, detail))
@@ -178,7 +204,56 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
     }
 }
 
-fn check_input<'a>(app: &'a App, model: &str, input: &Value) -> Result<&'a ModelSpec, ApiError> {
+/// What an answer tells of the quotas.
+fn tell(limits: &ShareLimits, standing: &Standing) {
+    let quotas = [
+        (
+            Quota::Hourly,
+            limits.jobs_per_hour,
+            HOUR,
+            standing.hour_used,
+            standing.hour_left,
+        ),
+        (
+            Quota::Daily,
+            limits.jobs_per_day,
+            24 * HOUR,
+            standing.day_used,
+            standing.day_left,
+        ),
+    ];
+    for (quota, limit, window, used, left) in quotas.into_iter().filter(|(_, limit, ..)| *limit > 0) {
+        rate_headers::note(Policy {
+            name: quota.as_str(),
+            quota: limit.into(),
+            window: Some(window),
+            left: Some((u64::from(limit).saturating_sub(used), left)),
+        });
+    }
+}
+
+fn refused(refusal: &Refusal) -> ApiError {
+    metrics::counter!(RATE_LIMIT, "policy" => refusal.quota.as_str(), "outcome" => "refused").increment(1);
+    let what = match refusal.quota {
+        Quota::Hourly => "jobs an hour",
+        Quota::Daily => "jobs a day",
+        Quota::Waiting => "jobs waiting at once",
+    };
+    let detail = format!(
+        "You may have {} {what}, and have {}.",
+        refusal.limit, refusal.used
+    );
+    ApiError::new(ErrorCode::QuotaExceeded, detail)
+        .violates(refusal.quota.as_str())
+        .retry_after(refusal.retry_after)
+}
+
+fn check_input<'a>(
+    app: &'a App,
+    client: &Client<'_>,
+    model: &str,
+    input: &Value,
+) -> Result<&'a ModelSpec, ApiError> {
     let Some((spec, schema)) = app.model(model) else {
         let detail = "The model does not exist or is not served here; GET /v1/models lists those that are.";
         let mut error = ApiError::new(ErrorCode::UnknownModel, detail);
@@ -189,6 +264,10 @@ fn check_input<'a>(app: &'a App, model: &str, input: &Value) -> Result<&'a Model
         ));
         return Err(error);
     };
+    if client.models.is_some_and(|models| !models.contains(&spec.id)) {
+        let detail = format!("The token does not allow the model {}.", spec.id);
+        return Err(ApiError::new(ErrorCode::ModelNotAllowed, detail));
+    }
     let faults = schema.faults(input, "/input");
     if faults.is_empty() {
         Ok(spec)
@@ -197,17 +276,37 @@ fn check_input<'a>(app: &'a App, model: &str, input: &Value) -> Result<&'a Model
     }
 }
 
-fn new_job(owner: UserId, spec: &ModelSpec, input: &Value, priority: Priority) -> NewJob {
-    NewJob {
+fn new_job(
+    client: &Client<'_>,
+    spec: &ModelSpec,
+    input: &Value,
+    priority: Priority,
+) -> Result<NewJob, ApiError> {
+    let plan = &client.share.plan;
+    if !plan.priorities.contains(&priority) {
+        let detail = format!(
+            "The plan {} has no jobs of {priority} priority.",
+            client.share.plan_name
+        );
+        return Err(ApiError::new(ErrorCode::PriorityNotAllowed, detail));
+    }
+    let running = i32::try_from(plan.running).unwrap_or(i32::MAX);
+    Ok(NewJob {
         id: JobId::generate(),
-        owner,
+        owner: client.user,
         model: spec.id.clone(),
         task: spec.task.as_str().to_owned(),
         priority,
         cost: spec.task.cost(input),
-        share_key: owner.to_string(),
-        plan_weight: 1,
-        running_cap: None,
+        share_key: client.share.key.clone(),
+        plan_weight: plan.weight.max(1).into(),
+        running_cap: Some(running).filter(|cap| *cap > 0),
+        limits: ShareLimits {
+            jobs_per_hour: plan.jobs_per_hour,
+            jobs_per_day: plan.jobs_per_day,
+            waiting: plan.waiting,
+        },
+        token: client.token,
         input: input.to_string(),
         metadata: None,
         start_timeout: Duration::ZERO,
@@ -215,7 +314,7 @@ fn new_job(owner: UserId, spec: &ModelSpec, input: &Value, priority: Priority) -
         retry_of: None,
         idempotency: None,
         trace: None,
-    }
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use crate::run;
 pub struct Migration;
 
 const UP: &[&str] = &[
+    // `units`: how much work it is; `charged_hour`: the hour whose quota it was counted in, none for jobs of before.
     "ALTER TABLE jobs ADD COLUMN token_id {uuid}",
+    "ALTER TABLE jobs ADD COLUMN units bigint NOT NULL DEFAULT 1",
+    "ALTER TABLE jobs ADD COLUMN charged_hour bigint",
     // Changes that admins made to the plans of the settings: a JSON object of what differs.
     "CREATE TABLE plans (name text PRIMARY KEY, changes text NOT NULL, changed_at bigint NOT NULL)",
     // What a share has used of its quotas; locked first by every submit of the share.
@@ -33,7 +36,7 @@ const UP: &[&str] = &[
         failed bigint NOT NULL,
         units bigint NOT NULL,
         tokens bigint NOT NULL,
-        compute_ms bigint NOT NULL,
+        compute_us bigint NOT NULL,
         PRIMARY KEY (user_id, grain, starts_at, token_id, model)
     )",
     "CREATE INDEX usage_age ON usage (grain, starts_at)",
@@ -47,6 +50,8 @@ const DOWN: &[&str] = &[
     "DROP INDEX lanes_of_share",
     "DROP TABLE shares",
     "DROP TABLE plans",
+    "ALTER TABLE jobs DROP COLUMN charged_hour",
+    "ALTER TABLE jobs DROP COLUMN units",
     "ALTER TABLE jobs DROP COLUMN token_id",
 ];
 

@@ -370,6 +370,13 @@ impl Config {
         }
         self.server.check()?;
         self.mail.check()?;
+        for name in ["guest", "basic", "pro", "unlimited", &self.accounts.default_plan] {
+            if !self.plans.contains_key(name) {
+                return Err(ConfigError(format!(
+                    "plans.{name} must be there: accounts.default_plan and accounts of before may name it"
+                )));
+            }
+        }
         let jobs = &self.jobs;
         let positive = [
             ("jobs.lease_seconds", jobs.lease_seconds),

@@ -40,7 +40,16 @@ async fn problem(response: Response, code: ErrorCode) -> Value {
     expected.sort_unstable();
     assert_eq!(fields, expected);
     assert_eq!(problem["code"], code.as_str());
-    assert_eq!(problem["type"], format!("/docs/errors#{code}"));
+    let registered = match code {
+        ErrorCode::RateLimited => Some("quota-exceeded"),
+        ErrorCode::Unavailable => Some("temporary-reduced-capacity"),
+        _ => None,
+    };
+    let kind = match registered {
+        Some(name) => format!("https://iana.org/assignments/http-problem-types#{name}"),
+        None => format!("/docs/errors#{code}"),
+    };
+    assert_eq!(problem["type"], kind);
     assert_eq!(problem["title"], code.title());
     assert_eq!(problem["status"], status);
     assert_eq!(problem["request_id"], id);

@@ -8,6 +8,7 @@ use lamplighter_shared::{
     cache::Redis,
     db::{
         Db,
+        shares::ShareLimits,
         submit::{NewJob, Submitted, Submitter},
         users::{self, Role},
     },
@@ -42,6 +43,8 @@ fn job(owner: &users::User, number: usize) -> NewJob {
         share_key: owner.id.to_string(),
         plan_weight: 1,
         running_cap: None,
+        limits: ShareLimits::default(),
+        token: None,
         input: format!("{{\"n\":{number}}}"),
         metadata: None,
         start_timeout: Duration::from_secs(3600),

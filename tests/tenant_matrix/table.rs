@@ -110,6 +110,10 @@ pub const ROWS: &[Row] = &[
     row("listInvitations", "GET", "/v1/invitations", Needs::Admin, Target::None, &[200]),
     row("createInvitation", "POST", "/v1/invitations", Needs::Admin, Target::None, &[201]),
     row("revokeInvitation", "DELETE", "/v1/invitations/{id}", Needs::Admin, Target::None, &[404]),
+    row("listPlans", "GET", "/v1/plans", Needs::Anything, Target::None, &[200]),
+    row("getPlan", "GET", "/v1/plans/{name}", Needs::Anything, Target::None, &[200]),
+    row("updatePlan", "PATCH", "/v1/plans/{name}", Needs::Admin, Target::None, &[200]),
+    row("getUsage", "GET", "/v1/usage", ACCOUNT, Target::None, &[200]),
     row("listQueues", "GET", "/v1/queues", Needs::Admin, Target::None, &[200]),
     row("listWorkers", "GET", "/v1/workers", Needs::Admin, Target::None, &[200]),
     row("getWorker", "GET", "/v1/workers/{id}", Needs::Admin, Target::Worker, &[200]),
@@ -170,6 +174,7 @@ impl Row {
             "createSession" | "rotateToken" | "registerAccount" | "verifyAccount" | "resendVerification"
             | "recoverAccount" | "resetPassword" | "setUpAccount" | "updateAccount" | "changePassword"
             | "createInvitation" => json!({}),
+            "updatePlan" => json!({"waiting": 1000}),
             "changeUser" => json!({"plan": "basic"}),
             "limitUserToken" => json!({"limits": {"jobs_per_day": 7}}),
             _ => return None,
@@ -178,6 +183,9 @@ impl Row {
 
     /// The address with these in the place of its parameters.
     pub fn address(&self, id: &str, token: &str) -> String {
-        self.path.replace("{id}", id).replace("{token}", token)
+        self.path
+            .replace("{id}", id)
+            .replace("{token}", token)
+            .replace("{name}", "pro")
     }
 }

@@ -8,7 +8,7 @@ use lamplighter_shared::{
     db::{
         DbError, api_tokens,
         audit::{ActorKind, Origin},
-        sessions,
+        sessions, submit,
         users::Role,
     },
     error::ErrorCode,
@@ -33,7 +33,9 @@ use super::{
 use crate::{
     client::ClientInfo,
     error::ApiError,
+    preferences::idempotency_key,
     state::{App, TOUCH_GRAIN},
+    submit::Client,
 };
 
 /// Who asks, with what `S` needs.
@@ -119,6 +121,20 @@ impl<S> Principal<S> {
         self.models
             .as_ref()
             .is_none_or(|models| models.iter().any(|own| own == model))
+    }
+
+    /// The same, as somebody who submits jobs.
+    pub(crate) fn client(&self) -> Client<'_> {
+        Client {
+            user: self.user,
+            share: &self.share,
+            // Guests are told otherwise which models are for them.
+            models: match self.credential {
+                Credential::Guest { .. } => None,
+                _ => self.models.as_deref(),
+            },
+            token: self.credential.token(),
+        }
     }
 
     /// For what a stolen cookie must not be enough.
@@ -223,7 +239,8 @@ async fn authenticate<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Pri
             None => return Err(no_token()),
         },
     };
-    if S::CHARGED {
+    let repeated = S::SUBMITS && is_repetition(app, &principal, request).await?;
+    if !repeated {
         principal.charge(app).await?;
     }
     if S::PERSON && !matches!(principal.credential, Credential::Session { .. }) {
@@ -235,8 +252,25 @@ async fn authenticate<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Pri
         ));
     }
     match S::SCOPE {
-        Some(scope) if !principal.scopes.contains(&scope) => Err(insufficient_scope(scope)),
-        _ => Ok(principal),
+        Some(scope) if !principal.scopes.contains(&scope) => return Err(insufficient_scope(scope)),
+        _ => {}
+    }
+    if S::SUBMITS && !repeated {
+        app.queue_room.check(&app.db).await?;
+    }
+    Ok(principal)
+}
+
+/// Whether the request brings an idempotency key whose job is there: what it asks for was charged.
+async fn is_repetition<S>(
+    app: &Arc<App>,
+    principal: &Principal<S>,
+    request: &Request,
+) -> Result<bool, ApiError> {
+    // A key that can't be read is refused later.
+    match idempotency_key(request.headers()) {
+        Ok(Some(key)) => Ok(submit::is_known(&app.db, principal.user, &key).await?),
+        _ => Ok(false),
     }
 }
 

@@ -1,7 +1,13 @@
 //! How fast a share may ask. Exact across all processes where they have a cache; where that does not
-//! answer, each process lets half as much through by itself: never without a limit, and rarely too little.
+//! answer, each process lets its part through by itself: never without a limit, and never twice the rate.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use lamplighter_shared::{
     cache::{Admission, Cache, MemoryCache, Rate},
@@ -9,10 +15,17 @@ use lamplighter_shared::{
     plan::Plan,
     telemetry::metrics::RATE_LIMIT,
 };
-use poem::http::{HeaderName, HeaderValue, header};
 
 use super::share::Share;
-use crate::error::ApiError;
+use crate::{
+    error::ApiError,
+    rate_headers::{self, Policy},
+};
+
+/// The name of the policy in the API.
+const BURST: &str = "burst";
+/// Processes that are taken to live before they have counted each other.
+const UNCOUNTED: u32 = 2;
 
 /// The rate of requests of each share.
 pub(crate) struct RequestRate {
@@ -20,6 +33,8 @@ pub(crate) struct RequestRate {
     here: MemoryCache,
     /// Whether all processes count together.
     exact: bool,
+    /// Processes that answer requests.
+    nodes: AtomicU32,
 }
 
 impl RequestRate {
@@ -29,7 +44,13 @@ impl RequestRate {
             exact: alone || cache.is_shared(),
             cache,
             here: MemoryCache::default(),
+            nodes: AtomicU32::new(UNCOUNTED),
         }
+    }
+
+    /// So many processes answer requests.
+    pub(crate) fn counted(&self, nodes: u32) {
+        self.nodes.store(nodes.max(1), Ordering::Relaxed);
     }
 
     /// Counts one request.
@@ -37,21 +58,40 @@ impl RequestRate {
     /// # Errors
     /// 429 where it comes too soon.
     pub(crate) async fn charge(&self, share: &Share) -> Result<(), ApiError> {
+        if share.plan.running > 0 {
+            rate_headers::note(Policy {
+                name: "inflight",
+                quota: share.plan.running.into(),
+                window: None,
+                left: None,
+            });
+        }
         let Some(full) = rate_of(&share.plan) else {
             return Ok(());
         };
-        let rate = if self.exact { full } else { half(full) };
+        let part = self.part(full);
+        let rate = if self.exact { full } else { part };
         let key = format!("requests:{}", share.key);
-        let admission = match self.cache.admit(&key, rate, 1).await {
-            Ok(admission) => admission,
-            Err(_) => self.here.admit_now(&key, half(full), 1),
+        let (rate, admission) = match self.cache.admit(&key, rate, 1).await {
+            Ok(admission) => (rate, admission),
+            Err(_) => (part, self.here.admit_now(&key, part, 1)),
         };
         let outcome = if admission.allowed { "allowed" } else { "refused" };
-        metrics::counter!(RATE_LIMIT, "policy" => "requests", "outcome" => outcome).increment(1);
+        metrics::counter!(RATE_LIMIT, "policy" => BURST, "outcome" => outcome).increment(1);
+        rate_headers::note(told(rate, admission));
         if admission.allowed {
             Ok(())
         } else {
             Err(refused(rate, admission))
+        }
+    }
+
+    /// What one process may let through where they can't count together.
+    fn part(&self, rate: Rate) -> Rate {
+        let nodes = self.nodes.load(Ordering::Relaxed).max(1);
+        Rate {
+            per_second: rate.per_second / f64::from(nodes),
+            burst: (rate.burst / nodes).max(1),
         }
     }
 }
@@ -64,44 +104,31 @@ fn rate_of(plan: &Plan) -> Option<Rate> {
     })
 }
 
-fn half(rate: Rate) -> Rate {
-    Rate {
-        per_second: rate.per_second / 2.0,
-        burst: (rate.burst / 2).max(1),
+fn told(rate: Rate, admission: Admission) -> Policy {
+    let window = Duration::from_secs_f64(f64::from(rate.burst) / rate.per_second.max(1e-6));
+    // Who is refused hears when the next one is let through, everybody else when all is there again.
+    let until = if admission.allowed {
+        admission.reset
+    } else {
+        admission.retry_after
+    };
+    Policy {
+        name: BURST,
+        quota: rate.burst.into(),
+        window: Some(window),
+        left: Some((admission.remaining.into(), until)),
     }
 }
 
 fn refused(rate: Rate, admission: Admission) -> ApiError {
-    let seconds = |time: Duration| time.as_secs_f64().ceil().max(1.0) as u64;
-    let again = seconds(admission.retry_after);
-    let window = seconds(Duration::from_secs_f64(
-        f64::from(rate.burst) / rate.per_second.max(1e-6),
-    ));
-    // Those who are refused together need not come back together.
-    let spread = rand::random_range(0..=again.div_ceil(5));
     let detail = format!(
         "You may ask {:.0} times a minute, and {} times at once after a rest.",
         rate.per_second * 60.0,
         rate.burst
     );
-    let fields = [
-        (header::RETRY_AFTER, (again + spread).to_string()),
-        (
-            HeaderName::from_static("ratelimit"),
-            format!("\"requests\";r={};t={again}", admission.remaining),
-        ),
-        (
-            HeaderName::from_static("ratelimit-policy"),
-            format!("\"requests\";q={};w={window}", rate.burst),
-        ),
-    ];
-    let error = ApiError::new(ErrorCode::RateLimited, detail);
-    fields.into_iter().fold(error, |error, (name, value)| {
-        match HeaderValue::from_str(&value) {
-            Ok(value) => error.header(name, value),
-            Err(_) => error,
-        }
-    })
+    ApiError::new(ErrorCode::RateLimited, detail)
+        .violates(BURST)
+        .retry_after(admission.retry_after)
 }
 
 #[cfg(test)]
@@ -144,8 +171,10 @@ mod tests {
         assert_eq!(refused.code.status(), 429);
         let again: u64 = value("retry-after").parse().expect("seconds");
         assert!((59..=72).contains(&again), "{again}");
-        assert!(value("ratelimit").starts_with("\"requests\";r=0;t="));
-        assert_eq!(value("ratelimit-policy"), "\"requests\";q=20;w=1200");
+        let exactly: u64 = value("retry-after-ms").parse().expect("milliseconds");
+        assert_eq!(exactly.div_ceil(1000), again);
+        assert_eq!(value("x-should-retry"), "true");
+        assert_eq!(refused.violated, ["burst"]);
         let nowhere = Redis::connect("redis://127.0.0.1:1").expect("an address where nobody is");
         let away = Arc::new(RedisCache::new(&nowhere));
         assert_eq!(let_through(away.clone(), slow.clone()).await.0, 10, "half of it");

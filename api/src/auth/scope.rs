@@ -78,13 +78,13 @@ pub trait Needs: Send + Sync + 'static {
     const GUESTS: bool = false;
     /// Whether the same goes for somebody who was never here before.
     const STRANGERS: bool = false;
-    /// Whether the request counts against the rate at once; else the handler charges it.
-    const CHARGED: bool = true;
+    /// Whether it may make a job: refused while the queues are full, and a repetition is not charged.
+    const SUBMITS: bool = false;
 }
 
 /// Needs [`Scope::JobsWrite`].
 pub struct JobsWrite;
-/// Needs [`Scope::JobsWrite`]; the handler charges the rate, since a repetition costs nothing.
+/// Needs [`Scope::JobsWrite`] and room in the queues; a repetition costs nothing.
 pub struct Submitting;
 /// Needs [`Scope::JobsRead`].
 pub struct JobsRead;
@@ -110,7 +110,7 @@ impl Needs for Submitting {
     const SCOPE: Option<Scope> = Some(Scope::JobsWrite);
     const GUESTS: bool = true;
     const STRANGERS: bool = true;
-    const CHARGED: bool = false;
+    const SUBMITS: bool = true;
 }
 
 impl Needs for JobsRead {

@@ -84,9 +84,8 @@ impl JobRoutes {
         body: JsonBody<CreateJob>,
     ) -> Result<Answer<Submitted>, ApiError> {
         let app = built(&self.0)?;
-        principal.charge(app).await?;
         let form = submission::form(request.headers())?;
-        let mut job = submit::validate(app, principal.user, &body.value)?;
+        let mut job = submit::validate(app, &principal.client(), &body.value)?;
         let cookie = guest::admit(app, &principal, &job.model).await?;
         let key = idempotency_key(request.headers())?;
         job.idempotency = submit::idempotency(key, "createJob", &body.value);
@@ -227,10 +226,9 @@ impl JobRoutes {
         _prefer: Header<Option<String>>,
     ) -> Result<Answer<Submitted>, ApiError> {
         let app = built(&self.0)?;
-        principal.charge(app).await?;
         let id = job_id(&id)?;
         let form = submission::form(request.headers())?;
-        let mut job = submit::repeat(app, principal.user, id).await?;
+        let mut job = submit::repeat(app, &principal.client(), id).await?;
         guest::admit(app, &principal, &job.model).await?;
         let key = idempotency_key(request.headers())?;
         job.idempotency = submit::idempotency(key, "retryJob", &Value::from(id.to_string()));

@@ -15,6 +15,8 @@ mod outbox;
 mod registration;
 mod account;
 mod invitations;
+mod plans;
+mod usage;
 pub mod health;
 mod metrics;
 pub mod docs;
@@ -24,7 +26,9 @@ use std::sync::Arc;
 use poem::{Endpoint, EndpointExt, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
 
-use crate::{admission::Admission, edge::Edge, observe::Observe, openapi, state::App};
+use crate::{
+    admission::Admission, edge::Edge, observe::Observe, openapi, rate_headers::RateHeaders, state::App,
+};
 
 /// The groups of operations.
 #[derive(Tags)]
@@ -53,6 +57,9 @@ pub enum Tag {
     /// Mails that were or will be sent, for administrators.
     #[oai(rename = "outbox")]
     Outbox,
+    /// What may be used, and what was.
+    #[oai(rename = "usage")]
+    Usage,
     /// Whether the server works.
     #[oai(rename = "health")]
     Health,
@@ -81,6 +88,8 @@ pub(crate) type Api = (
     Administration,
     tokens::TokenRoutes,
     outbox::OutboxRoutes,
+    plans::PlanRoutes,
+    usage::UsageRoutes,
     health::HealthRoutes,
 );
 
@@ -105,6 +114,8 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
         ),
         tokens::TokenRoutes(app.clone()),
         outbox::OutboxRoutes(app.clone()),
+        plans::PlanRoutes(app.clone()),
+        usage::UsageRoutes(app.clone()),
         health::HealthRoutes(app),
     );
     OpenApiService::new(api, "Lamplighter", env!("CARGO_PKG_VERSION")).description(openapi::DESCRIPTION)
@@ -125,6 +136,7 @@ pub(crate) fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> + 'sta
         .data(app)
         .with(Admission { limit })
         .with(edge)
+        .with(RateHeaders)
         .with(Observe)
 }
 

@@ -35,8 +35,8 @@ pub(crate) struct ModelRoutes(pub(super) Option<Arc<App>>);
 impl ModelRoutes {
     /// List models
     ///
-    /// The models that can be run here. Needs the scope `models:read`; without a token or login it lists
-    /// the public ones, where there are any.
+    /// The models that can be run here, as far as the token allows them. Needs the scope `models:read`; without
+    /// a token or login it lists the public ones, where there are any.
     #[oai(path = "/v1/models", method = "get", operation_id = "listModels")]
     async fn list(&self, principal: Principal<ModelsRead>) -> Result<Answer<Listed>, ApiError> {
         let app = built(&self.0)?;

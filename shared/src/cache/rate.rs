@@ -58,3 +58,59 @@ impl Rate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A bucket that is filled evenly: what the moments must come to. It goes by the last time something was taken
+    /// out, in whichever direction the clock went since.
+    struct Bucket {
+        level: f64,
+        at: f64,
+    }
+
+    impl Bucket {
+        fn level(&self, rate: Rate, now: f64) -> f64 {
+            let level = self.level + (now - self.at) / rate.interval();
+            level.clamp(0.0, f64::from(rate.burst))
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn moments_decide_as_a_bucket_does(
+            per_second in 0.5..200.0f64,
+            burst in 1..20u32,
+            steps in prop::collection::vec((-2.0..5.0f64, 1..24u32), 1..200),
+        ) {
+            let rate = Rate { per_second, burst };
+            let (mut now, mut full_at) = (1e12, 0.0);
+            let mut bucket = Bucket { level: f64::from(burst), at: now };
+            for (intervals, cost) in steps {
+                // Sometimes the clock is set back.
+                now += intervals * rate.interval();
+                let level = bucket.level(rate, now);
+                let (admission, full) = rate.decide(now, full_at, cost);
+                if (level - f64::from(cost)).abs() > 1e-4 {
+                    prop_assert_eq!(admission.allowed, level >= f64::from(cost), "{} at {}", cost, level);
+                }
+                if admission.allowed {
+                    full_at = full;
+                    bucket = Bucket { level: level - f64::from(cost), at: now };
+                } else if cost <= burst {
+                    let later = now + admission.retry_after.as_micros() as f64 + 1.0;
+                    prop_assert!(rate.decide(later, full, cost).0.allowed, "{admission:?}");
+                }
+                let left = bucket.level(rate, now);
+                prop_assert!((f64::from(admission.remaining) - left.floor()).abs() <= f64::from(u8::from(
+                    (left - left.round()).abs() < 1e-4
+                )), "{admission:?}, {left}");
+                let reset = (f64::from(burst) - left) * rate.interval();
+                prop_assert!((admission.reset.as_micros() as f64 - reset).abs() <= 2.0 + reset * 1e-6);
+            }
+        }
+    }
+}

@@ -2,12 +2,14 @@
 //! fenced by its epoch and the start of its worker. A run that was lost meanwhile changes nothing.
 
 use sea_orm::{ConnectionTrait, DbErr, Value};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
     Db, DbError, Dialect,
     connection::Txn,
-    jobs::{LaneChange, custom, lane_of, leave_lanes},
+    jobs::custom,
+    settle::{self, Moved, settle},
 };
 use crate::{
     error::ErrorCode,
@@ -70,6 +72,38 @@ pub struct Finish {
     pub last_seq: u64,
 }
 
+/// The part of an output that is counted.
+#[derive(Default, Deserialize)]
+struct Output {
+    #[serde(default)]
+    usage: OutputUsage,
+}
+
+#[derive(Default, Deserialize)]
+struct OutputUsage {
+    #[serde(default)]
+    tokens: u64,
+}
+
+impl Finish {
+    /// Tokens that the output tells of. An output may be what a user wrote, so it is believed within reason only.
+    fn tokens(&self) -> i64 {
+        const MOST: u64 = 1_000_000_000;
+        let Outcome::Succeeded(output) = &self.outcome else {
+            return 0;
+        };
+        let output: Output = serde_json::from_str(output).unwrap_or_default();
+        output.usage.tokens.min(MOST) as i64
+    }
+
+    /// The job's part of the time that its batch took, microseconds.
+    fn compute_us(&self) -> i64 {
+        const MOST: f64 = 1e12;
+        let batch = f64::from(self.metrics.batch_size.unwrap_or(1).max(1));
+        (self.metrics.compute_ms.unwrap_or_default() * 1000.0 / batch).clamp(0.0, MOST) as i64
+    }
+}
+
 /// A run whose end was written; the others were stale.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
@@ -103,7 +137,7 @@ const FINISH: &str = "
         boot = NULL, lease_until = NULL, suspect_at = NULL
     FROM v
     WHERE jobs.id = v.job_id AND jobs.epoch = v.run_epoch AND jobs.boot = $1 AND jobs.state = 'processing'
-    RETURNING id, epoch, state, model, share_key, priority";
+    RETURNING {settled}";
 
 /// Writes the ends of runs; those that were still this worker's come back.
 ///
@@ -166,23 +200,27 @@ async fn finish_in(
             i64::try_from(end.last_seq).unwrap_or(i64::MAX).into(),
         ]);
     }
-    let written = txn
-        .query_all_raw(db.statement(&FINISH.replace("{rows}", &rows.join(", ")), values))
-        .await?;
+    let sql = FINISH
+        .replace("{rows}", &rows.join(", "))
+        .replace("{settled}", settle::COLUMNS);
+    let written = txn.query_all_raw(db.statement(&sql, values)).await?;
     let mut finished = Vec::with_capacity(written.len());
-    let mut lanes = Vec::with_capacity(written.len());
+    let mut moved = Vec::with_capacity(written.len());
     for row in &written {
-        let state: JobState = row.try_get::<String>("", "state")?.parse().map_err(custom)?;
-        let waiting = i64::from(state == JobState::Queued);
-        lanes.push((lane_of(row)?, LaneChange { waiting, running: -1 }));
-        finished.push(Finished {
+        let mut end = Moved::of(row, JobState::Processing)?;
+        let done = Finished {
             job: JobId(row.try_get("", "id")?),
             epoch: row.try_get("", "epoch")?,
-            state,
-        });
+            state: end.state,
+        };
+        if let Some(told) = ends.iter().find(|e| e.job == done.job && e.epoch == done.epoch) {
+            (end.tokens, end.compute_us) = (told.tokens(), told.compute_us());
+        }
+        finished.push(done);
+        moved.push(end);
     }
     store_outputs(db, txn, ends, &finished).await?;
-    leave_lanes(db, txn, &lanes).await?;
+    settle(db, txn, &moved).await?;
     Ok(finished)
 }
 

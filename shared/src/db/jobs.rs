@@ -13,6 +13,7 @@ use super::{
         job_payloads,
         jobs::{Column, Entity, Model},
     },
+    settle::{Moved, settle},
 };
 use crate::{
     clock::UnixMillis,
@@ -155,25 +156,14 @@ pub async fn cancel(db: &Db, owner: UserId, id: JobId) -> Result<Cancel, DbError
                            state = CASE state WHEN 'queued' THEN 'canceled' ELSE state END,
                            completed_at = CASE state WHEN 'queued' THEN {now} ELSE completed_at END
                          WHERE id = $1 AND owner_id = $2 AND state IN ('queued', 'processing')
-                         RETURNING {job_columns}",
+                         RETURNING {job_columns}, token_id, units, charged_hour",
                         [id.0.into(), owner.0.into()],
                     ))
                     .await?;
                 let Some(row) = updated else { return Ok(None) };
                 let job = from_row(&row).map_err(custom)?;
                 if job.state == JobState::Canceled {
-                    leave_lanes(
-                        &db,
-                        txn,
-                        &[(
-                            lane_of(&row)?,
-                            LaneChange {
-                                waiting: -1,
-                                running: 0,
-                            },
-                        )],
-                    )
-                    .await?;
+                    settle(&db, txn, &[Moved::of(&row, JobState::Queued)?]).await?;
                 }
                 Ok(Some(job))
             })

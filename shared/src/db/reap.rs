@@ -9,7 +9,7 @@ use super::{
     Db, DbError,
     connection::Txn,
     finish::lease_lost_error,
-    jobs::{LaneChange, custom, lane_of, leave_lanes},
+    settle::{self, Moved, settle},
 };
 use crate::{fault, id::JobId, job::JobState};
 
@@ -56,7 +56,7 @@ const TAKE: &str = "
         completed_at = CASE WHEN cancel_requested_at IS NOT NULL OR lease_losses + 1 >= $1 THEN {now} END,
         lease_losses = lease_losses + 1, boot = NULL, lease_until = NULL, suspect_at = NULL
     WHERE id IN (SELECT id FROM lost) AND state = 'processing' AND lease_until < {moment} AND suspect_at <= {moment} - $3
-    RETURNING id, state, model, share_key, priority";
+    RETURNING {settled}";
 
 const EXPIRE: &str = "
     WITH late AS MATERIALIZED (
@@ -65,7 +65,7 @@ const EXPIRE: &str = "
     )
     UPDATE jobs SET state = 'expired', completed_at = {now}
     WHERE id IN (SELECT id FROM late) AND state = 'queued' AND start_deadline <= {moment}
-    RETURNING id, state, model, share_key, priority";
+    RETURNING {settled}";
 
 /// Most jobs that expire in one tick: a million that were all to start by midnight must not make one
 /// transaction of it.
@@ -77,7 +77,7 @@ const REQUEUE_ALL: &str = "
         completed_at = CASE WHEN cancel_requested_at IS NOT NULL THEN {now} END,
         boot = NULL, lease_until = NULL, suspect_at = NULL
     WHERE state = 'processing'
-    RETURNING id, state, model, share_key, priority";
+    RETURNING {settled}";
 
 /// Asked by smallest values, which indices know: whether there is any such row Postgres likes to find out
 /// by looking at rows until it meets one, and there is none.
@@ -106,31 +106,14 @@ pub async fn tick(db: &Db, rules: ReapRules) -> Result<Vec<Reaped>, DbError> {
         Box::pin(async move {
             txn.execute_raw(db.statement(SUSPECT, [])).await?;
             let values = vec![rules.max_lease_losses.into(), error.into(), confirm.into()];
-            let mut reaped = moved(
-                &db,
-                txn,
-                TAKE,
-                values,
-                LaneChange {
-                    waiting: 0,
-                    running: -1,
-                },
-            )
-            .await?;
-            reaped.extend(
-                moved(
-                    &db,
-                    txn,
-                    EXPIRE,
-                    vec![EXPIRED_AT_ONCE.into()],
-                    LaneChange {
-                        waiting: -1,
-                        running: 0,
-                    },
-                )
-                .await?,
-            );
-            Ok(reaped)
+            let mut moves = Moves::default();
+            moves.run(&db, txn, JobState::Processing, (TAKE, values)).await?;
+            moves
+                .run(&db, txn, JobState::Queued, (EXPIRE, vec![EXPIRED_AT_ONCE.into()]))
+                .await?;
+            // Once, at the end: the rows of jobs come first, whoever moves them.
+            settle(&db, txn, &moves.moved).await?;
+            Ok(moves.reaped)
         })
     })
     .await
@@ -144,48 +127,43 @@ pub async fn requeue_all(db: &Db) -> Result<Vec<Reaped>, DbError> {
     db.transaction(move |txn| {
         let db = db.clone();
         Box::pin(async move {
-            moved(
-                &db,
-                txn,
-                REQUEUE_ALL,
-                vec![],
-                LaneChange {
-                    waiting: 0,
-                    running: -1,
-                },
-            )
-            .await
+            let mut moves = Moves::default();
+            moves
+                .run(&db, txn, JobState::Processing, (REQUEUE_ALL, vec![]))
+                .await?;
+            settle(&db, txn, &moves.moved).await?;
+            Ok(moves.reaped)
         })
     })
     .await
 }
 
-/// Runs a statement that moves jobs, and keeps the counts of their lanes.
-async fn moved(
-    db: &Db,
-    txn: &Txn,
-    sql: &str,
-    values: Vec<Value>,
-    change: LaneChange,
-) -> Result<Vec<Reaped>, DbErr> {
-    let rows = txn.query_all_raw(db.statement(sql, values)).await?;
-    let (mut reaped, mut lanes) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-    for row in &rows {
-        let state: JobState = row.try_get::<String>("", "state")?.parse().map_err(custom)?;
-        let back = i64::from(state == JobState::Queued);
-        lanes.push((
-            lane_of(row)?,
-            LaneChange {
-                waiting: change.waiting + back,
-                ..change
-            },
-        ));
-        reaped.push(Reaped {
-            job: JobId(row.try_get("", "id")?),
-            model: row.try_get("", "model")?,
-            state,
-        });
+/// What statements moved.
+#[derive(Default)]
+struct Moves {
+    reaped: Vec<Reaped>,
+    moved: Vec<Moved>,
+}
+
+impl Moves {
+    /// Runs a statement that moves jobs which stood at `before`.
+    async fn run(
+        &mut self,
+        db: &Db,
+        txn: &Txn,
+        before: JobState,
+        (sql, values): (&str, Vec<Value>),
+    ) -> Result<(), DbErr> {
+        let sql = sql.replace("{settled}", settle::COLUMNS);
+        for row in &txn.query_all_raw(db.statement(&sql, values)).await? {
+            let moved = Moved::of(row, before)?;
+            self.reaped.push(Reaped {
+                job: JobId(row.try_get("", "id")?),
+                model: row.try_get("", "model")?,
+                state: moved.state,
+            });
+            self.moved.push(moved);
+        }
+        Ok(())
     }
-    leave_lanes(db, txn, &lanes).await?;
-    Ok(reaped)
 }

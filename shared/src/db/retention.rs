@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
-    Db, DbError, accounts, attempts, challenges, connection::Txn, outbox, sessions, submit::forget_keys,
-    user_tokens, workers,
+    Db, DbError, accounts, attempts, challenges, connection::Txn, outbox, sessions, shares,
+    submit::forget_keys, usage, user_tokens, workers,
 };
 use crate::{
     config::{Config, Retention},
@@ -51,6 +51,10 @@ pub struct Report {
     pub challenges: u64,
     /// Accounts whose time was over.
     pub accounts: u64,
+    /// Shares that have submitted nothing for days.
+    pub shares: u64,
+    /// Hours of usage that became days, and days that are too old.
+    pub usage: u64,
     /// There may be more to remove.
     pub more: bool,
 }
@@ -162,6 +166,9 @@ pub async fn housekeeping(db: &Db, retention: &Retention) -> Result<Report, DbEr
     report.tokens = chunks(&mut report.more, || user_tokens::forget(db)).await?;
     report.challenges = challenges::forget(db).await?;
     report.accounts = accounts::purge(db).await?;
+    report.shares = chunks(&mut report.more, || shares::forget(db)).await?;
+    report.usage = chunks(&mut report.more, || usage::roll(db)).await?;
+    report.usage += chunks(&mut report.more, || usage::forget(db)).await?;
     Ok(report)
 }
 

@@ -1,10 +1,7 @@
 //! Submitting: one transaction for the idempotency key, the lane, the job and its input, of one job or of
 //! several. Which jobs share one is decided in `submitter`.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{ConnectionTrait, DbErr, Value};
 use serde_json::Value as Json;
@@ -14,10 +11,12 @@ use super::{
     Db, DbError, Dialect,
     connection::Txn,
     jobs::{custom, from_row},
+    lanes::Lanes,
+    shares::{Accounts, Refusal, ShareLimits, Standing},
 };
 use crate::{
-    id::{JobId, UserId},
-    job::{Job, Lane, Priority},
+    id::{JobId, TokenId, UserId},
+    job::{Job, Priority},
     trace::Trace,
 };
 
@@ -42,6 +41,10 @@ pub struct NewJob {
     pub plan_weight: i64,
     /// How many jobs of the share may run at once on this model.
     pub running_cap: Option<i32>,
+    /// What else the share may have.
+    pub limits: ShareLimits,
+    /// The token that it comes with.
+    pub token: Option<TokenId>,
     /// The input, a JSON text.
     pub input: String,
     /// The owner's own notes.
@@ -78,10 +81,30 @@ pub enum Submitted {
     KeyReused,
     /// The first request with this key is not committed yet.
     InFlight,
+    /// A quota of the share is used up: nothing is stored, and the key is free.
+    Refused(Refusal),
+}
+
+/// What a submit came to, and what its share has used then, where it was counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counted {
+    /// What it came to.
+    pub submitted: Submitted,
+    /// What the share has used.
+    pub standing: Option<Standing>,
+}
+
+impl From<Submitted> for Counted {
+    fn from(submitted: Submitted) -> Self {
+        Self {
+            submitted,
+            standing: None,
+        }
+    }
 }
 
 /// Stores all jobs in one transaction; results in their order.
-pub(super) async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Submitted>, DbError> {
+pub(super) async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Counted>, DbError> {
     db.transaction(|txn| {
         let (db, jobs) = (db.clone(), jobs.to_vec());
         Box::pin(async move {
@@ -89,43 +112,73 @@ pub(super) async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Subm
             if db.dialect() == Dialect::Postgres && jobs.iter().any(|job| job.idempotency.is_some()) {
                 txn.execute_unprepared("SET LOCAL lock_timeout = '1s'").await?;
             }
-            let mut results = claim_keys(&db, txn, ttl, &jobs).await?;
-            let new: Vec<&NewJob> = jobs
-                .iter()
-                .zip(&results)
-                .filter(|(_, r)| r.is_none())
-                .map(|(j, _)| j)
-                .collect();
-            let ranks = take_ranks(&db, txn, &new).await?;
-            let mut stored = insert(&db, txn, &new, &ranks).await?;
-            for (job, result) in jobs.iter().zip(&mut results) {
-                if let Some(KeyHolder::Same(id)) = result {
-                    // The holder is this very group's, or an earlier commit's.
-                    if !stored.contains_key(id) {
-                        let row = txn
-                            .query_one_raw(
-                                db.statement("SELECT {job_columns} FROM jobs WHERE id = $1", [id.0.into()]),
-                            )
-                            .await?;
-                        let row = row.ok_or_else(|| custom("the job of an idempotency key is gone"))?;
-                        stored.insert(*id, from_row(&row).map_err(custom)?);
+            let holders = claim_keys(&db, txn, ttl, &jobs).await?;
+            let fresh = jobs.iter().zip(&holders).filter(|(_, holder)| holder.is_none());
+            let fresh: Vec<&NewJob> = fresh.map(|(job, _)| job).collect();
+            let mut accounts = Accounts::open(&db, txn, &fresh).await?;
+            let mut lanes = Lanes::take(&db, txn, &fresh).await?;
+            let (mut new, mut refused) = (Vec::with_capacity(fresh.len()), HashMap::new());
+            for job in fresh {
+                match accounts.admit(job, lanes.waiting(job))? {
+                    None => new.push(job),
+                    Some(refusal) => {
+                        refused.insert(job.id, refusal);
                     }
-                } else if result.is_none() && !stored.contains_key(&job.id) {
-                    return Err(custom("a stored job did not come back"));
                 }
             }
-            Ok(jobs
-                .iter()
-                .zip(results)
-                .map(|(job, result)| match result {
-                    None => Submitted::Created(stored[&job.id].clone()),
-                    Some(KeyHolder::Same(id)) => Submitted::Replayed(stored[&id].clone()),
+            accounts.settle(&db, txn).await?;
+            free_keys(&db, txn, jobs.iter().filter(|job| refused.contains_key(&job.id))).await?;
+            let ranks = lanes.rank(&db, txn, &new).await?;
+            let mut stored = insert(&db, txn, &new, &ranks, &accounts).await?;
+            let mut results = Vec::with_capacity(jobs.len());
+            for (job, holder) in jobs.iter().zip(holders) {
+                let submitted = match holder {
                     Some(KeyHolder::Other) => Submitted::KeyReused,
-                })
-                .collect())
+                    Some(KeyHolder::Same(id)) => match refused.get(&id) {
+                        Some(refusal) => Submitted::Refused(refusal.clone()),
+                        None => Submitted::Replayed(known(&db, txn, &mut stored, id).await?),
+                    },
+                    None => match (refused.get(&job.id), stored.get(&job.id)) {
+                        (Some(refusal), _) => Submitted::Refused(refusal.clone()),
+                        (None, Some(job)) => Submitted::Created(job.clone()),
+                        (None, None) => return Err(custom("a stored job did not come back")),
+                    },
+                };
+                let counted = matches!(submitted, Submitted::Created(_) | Submitted::Refused(_));
+                results.push(Counted {
+                    standing: counted.then(|| accounts.standing(&job.share_key)),
+                    submitted,
+                });
+            }
+            Ok(results)
         })
     })
     .await
+}
+
+/// The job of a key: of this very group, or of an earlier commit.
+async fn known(db: &Db, txn: &Txn, stored: &mut HashMap<JobId, Job>, id: JobId) -> Result<Job, DbErr> {
+    if let Some(job) = stored.get(&id) {
+        return Ok(job.clone());
+    }
+    let sql = "SELECT {job_columns} FROM jobs WHERE id = $1";
+    let row = txn.query_one_raw(db.statement(sql, [id.0.into()])).await?;
+    let row = row.ok_or_else(|| custom("the job of an idempotency key is gone"))?;
+    let job = from_row(&row).map_err(custom)?;
+    stored.insert(id, job.clone());
+    Ok(job)
+}
+
+/// Whether this owner has used the key before, and its job is there, as far as is committed.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn is_known(db: &Db, owner: UserId, key: &str) -> Result<bool, DbError> {
+    let sql =
+        "SELECT 1 AS known FROM idempotency_keys WHERE owner_id = $1 AND key = $2 AND expires_at > {now}
+        AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = idempotency_keys.job_id)";
+    let values = vec![owner.0.into(), key.into()];
+    Ok(db.query_one(sql, values).await?.is_some())
 }
 
 /// Forgets idempotency keys that ran out, some at a time; how many.
@@ -192,113 +245,28 @@ async fn claim_keys(db: &Db, txn: &Txn, ttl: i64, jobs: &[NewJob]) -> Result<Vec
     Ok(holders)
 }
 
-/// How far the queue of a model has come.
-struct Head {
-    smallest_queued: Option<i64>,
-    last_claimed: i64,
-}
-
-/// Gives each job its rank and counts it in its lane.
-///
-/// Start-time fair queueing: a job starts where its lane ended, or where the queue is now, whichever
-/// is later, and ends its cost ÷ weight further on; ranks are those ends.
-async fn take_ranks(db: &Db, txn: &Txn, jobs: &[&NewJob]) -> Result<Vec<i64>, DbErr> {
-    let mut lanes = BTreeMap::<Lane, (i64, i64)>::new();
-    let mut heads = HashMap::<&str, Head>::new();
-    for job in jobs {
-        lanes.entry(lane(job)).or_insert((0, 0));
+/// Gives back the keys of jobs that are not stored.
+async fn free_keys(db: &Db, txn: &Txn, refused: impl Iterator<Item = &NewJob>) -> Result<(), DbErr> {
+    for job in refused.filter(|job| job.idempotency.is_some()) {
+        let key = job
+            .idempotency
+            .as_ref()
+            .map(|idempotency| idempotency.key.as_str());
+        let sql = "DELETE FROM idempotency_keys WHERE owner_id = $1 AND key = $2 AND job_id = $3";
+        let values = [job.owner.0.into(), key.into(), job.id.0.into()];
+        txn.execute_raw(db.statement(sql, values)).await?;
     }
-    for (lane, state) in &mut lanes {
-        // The upsert locks the lane's row, in the order of the keys.
-        // The latest word on the share counts, for all of its lanes.
-        let of_share = |j: &&&NewJob| j.model == lane.model && j.share_key == lane.share_key;
-        let cap = jobs.iter().rev().find(of_share).and_then(|j| j.running_cap);
-        let sql = "INSERT INTO lanes (model, share_key, priority, last_rank, waiting, running, running_cap)
-            VALUES ($1, $2, $3, 0, 0, 0, $4)
-            ON CONFLICT (model, share_key, priority) DO UPDATE SET running_cap = excluded.running_cap
-            RETURNING last_rank, EXISTS (SELECT 1 FROM lanes AS other WHERE other.model = $1 AND other.share_key = $2
-              AND other.priority <> $3 AND other.running_cap IS DISTINCT FROM $4) AS other_cap";
-        let row = txn
-            .query_one_raw(db.statement(sql, [lane_key(lane), vec![cap.into()]].concat()))
-            .await?;
-        let row = row.ok_or_else(|| custom("a lane did not come back"))?;
-        state.0 = row.try_get("", "last_rank")?;
-        if row.try_get("", "other_cap")? {
-            // The cap is the share's: its lanes agree, or the room would be counted over some of them only.
-            let sql = "UPDATE lanes SET running_cap = $3
-                WHERE model = $1 AND share_key = $2 AND running_cap IS DISTINCT FROM $3";
-            let values = [
-                lane.model.as_str().into(),
-                lane.share_key.as_str().into(),
-                cap.into(),
-            ];
-            txn.execute_raw(db.statement(sql, values)).await?;
-        }
-    }
-    for job in jobs {
-        if !heads.contains_key(job.model.as_str()) {
-            heads.insert(&job.model, head(db, txn, &job.model).await?);
-        }
-    }
-    let mut ranks = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        let head = heads
-            .get_mut(job.model.as_str())
-            .ok_or_else(|| custom("a model without a head"))?;
-        let state = lanes
-            .get_mut(&lane(job))
-            .ok_or_else(|| custom("a job without a lane"))?;
-        let start = head.smallest_queued.unwrap_or(head.last_claimed).max(state.0);
-        let rank = start
-            + (job.cost.max(1).saturating_mul(job.priority.rank_per_cost()) / job.plan_weight.max(1)).max(1);
-        *state = (rank, state.1 + 1);
-        head.smallest_queued = Some(head.smallest_queued.map_or(rank, |smallest| smallest.min(rank)));
-        ranks.push(rank);
-    }
-    for (lane, (last_rank, added)) in &lanes {
-        let sql = "UPDATE lanes SET last_rank = $4, waiting = waiting + $5, used_at = {now}
-            WHERE model = $1 AND share_key = $2 AND priority = $3";
-        txn.execute_raw(db.statement(
-            sql,
-            [lane_key(lane), vec![(*last_rank).into(), (*added).into()]].concat(),
-        ))
-        .await?;
-    }
-    Ok(ranks)
-}
-
-fn lane(job: &NewJob) -> Lane {
-    Lane {
-        model: job.model.clone(),
-        share_key: job.share_key.clone(),
-        priority: job.priority,
-    }
-}
-
-fn lane_key(lane: &Lane) -> Vec<Value> {
-    vec![
-        lane.model.as_str().into(),
-        lane.share_key.as_str().into(),
-        lane.priority.as_str().into(),
-    ]
-}
-
-/// A job that was put back keeps its old rank, and is no head: it would turn the queue's time back.
-async fn head(db: &Db, txn: &Txn, model: &str) -> Result<Head, DbErr> {
-    let sql = "SELECT (SELECT rank FROM jobs WHERE model = $1 AND state = 'queued' AND epoch = 0 ORDER BY rank, id LIMIT 1) AS smallest,
-        (SELECT last_claimed_rank FROM queues WHERE model = $1) AS claimed";
-    let row = txn
-        .query_one_raw(db.statement(sql, [model.into()]))
-        .await?
-        .ok_or_else(|| custom("no head"))?;
-    Ok(Head {
-        smallest_queued: row.try_get("", "smallest")?,
-        last_claimed: row.try_get::<Option<i64>>("", "claimed")?.unwrap_or(0),
-    })
+    Ok(())
 }
 
 /// Writes the rows; what was stored, by id.
-async fn insert(db: &Db, txn: &Txn, jobs: &[&NewJob], ranks: &[i64]) -> Result<HashMap<JobId, Job>, DbErr> {
+async fn insert(
+    db: &Db,
+    txn: &Txn,
+    jobs: &[&NewJob],
+    ranks: &[i64],
+    accounts: &Accounts,
+) -> Result<HashMap<JobId, Job>, DbErr> {
     if jobs.is_empty() {
         return Ok(HashMap::new());
     }
@@ -308,21 +276,13 @@ async fn insert(db: &Db, txn: &Txn, jobs: &[&NewJob], ranks: &[i64]) -> Result<H
     for (job, rank) in jobs.iter().zip(ranks) {
         let n = values.len();
         let p = |i: usize| format!("${}", n + i);
+        let places = |first, last| (first..=last).map(p).collect::<Vec<_>>().join(", ");
         rows.push(format!(
-            "({}, {}, {}, {}, {}, {}, 'queued', {}, {{now}}, {{now}}, {{now}} + {}, {}, {}, {}, {}, {})",
-            p(1),
-            p(2),
-            p(3),
-            p(4),
-            p(5),
-            p(6),
+            "({}, 'queued', {}, {{now}}, {{now}}, {{now}} + {}, {})",
+            places(1, 6),
             p(7),
             p(8),
-            p(9),
-            p(10),
-            p(11),
-            p(12),
-            p(13)
+            places(9, 16)
         ));
         values.extend([
             job.id.0.into(),
@@ -338,9 +298,12 @@ async fn insert(db: &Db, txn: &Txn, jobs: &[&NewJob], ranks: &[i64]) -> Result<H
             job.retry_of.map(|id| id.0).into(),
             job.trace.as_ref().map(ToString::to_string).into(),
             job.trace.as_ref().and_then(Trace::state).into(),
+            job.token.map(|id| id.0).into(),
+            job.cost.max(1).into(),
+            accounts.hour(&job.share_key).into(),
         ]);
         if both {
-            inputs.push(format!("({}, {})", p(1), p(14)));
+            inputs.push(format!("({}, {})", p(1), p(17)));
             values.push(job.input.as_str().into());
         }
     }
@@ -354,7 +317,8 @@ async fn insert(db: &Db, txn: &Txn, jobs: &[&NewJob], ranks: &[i64]) -> Result<H
     };
     let sql = format!(
         "{with_inputs} INSERT INTO jobs (id, owner_id, model, task, share_key, priority, state, rank, created_at, run_at,
-           start_deadline, run_timeout_ms, metadata, retry_of, trace_parent, trace_state)
+           start_deadline, run_timeout_ms, metadata, retry_of, trace_parent, trace_state,
+           token_id, units, charged_hour)
          VALUES {} RETURNING {{job_columns}}",
         rows.join(", ")
     );

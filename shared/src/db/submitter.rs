@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Db, DbError, Dialect,
-    submit::{NewJob, Submitted, store},
+    submit::{Counted, NewJob, Submitted, store},
 };
 use crate::{fault, lifecycle::Lifecycle};
 
@@ -35,7 +35,7 @@ pub struct Submitter {
 #[derive(Debug)]
 struct Waiting {
     job: NewJob,
-    reply: oneshot::Sender<Result<Submitted, DbError>>,
+    reply: oneshot::Sender<Result<Counted, DbError>>,
     /// Set once, by whoever is first: the transaction that takes it, or the client that gave up.
     settled: Arc<AtomicBool>,
 }
@@ -94,6 +94,14 @@ impl Submitter {
     /// Where the database fails; then nothing is stored, or, if the connection was lost during the
     /// commit, it is unknown: the same idempotency key tells.
     pub async fn submit(&self, job: NewJob) -> Result<Submitted, DbError> {
+        Ok(self.submit_counted(job).await?.submitted)
+    }
+
+    /// The same; also tells what the share has used then.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_counted(&self, job: NewJob) -> Result<Counted, DbError> {
         let (reply, mut answer) = oneshot::channel();
         let settled = Arc::new(AtomicBool::new(false));
         let waiting = Waiting {
@@ -215,7 +223,7 @@ async fn commit_group(db: &Db, ttl: i64, group: Vec<Waiting>) -> Result<(), DbEr
     }
 }
 
-fn only(mut results: Vec<Submitted>) -> Result<Submitted, DbError> {
+fn only(mut results: Vec<Counted>) -> Result<Counted, DbError> {
     results
         .pop()
         .ok_or_else(|| DbError::Statement("a submit without a result".to_owned()))
@@ -223,9 +231,9 @@ fn only(mut results: Vec<Submitted>) -> Result<Submitted, DbError> {
 
 /// For a job with a key, a lock that is not given within a second is the key's row: another transaction
 /// is storing the first request.
-fn in_flight_or(job: &NewJob, error: DbError) -> Result<Submitted, DbError> {
+fn in_flight_or(job: &NewJob, error: DbError) -> Result<Counted, DbError> {
     if job.idempotency.is_some() && is_lock_timeout(&error) {
-        Ok(Submitted::InFlight)
+        Ok(Submitted::InFlight.into())
     } else {
         Err(error)
     }

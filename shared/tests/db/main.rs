@@ -9,6 +9,7 @@ mod submit;
 mod rank;
 mod claim;
 mod caps;
+mod quotas;
 mod lease;
 mod finish;
 mod owner;

@@ -20,6 +20,7 @@ use lamplighter_shared::{
         jobs::{self, Cancel},
         lease::heartbeat,
         reap::{ReapRules, tick},
+        shares::ShareLimits,
         submit::{NewJob, Submitted, Submitter},
     },
     error::ErrorCode,
@@ -81,9 +82,16 @@ async fn user(storm: Arc<Storm>, owner: UserId, seed: u64) -> Vec<JobId> {
     for _ in 0..JOBS_PER_USER {
         let priority = Priority::ALL[dice.roll(3) as usize];
         let running_cap = (seed == 0).then_some(2);
+        // Never reached: what is counted must be true all the same.
+        let limits = ShareLimits {
+            jobs_per_hour: 1000,
+            jobs_per_day: 1000,
+            waiting: 1000,
+        };
         let new = NewJob {
             priority,
             running_cap,
+            limits,
             start_timeout: Duration::from_secs(86_400),
             ..job(owner)
         };
@@ -218,6 +226,7 @@ async fn everything_at_once_ends_every_job_once() {
             all.len(),
             storm.stale.load(Ordering::SeqCst)
         );
+        w.assert_counted_true().await;
         assert_eq!(
             (all.len(), lost, twice, untrue),
             (USERS * JOBS_PER_USER, 0, 0, 0),

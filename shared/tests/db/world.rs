@@ -10,6 +10,7 @@ use lamplighter_shared::{
         Db,
         claim::{Claimed, Claimer, claim},
         finish::{Finish, Finished, Outcome, finish},
+        shares::ShareLimits,
         submit::{Idempotency, NewJob, Submitted, Submitter},
         users::{self, Role},
     },
@@ -239,6 +240,41 @@ impl World {
         done.map(drop).map_err(|e| e.to_string())
     }
 
+    /// Quotas and usage say what the rows of jobs say, none of which was deleted; on Postgres no transaction had to
+    /// be given up to break a deadlock.
+    pub async fn assert_counted_true(&self) {
+        let counted = |column: &str, of: &str| {
+            format!(
+                "SELECT count(*) FROM shares WHERE {column}_used <> (SELECT count(*) FROM jobs
+                WHERE jobs.share_key = shares.share_key AND jobs.charged_hour {of} = shares.{column}
+                  AND NOT (jobs.state IN ('canceled', 'expired') AND jobs.attempt = 0)
+                  AND coalesce(jobs.error, '') NOT LIKE '%lease_lost%')"
+            )
+        };
+        for (column, of) in [("hour", ""), ("day", "/ 86400000 * 86400000")] {
+            assert_eq!(
+                self.number(&counted(column, of)).await,
+                0,
+                "{}: {column}",
+                self.name
+            );
+        }
+        let ran = "SELECT count(*) FROM jobs WHERE completed_at IS NOT NULL AND attempt > 0";
+        let told = "SELECT CAST(coalesce(sum(requests), 0) AS bigint) FROM usage";
+        assert_eq!(
+            self.number(told).await,
+            self.number(ran).await,
+            "{}: usage",
+            self.name
+        );
+        if self.name == "postgres" {
+            let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+            let deadlocks = self.number(sql).await;
+            println!("postgres: {deadlocks} deadlocks");
+            assert_eq!(deadlocks, 0);
+        }
+    }
+
     /// The counts of every lane are what a count over the jobs says.
     pub async fn assert_lanes_true(&self) {
         let kept = "SELECT model, share_key, priority, waiting, running FROM lanes WHERE waiting <> 0 OR running <> 0
@@ -332,6 +368,8 @@ pub fn job(owner: UserId) -> NewJob {
         share_key: owner.to_string(),
         plan_weight: 1,
         running_cap: None,
+        limits: ShareLimits::default(),
+        token: None,
         input: r#"{"hello":"world"}"#.to_owned(),
         metadata: None,
         start_timeout: Duration::from_secs(3600),

@@ -12,7 +12,7 @@ mod run;
 use std::{cell::RefCell, collections::HashMap, time::Duration};
 
 use lamplighter_shared::{
-    db::{reap::ReapRules, submit::Submitter},
+    db::{reap::ReapRules, shares::ShareLimits, submit::Submitter},
     job::JobState,
     lifecycle::Lifecycle,
 };
@@ -37,6 +37,12 @@ const RULES: ReapRules = ReapRules {
 const USERS: usize = 3;
 /// The first user may have so many running; the others as many as they like.
 const CAP: i32 = 2;
+/// The second user's quotas; the others have none.
+const LIMITS: ShareLimits = ShareLimits {
+    jobs_per_hour: 6,
+    jobs_per_day: 90,
+    waiting: 3,
+};
 
 /// What happened in all sequences.
 #[derive(Debug, Default)]
@@ -49,6 +55,7 @@ struct Counts {
     stale_renewals_refused: u64,
     leases_taken: u64,
     replays: u64,
+    refused: HashMap<&'static str, u64>,
     ended: HashMap<&'static str, u64>,
 }
 
@@ -59,7 +66,7 @@ async fn sequence(
     steps: &[Step],
     counts: &RefCell<Counts>,
 ) -> Result<(), TestCaseError> {
-    for table in ["users", "lanes", "queues"] {
+    for table in ["users", "lanes", "queues", "shares"] {
         world.execute(&format!("DELETE FROM {table}")).await;
     }
     let mut users = Vec::new();
@@ -69,7 +76,7 @@ async fn sequence(
     let mut run = Run {
         world,
         submitter,
-        model: Model::new(CAP),
+        model: Model::new(CAP, LIMITS),
         users,
         workers: [worker("a"), worker("b")],
         given: [Vec::new(), Vec::new()],
@@ -116,7 +123,7 @@ fn hold(database: &'static str, cases: u32) {
     let counts = counts.into_inner();
     println!(
         "{database}: {} sequences, {} steps, violations 0; {} runs, {} ends, stale and refused: {} ends and {} renewals; \
-         {} leases taken, {} replays; ended: {:?}",
+         {} leases taken, {} replays; refused: {:?}; ended: {:?}",
         counts.sequences,
         counts.steps,
         counts.runs,
@@ -125,6 +132,7 @@ fn hold(database: &'static str, cases: u32) {
         counts.stale_renewals_refused,
         counts.leases_taken,
         counts.replays,
+        counts.refused,
         counts.ended
     );
     // Sequences that never came to the interesting places would prove nothing.
@@ -141,6 +149,12 @@ fn hold(database: &'static str, cases: u32) {
         counts.replays,
     ];
     assert!(rare.iter().all(|n| *n > 0), "{database}: {rare:?}");
+    for quota in ["hourly", "waiting"] {
+        assert!(
+            counts.refused.contains_key(quota),
+            "{database}: {quota} was never used up"
+        );
+    }
 }
 
 #[test]

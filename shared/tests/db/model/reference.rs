@@ -8,7 +8,7 @@ use std::{
 };
 
 use lamplighter_shared::{
-    db::{finish::Outcome, jobs::Delete, reap::ReapRules},
+    db::{finish::Outcome, jobs::Delete, reap::ReapRules, shares::ShareLimits},
     error::ErrorCode,
     id::JobId,
     job::{JobError, JobState, Priority},
@@ -50,6 +50,7 @@ pub enum Stored {
     Created(JobId),
     Replayed(JobId),
     KeyReused,
+    Refused(&'static str),
 }
 
 /// How a worker ends a run.
@@ -84,6 +85,20 @@ struct Entry {
     row: Row,
     user: usize,
     deadline: i64,
+    cost: i64,
+    /// The hour it was counted in.
+    hour: i64,
+    /// Whether its end was counted.
+    settled: bool,
+}
+
+/// What a user has used of an hour and of a day.
+#[derive(Default)]
+struct Share {
+    hour: i64,
+    hour_used: i64,
+    day: i64,
+    day_used: i64,
 }
 
 struct Key {
@@ -101,10 +116,17 @@ pub struct Model {
     last_claimed: i64,
     /// Of the first user.
     cap: usize,
+    /// Of the second user.
+    limits: ShareLimits,
+    shares: HashMap<usize, Share>,
+    /// Jobs that ran and ended, those that succeeded, those that failed, units of those that succeeded.
+    usage: HashMap<usize, [i64; 4]>,
 }
 
+const HOUR: i64 = 3_600_000;
+
 impl Model {
-    pub fn new(cap: i32) -> Self {
+    pub fn new(cap: i32, limits: ShareLimits) -> Self {
         let cap = usize::try_from(cap).expect("a cap is not negative");
         Self {
             jobs: BTreeMap::new(),
@@ -112,7 +134,78 @@ impl Model {
             keys: HashMap::new(),
             last_claimed: 0,
             cap,
+            limits,
+            shares: HashMap::new(),
+            usage: HashMap::new(),
         }
+    }
+
+    /// What a user has used of the hour and of the day of their last submit.
+    pub fn used(&self, user: usize) -> Vec<(i64, i64)> {
+        let share = self.shares.get(&user);
+        share
+            .map(|share| (share.hour_used, share.day_used))
+            .into_iter()
+            .collect()
+    }
+
+    /// What a user has used for good.
+    pub fn usage(&self, user: usize) -> [i64; 4] {
+        self.usage.get(&user).copied().unwrap_or_default()
+    }
+
+    /// Counts the jobs that have ended since: those that ran, and gives back those that did not, or that failed
+    /// through no fault of theirs.
+    pub fn settle(&mut self) {
+        for entry in self
+            .jobs
+            .values_mut()
+            .filter(|e| e.row.state.is_terminal() && !e.settled)
+        {
+            entry.settled = true;
+            let row = &entry.row;
+            if row.attempt == 0 || row.error == Some(ErrorCode::LeaseLost) {
+                let share = self.shares.entry(entry.user).or_default();
+                share.hour_used -= i64::from(share.hour == entry.hour);
+                share.day_used -= i64::from(share.day == entry.hour / 24);
+            }
+            if row.attempt > 0 {
+                let [requests, succeeded, failed, units] = self.usage.entry(entry.user).or_default();
+                let success = i64::from(row.state == JobState::Succeeded);
+                *requests += 1;
+                *succeeded += success;
+                *failed += i64::from(row.state == JobState::Failed);
+                *units += success * entry.cost;
+            }
+        }
+    }
+
+    /// Counts a submit, or says what is used up.
+    fn count(&mut self, user: usize, now: i64) -> Option<&'static str> {
+        let of_user = |e: &&Entry| e.user == user && e.row.state == JobState::Queued;
+        let waiting = self.jobs.values().filter(of_user).count();
+        let share = self.shares.entry(user).or_default();
+        let hour = now / HOUR;
+        if share.hour != hour {
+            (share.hour, share.hour_used) = (hour, 0);
+        }
+        if share.day != hour / 24 {
+            (share.day, share.day_used) = (hour / 24, 0);
+        }
+        if user == 1 {
+            if share.day_used >= self.limits.jobs_per_day.into() {
+                return Some("daily");
+            }
+            if share.hour_used >= self.limits.jobs_per_hour.into() {
+                return Some("hourly");
+            }
+            if waiting >= self.limits.waiting as usize {
+                return Some("waiting");
+            }
+        }
+        share.hour_used += 1;
+        share.day_used += 1;
+        None
     }
 
     /// All jobs, oldest first.
@@ -133,6 +226,11 @@ impl Model {
                     Stored::KeyReused
                 };
             }
+        }
+        if let Some(quota) = self.count(new.user, now) {
+            return Stored::Refused(quota);
+        }
+        if let Some((key, body)) = new.key {
             self.keys.insert(
                 (new.user, key),
                 Key {
@@ -177,6 +275,9 @@ impl Model {
                 row,
                 user: new.user,
                 deadline: now + millis(patience(new.patient)),
+                cost: new.cost,
+                hour: now / HOUR,
+                settled: false,
             },
         );
         Stored::Created(id)

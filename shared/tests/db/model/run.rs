@@ -12,7 +12,9 @@ use lamplighter_shared::{
         jobs::{self, Cancel},
         lease::heartbeat,
         reap,
+        shares::ShareLimits,
         submit::{Idempotency, NewJob, Submitted, Submitter},
+        usage::{self, Counts as Used, Grain, Group, Query},
     },
     id::{JobId, UserId},
     job::{JobError, JobState, Metrics},
@@ -20,7 +22,7 @@ use lamplighter_shared::{
 use proptest::{prelude::*, test_runner::TestCaseError};
 
 use super::{
-    CAP, Counts, KEY_TTL, RULES,
+    CAP, Counts, KEY_TTL, LIMITS, RULES,
     reference::{self, Ending, Model, Stored, Submission},
     steps::Step,
 };
@@ -135,6 +137,11 @@ impl Run<'_> {
             priority: submission.priority,
             cost: submission.cost,
             running_cap: (submission.user == 0).then_some(CAP),
+            limits: if submission.user == 1 {
+                LIMITS
+            } else {
+                ShareLimits::default()
+            },
             start_timeout: reference::patience(submission.patient),
             idempotency: submission.key.map(|(key, body)| Idempotency {
                 key: format!("k{key}"),
@@ -154,6 +161,11 @@ impl Run<'_> {
                 same!("replayed", Stored::Replayed(job.id), expected);
             }
             Submitted::KeyReused => same!("reused", Stored::KeyReused, expected),
+            Submitted::Refused(refusal) => {
+                let quota = refusal.quota.as_str();
+                *self.counts.borrow_mut().refused.entry(quota).or_default() += 1;
+                same!("refused", Stored::Refused(quota), expected);
+            }
             Submitted::InFlight => prop_assert!(false, "nothing is in flight"),
         }
         Ok(())
@@ -272,6 +284,40 @@ impl Run<'_> {
             );
         }
         self.world.assert_lanes_true().await;
+        self.model.settle();
+        for (number, user) in self.users.iter().enumerate() {
+            let key = user.to_string();
+            let used = self
+                .world
+                .query(&format!(
+                    "SELECT hour_used, day_used FROM shares WHERE share_key = '{key}'"
+                ))
+                .await;
+            let used: Vec<(i64, i64)> = used
+                .iter()
+                .map(|row| {
+                    (
+                        row.try_get("", "hour_used").expect("a number"),
+                        row.try_get("", "day_used").expect("a number"),
+                    )
+                })
+                .collect();
+            same!("quotas", used, self.model.used(number));
+            let all = Query {
+                from: 0,
+                to: i64::MAX,
+                grain: Grain::Hour,
+                model: None,
+                token: None,
+                group: Group::Nothing,
+            };
+            let points = usage::series(&self.world.db, *user, &all).await.expect("usage");
+            let sum = points
+                .into_iter()
+                .fold(Used::default(), |sum, point| sum.and(point.counts));
+            let sum = [sum.requests, sum.succeeded, sum.failed, sum.units];
+            same!("usage", sum, self.model.usage(number));
+        }
         Ok(())
     }
 
