@@ -108,6 +108,16 @@ pub fn of(operation: &str) -> Examples {
                 json!("DELETE /v1/invitations/inv_01ke1c2v7h8q9r0s1t2v3w4x5y"),
             )]
         }
+        "listLoginProviders" => {
+            let google = json!({"id": "google", "name": "Google"});
+            vec![(200, JSON, json!({"object": "list", "data": [google]}))]
+        }
+        "beginProviderLogin" => vec![(
+            303,
+            None,
+            json!("Location: https://accounts.google.com/o/oauth2/v2/auth?…"),
+        )],
+        "endProviderLogin" => vec![(303, None, json!("Location: /playground"))],
         "getHealth" => vec![(200, JSON, json!({"status": "ok"}))],
         "getReadiness" => {
             let checks = |database| json!({"database": database, "redis": "ok"});

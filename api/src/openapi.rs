@@ -40,6 +40,9 @@ const OPEN: &[&str] = &[
     "recoverAccount",
     "resetPassword",
     "setUpAccount",
+    "listLoginProviders",
+    "beginProviderLogin",
+    "endProviderLogin",
 ];
 
 /// The failures of one operation.
@@ -57,6 +60,42 @@ pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
             IdempotencyKeyReused,
             TooManyStreams,
         ],
+        "listLoginProviders" => return vec![Internal],
+        "beginProviderLogin" => {
+            return vec![
+                MalformedRequest,
+                Unauthorized,
+                InsufficientScope,
+                LoginTooOld,
+                CrossSite,
+                InsecureConnection,
+                NotFound,
+                RateLimited,
+                Internal,
+                Unavailable,
+            ];
+        }
+        "endProviderLogin" => {
+            return vec![
+                MalformedRequest,
+                Unauthorized,
+                InsufficientScope,
+                LoginTooOld,
+                EmailNotVerified,
+                ApprovalPending,
+                AccountDisabled,
+                RegistrationClosed,
+                InsecureConnection,
+                NotFound,
+                Conflict,
+                LinkRequired,
+                ProofInvalid,
+                RateLimited,
+                TooManyAttempts,
+                Internal,
+                Unavailable,
+            ];
+        }
         "listJobs" | "listOutbox" => &[MalformedRequest],
         "retryMail" => &[NotFound, Conflict],
         "getJob" | "getModel" | "getWorker" | "drainWorker" | "maintainWorker" | "resumeWorker" => {

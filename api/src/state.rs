@@ -25,6 +25,7 @@ use crate::{
     auth::{
         cookies::Cookies,
         lookup::{Idle, Lookup},
+        oidc::Issuers,
         password::Passwords,
         rate::RequestRate,
     },
@@ -83,6 +84,7 @@ pub struct App {
     pub(crate) sessions: Lookup<sessions::Live>,
     pub(crate) cookies: Cookies,
     pub(crate) passwords: Passwords,
+    pub(crate) oidc: Issuers,
     pub(crate) plans: Plans,
     pub(crate) request_rate: RequestRate,
     pub(crate) outbox: MailOutbox,
@@ -117,6 +119,7 @@ impl App {
             sessions: Lookup::new(state.db.clone(), state.cache.clone(), Idle(idle(&state.config))),
             cookies: Cookies::of(&state.config.server),
             passwords: Passwords::new(state.config.accounts.min_password_length),
+            oidc: Issuers::of(&state.config),
             plans: Plans::new(&state.config),
             request_rate: RequestRate::new(state.cache.clone(), state.db.dialect() == Dialect::Sqlite),
             outbox: MailOutbox::default(),

@@ -15,6 +15,7 @@ mod outbox;
 mod registration;
 mod account;
 mod invitations;
+mod third_party;
 pub mod health;
 mod metrics;
 pub mod docs;
@@ -81,6 +82,7 @@ pub(crate) type Api = (
     Administration,
     tokens::TokenRoutes,
     outbox::OutboxRoutes,
+    third_party::ThirdPartyRoutes,
     health::HealthRoutes,
 );
 
@@ -105,6 +107,7 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
         ),
         tokens::TokenRoutes(app.clone()),
         outbox::OutboxRoutes(app.clone()),
+        third_party::ThirdPartyRoutes(app.clone()),
         health::HealthRoutes(app),
     );
     OpenApiService::new(api, "Lamplighter", env!("CARGO_PKG_VERSION")).description(openapi::DESCRIPTION)

@@ -26,6 +26,7 @@ mod logins;
 mod people;
 mod roles;
 mod tasks;
+mod identities;
 mod fairness;
 mod model;
 mod storm;
