@@ -60,7 +60,6 @@ pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
             IdempotencyKeyReused,
             TooManyStreams,
         ],
-        "listLoginProviders" => return vec![Internal],
         "beginProviderLogin" => {
             return vec![
                 MalformedRequest,
