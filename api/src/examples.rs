@@ -113,6 +113,16 @@ pub fn of(operation: &str) -> Examples {
         "listPlans" => vec![(200, JSON, json!({"object": "list", "data": [plan()]}))],
         "getPlan" | "updatePlan" => vec![(200, JSON, plan())],
         "getUsage" => vec![(200, JSON, usage())],
+        "listLoginProviders" => {
+            let google = json!({"id": "google", "name": "Google"});
+            vec![(200, JSON, json!({"object": "list", "data": [google]}))]
+        }
+        "beginProviderLogin" => vec![(
+            303,
+            None,
+            json!("Location: https://accounts.google.com/o/oauth2/v2/auth?…"),
+        )],
+        "endProviderLogin" => vec![(303, None, json!("Location: /playground"))],
         "getHealth" => vec![(200, JSON, json!({"status": "ok"}))],
         "getReadiness" => {
             let checks = |database| json!({"database": database, "redis": "ok"});

@@ -40,6 +40,9 @@ const OPEN: &[&str] = &[
     "recoverAccount",
     "resetPassword",
     "setUpAccount",
+    "listLoginProviders",
+    "beginProviderLogin",
+    "endProviderLogin",
 ];
 
 /// The failures of one operation.
@@ -61,6 +64,41 @@ pub(crate) fn failures(operation: &str) -> Vec<ErrorCode> {
             QuotaExceeded,
             QueueFull,
         ],
+        "beginProviderLogin" => {
+            return vec![
+                MalformedRequest,
+                Unauthorized,
+                InsufficientScope,
+                LoginTooOld,
+                CrossSite,
+                InsecureConnection,
+                NotFound,
+                RateLimited,
+                Internal,
+                Unavailable,
+            ];
+        }
+        "endProviderLogin" => {
+            return vec![
+                MalformedRequest,
+                Unauthorized,
+                InsufficientScope,
+                LoginTooOld,
+                EmailNotVerified,
+                ApprovalPending,
+                AccountDisabled,
+                RegistrationClosed,
+                InsecureConnection,
+                NotFound,
+                Conflict,
+                LinkRequired,
+                ProofInvalid,
+                RateLimited,
+                TooManyAttempts,
+                Internal,
+                Unavailable,
+            ];
+        }
         "listJobs" | "listOutbox" => &[MalformedRequest],
         "retryMail" => &[NotFound, Conflict],
         "getJob" | "getModel" | "getWorker" | "drainWorker" | "maintainWorker" | "resumeWorker" => {

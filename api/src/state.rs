@@ -25,6 +25,7 @@ use crate::{
     auth::{
         cookies::Cookies,
         lookup::{Idle, Lookup},
+        oidc::Issuers,
         password::Passwords,
         rate::RequestRate,
     },
@@ -84,6 +85,7 @@ pub struct App {
     pub(crate) sessions: Lookup<sessions::Live>,
     pub(crate) cookies: Cookies,
     pub(crate) passwords: Passwords,
+    pub(crate) oidc: Issuers,
     pub(crate) plans: Plans,
     pub(crate) request_rate: RequestRate,
     pub(crate) outbox: MailOutbox,
@@ -121,6 +123,7 @@ impl App {
             passwords: Passwords::new(state.config.accounts.min_password_length),
             plans: Plans::new(&state.config, state.db.clone()),
             queue_room: QueueRoom::new(state.config.limits.waiting),
+            oidc: Issuers::of(&state.config),
             request_rate: RequestRate::new(state.cache.clone(), state.db.dialect() == Dialect::Sqlite),
             outbox: MailOutbox::default(),
             public_url: public_url(&state.config, &state.config.server.bind),

@@ -12,7 +12,8 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{network::Network, origin::Origin, password_file, plan::Plan};
+pub use crate::oidc_provider::OidcProvider;
+use crate::{network::Network, oidc_provider, origin::Origin, password_file, plan::Plan};
 
 /// All settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -188,31 +189,6 @@ pub enum MailSecurity {
     Tls,
     /// Not at all: for a relay on this machine.
     None,
-}
-
-/// An issuer of OpenID Connect.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OidcProvider {
-    /// Its name in addresses: letters, digits and `-`.
-    pub id: String,
-    /// Its name for people; empty: `id`.
-    #[serde(default)]
-    pub name: String,
-    /// Its address (`https://accounts.google.com`).
-    pub issuer: String,
-    /// Who we are to it.
-    pub client_id: String,
-    /// A file whose first line is the secret; empty: a client without one.
-    #[serde(default)]
-    pub client_secret_file: PathBuf,
-    /// What is asked for beside `openid`.
-    #[serde(default = "oidc_scopes")]
-    pub scopes: Vec<String>,
-}
-
-fn oidc_scopes() -> Vec<String> {
-    vec!["email".to_owned(), "profile".to_owned()]
 }
 
 /// Hints between processes.
@@ -430,7 +406,7 @@ impl Config {
                 "jobs.run_seconds and jobs.start_seconds must not exceed their max_…".to_owned(),
             ));
         }
-        Ok(())
+        oidc_provider::check(&self.oidc).map_err(ConfigError)
     }
 }
 

@@ -106,6 +106,8 @@ codes! {
     JobActive = "job_active", 409, "The job has not ended yet", false;
     /// There is one like it already, or as many as there may be.
     Conflict = "conflict", 409, "This can't be beside what is there", false;
+    /// The address has an account with another way in; log in there, then link the two.
+    LinkRequired = "link_required", 409, "The account is to be linked first", false;
     /// The stored input is gone.
     DataRemoved = "data_removed", 410, "The job's data was removed", false;
     /// The body is larger than the operation takes.

@@ -14,6 +14,7 @@ pub mod task;
 pub mod model_spec;
 pub mod plan;
 pub mod email;
+pub mod oidc_provider;
 pub mod config;
 pub mod password_file;
 pub mod network;

@@ -12,6 +12,8 @@ use crate::error::ApiError;
 pub(crate) const SESSION: &str = "sid";
 /// The cookie of somebody without an account.
 pub(crate) const GUEST: &str = "guest";
+/// The cookie of a login at an issuer that has begun.
+pub(crate) const OIDC: &str = "oidc";
 
 /// How cookies are set here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

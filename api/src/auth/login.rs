@@ -100,7 +100,7 @@ fn account_key(email: &Email) -> String {
     format!("login:account:{}", URL_SAFE_NO_PAD.encode(hash))
 }
 
-async fn limit_address(app: &App, client: &ClientInfo) -> Result<(), ApiError> {
+pub(crate) async fn limit_address(app: &App, client: &ClientInfo) -> Result<(), ApiError> {
     let accounts = &app.config.accounts;
     let factor = if client.is_local { LOCAL_FACTOR } else { 1 };
     let per_second = accounts.login_per_minute / 60.0 * f64::from(factor);
@@ -125,7 +125,7 @@ fn too_many(wait: Duration, why: &str) -> ApiError {
 }
 
 /// Whether an account whose password was right may be used.
-fn may_enter(user: &User) -> Result<(), ApiError> {
+pub(crate) fn may_enter(user: &User) -> Result<(), ApiError> {
     if user.disabled_at.is_some() {
         return Err(session::disabled());
     }

@@ -3,9 +3,12 @@
 //! hears that one ended), `password` and `login` (how somebody shows who they are), `session` (how logins begin
 //! and end), `cookies` (how a session travels), `guest` (who has no account), `share` (whose use is counted
 //! together), `rate` (how often they may ask), [`principal`] (the handler argument that proves it all).
+//!
+//! `oidc`: logins at issuers of OpenID Connect.
 
 pub mod scope;
 pub mod token;
+pub(crate) mod oidc;
 mod issue;
 pub(crate) mod lookup;
 pub mod void;

@@ -107,6 +107,16 @@ impl Credential {
     }
 }
 
+impl<S: Needs> Principal<S> {
+    /// Of a request, for a route that needs one only sometimes.
+    ///
+    /// # Errors
+    /// As where it is a handler's argument.
+    pub(crate) async fn of(app: &Arc<App>, request: &Request) -> Result<Self, ApiError> {
+        authenticate(app, request).await
+    }
+}
+
 impl<S> Principal<S> {
     /// Counts one request against the rate of the share.
     ///

@@ -17,6 +17,7 @@ mod account;
 mod invitations;
 mod plans;
 mod usage;
+mod third_party;
 pub mod health;
 mod metrics;
 pub mod docs;
@@ -90,6 +91,7 @@ pub(crate) type Api = (
     outbox::OutboxRoutes,
     plans::PlanRoutes,
     usage::UsageRoutes,
+    third_party::ThirdPartyRoutes,
     health::HealthRoutes,
 );
 
@@ -116,6 +118,7 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
         outbox::OutboxRoutes(app.clone()),
         plans::PlanRoutes(app.clone()),
         usage::UsageRoutes(app.clone()),
+        third_party::ThirdPartyRoutes(app.clone()),
         health::HealthRoutes(app),
     );
     OpenApiService::new(api, "Lamplighter", env!("CARGO_PKG_VERSION")).description(openapi::DESCRIPTION)

@@ -19,6 +19,7 @@ pub mod attempts;
 pub mod challenges;
 pub mod invitations;
 pub mod accounts;
+pub mod identities;
 pub mod audit;
 pub mod tasks;
 pub mod task_claims;

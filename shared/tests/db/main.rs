@@ -28,6 +28,7 @@ mod people;
 mod roles;
 mod tasks;
 mod farewell;
+mod identities;
 mod fairness;
 mod model;
 mod storm;

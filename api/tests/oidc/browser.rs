@@ -1,0 +1,105 @@
+//! A browser: keeps cookies and follows redirects, between the API (in this process) and issuers.
+
+use std::collections::BTreeMap;
+
+use lamplighter_testkit::http_client;
+use poem::Request;
+
+use crate::support::{Read, World, send};
+
+/// Where the API is, for browsers.
+pub const HOME: &str = "http://localhost:8080";
+
+/// One person's browser.
+#[derive(Default, Clone)]
+pub struct Browser {
+    pub cookies: BTreeMap<String, String>,
+    /// What it says of where a request comes from.
+    pub site: Option<&'static str>,
+    /// Whether it is a program that wants JSON.
+    pub wants_json: bool,
+}
+
+impl Browser {
+    /// Asks the API and keeps its cookies; follows nothing.
+    pub async fn get(&mut self, world: &World, path: &str) -> Read {
+        let cookies: Vec<String> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let accept = if self.wants_json {
+            "application/json"
+        } else {
+            "text/html,*/*;q=0.8"
+        };
+        let mut request = Request::builder().uri_str(path).header("accept", accept);
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
+        }
+        if let Some(site) = self.site {
+            request = request.header("sec-fetch-site", site);
+        }
+        let read = send(world.api(), request.finish()).await;
+        for set in read.headers.get_all("set-cookie") {
+            let set = set.to_str().expect("text");
+            assert!(set.contains("; HttpOnly; SameSite=Lax"), "{set}");
+            let (name, value) = set
+                .split(';')
+                .next()
+                .expect("a pair")
+                .split_once('=')
+                .expect("a pair");
+            if set.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        read
+    }
+
+    /// Begins a login; the path of the callback that the issuer leads to.
+    pub async fn to_callback(&mut self, world: &World, start: &str) -> String {
+        let begun = self.get(world, start).await;
+        assert_eq!(begun.status, 303, "{start}: {}", begun.text);
+        let answer = reqwest::Client::builder()
+            .no_proxy()
+            .tls_certs_only(std::iter::empty())
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client")
+            .get(begun.header("location"))
+            .send()
+            .await
+            .expect("the issuer answers");
+        assert_eq!(answer.status(), 302, "{}", begun.header("location"));
+        let back = answer.headers()["location"].to_str().expect("text").to_owned();
+        back.strip_prefix(HOME).expect("back to us").to_owned()
+    }
+
+    /// Logs in; the last answer.
+    pub async fn login(&mut self, world: &World, start: &str) -> Read {
+        let callback = self.to_callback(world, start).await;
+        // The issuer's page is behind it, and browsers say so.
+        let mut there = Self {
+            site: Some("cross-site"),
+            ..self.clone()
+        };
+        let done = there.get(world, &callback).await;
+        self.cookies = there.cookies;
+        done
+    }
+
+    /// The user it is logged in as.
+    pub async fn whoami(&mut self, world: &World) -> Option<String> {
+        let read = self.get(world, "/v1/session").await;
+        (read.status == 200).then(|| {
+            read.json()["user"]["email"]
+                .as_str()
+                .expect("an address")
+                .to_owned()
+        })
+    }
+}
+
+/// Makes TLS of this process ready, as `main` does.
+pub fn ready() {
+    drop(http_client());
+}
