@@ -163,7 +163,6 @@ struct PlanView {
 
 /// What is to change of a plan. Fields that are not given stay; `null` takes one back.
 #[derive(Debug, Object)]
-#[expect(dead_code, reason = "documents the body; a schema judges it")]
 pub(crate) struct UpdatePlan {
     /// Requests a minute; 0: no limit.
     requests_per_minute: Option<u32>,

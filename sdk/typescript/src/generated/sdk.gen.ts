@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, ClientMeta, Options as Options2, RequestResult, ServerSentEventsResult, TDataShape } from './client/index.js';
-import type { CancelJobData, CancelJobErrors, CancelJobResponses, CreateJobData, CreateJobErrors, CreateJobResponses, DeleteJobData, DeleteJobErrors, DeleteJobResponses, DrainWorkerData, DrainWorkerErrors, DrainWorkerResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetModelData, GetModelErrors, GetModelResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetWorkerData, GetWorkerErrors, GetWorkerResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListModelsData, ListModelsErrors, ListModelsResponses, ListQueuesData, ListQueuesErrors, ListQueuesResponses, ListWorkersData, ListWorkersErrors, ListWorkersResponses, MaintainWorkerData, MaintainWorkerErrors, MaintainWorkerResponses, ResumeWorkerData, ResumeWorkerErrors, ResumeWorkerResponses, RetryJobData, RetryJobErrors, RetryJobResponses, StreamJobEventsData, StreamJobEventsErrors, StreamJobEventsResponse, StreamJobEventsResponses } from './types.gen.js';
+import type { BeginProviderLoginData, BeginProviderLoginErrors, CancelJobData, CancelJobErrors, CancelJobResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeUserData, ChangeUserErrors, ChangeUserResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateJobData, CreateJobErrors, CreateJobResponses, CreateSessionData, CreateSessionErrors, CreateSessionResponses, CreateTokenData, CreateTokenErrors, CreateTokenResponses, DeleteAccountData, DeleteAccountErrors, DeleteAccountResponses, DeleteJobData, DeleteJobErrors, DeleteJobResponses, DeleteSessionData, DeleteSessionErrors, DeleteSessionResponses, DeleteTokenData, DeleteTokenErrors, DeleteTokenResponses, DrainWorkerData, DrainWorkerErrors, DrainWorkerResponses, EndProviderLoginData, EndProviderLoginErrors, EndSessionData, EndSessionErrors, EndSessionResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, EndUserSessionsData, EndUserSessionsErrors, EndUserSessionsResponses, GetAccountData, GetAccountErrors, GetAccountResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetModelData, GetModelErrors, GetModelResponses, GetOwnTokenData, GetOwnTokenErrors, GetOwnTokenResponses, GetPlanData, GetPlanErrors, GetPlanResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetTokenData, GetTokenErrors, GetTokenResponses, GetUsageData, GetUsageErrors, GetUsageResponses, GetUserData, GetUserErrors, GetUserResponses, GetWorkerData, GetWorkerErrors, GetWorkerResponses, LimitUserTokenData, LimitUserTokenErrors, LimitUserTokenResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListLoginProvidersData, ListLoginProvidersErrors, ListLoginProvidersResponses, ListModelsData, ListModelsErrors, ListModelsResponses, ListOutboxData, ListOutboxErrors, ListOutboxResponses, ListPlansData, ListPlansErrors, ListPlansResponses, ListQueuesData, ListQueuesErrors, ListQueuesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTokensData, ListTokensErrors, ListTokensResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListUserTokensData, ListUserTokensErrors, ListUserTokensResponses, ListWorkersData, ListWorkersErrors, ListWorkersResponses, MaintainWorkerData, MaintainWorkerErrors, MaintainWorkerResponses, RecoverAccountData, RecoverAccountErrors, RecoverAccountResponses, RegisterAccountData, RegisterAccountErrors, RegisterAccountResponses, ResendVerificationData, ResendVerificationErrors, ResendVerificationResponses, ResetPasswordData, ResetPasswordErrors, ResetPasswordResponses, ResumeWorkerData, ResumeWorkerErrors, ResumeWorkerResponses, RetryJobData, RetryJobErrors, RetryJobResponses, RetryMailData, RetryMailErrors, RetryMailResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeTokenData, RevokeTokenErrors, RevokeTokenResponses, RevokeUserTokenData, RevokeUserTokenErrors, RevokeUserTokenResponses, RotateTokenData, RotateTokenErrors, RotateTokenResponses, SetUpAccountData, SetUpAccountErrors, SetUpAccountResponses, StreamJobEventsData, StreamJobEventsErrors, StreamJobEventsResponses, UpdateAccountData, UpdateAccountErrors, UpdateAccountResponses, UpdatePlanData, UpdatePlanErrors, UpdatePlanResponses, VerifyAccountData, VerifyAccountErrors, VerifyAccountResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -35,12 +35,253 @@ export const getHealth = <ThrowOnError extends boolean = false>(options?: Option
 export const getReadiness = <ThrowOnError extends boolean = false>(options?: Options<GetReadinessData, ThrowOnError>): RequestResult<GetReadinessResponses, GetReadinessErrors, ThrowOnError> => (options?.client ?? client).get<GetReadinessResponses, GetReadinessErrors, ThrowOnError>({ url: '/readyz', ...options });
 
 /**
+ * Delete your account
+ *
+ * Needs a recent login. Sessions and API tokens end at once and jobs are cancelled; after some days
+ * (`deletes_at`) everything is gone. Logging in before takes the deletion back; the tokens stay revoked.
+ */
+export const deleteAccount = <ThrowOnError extends boolean = false>(options?: Options<DeleteAccountData, ThrowOnError>): RequestResult<DeleteAccountResponses, DeleteAccountErrors, ThrowOnError> => (options?.client ?? client).delete<DeleteAccountResponses, DeleteAccountErrors, ThrowOnError>({
+    security: [{
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }],
+    url: '/v1/account',
+    ...options
+});
+
+/**
+ * Get your account
+ *
+ * The account that asks. Needs the scope `account:read`.
+ */
+export const getAccount = <ThrowOnError extends boolean = false>(options?: Options<GetAccountData, ThrowOnError>): RequestResult<GetAccountResponses, GetAccountErrors, ThrowOnError> => (options?.client ?? client).get<GetAccountResponses, GetAccountErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/account',
+    ...options
+});
+
+/**
+ * Change your account
+ *
+ * Changes what is given. A new `email` needs a recent login; it counts once the link or the code of a mail to
+ * it was used, and until then the old one stays.
+ */
+export const updateAccount = <ThrowOnError extends boolean = false>(options: Options<UpdateAccountData, ThrowOnError>): RequestResult<UpdateAccountResponses, UpdateAccountErrors, ThrowOnError> => (options.client ?? client).patch<UpdateAccountResponses, UpdateAccountErrors, ThrowOnError>({
+    security: [{
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }],
+    url: '/v1/account',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Change your password
+ *
+ * All other sessions end; API tokens stay. Somebody without a password gets one by
+ * `POST /v1/account/recover`.
+ */
+export const changePassword = <ThrowOnError extends boolean = false>(options: Options<ChangePasswordData, ThrowOnError>): RequestResult<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError> => (options.client ?? client).post<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError>({
+    security: [{
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }],
+    url: '/v1/account/password',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Recover an account
+ *
+ * Sends a link with which a new password can be set within 15 minutes; earlier ones are void. The answer is
+ * always the same, whether the address has an account or not.
+ */
+export const recoverAccount = <ThrowOnError extends boolean = false>(options: Options<RecoverAccountData, ThrowOnError>): RequestResult<RecoverAccountResponses, RecoverAccountErrors, ThrowOnError> => (options.client ?? client).post<RecoverAccountResponses, RecoverAccountErrors, ThrowOnError>({
+    url: '/v1/account/recover',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Register
+ *
+ * Asks for an account. The answer is always the same: a mail to the address says how it goes on. It has a
+ * link and a code (see `POST /v1/account/verify`), or says that there is an account already. Who may
+ * register is a setting of the server; where an admin has to let people in, that comes after.
+ */
+export const registerAccount = <ThrowOnError extends boolean = false>(options: Options<RegisterAccountData, ThrowOnError>): RequestResult<RegisterAccountResponses, RegisterAccountErrors, ThrowOnError> => (options.client ?? client).post<RegisterAccountResponses, RegisterAccountErrors, ThrowOnError>({
+    url: '/v1/account/register',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Set a new password
+ *
+ * Sets the password by the token of a mail. All sessions of the account end; API tokens stay. Nobody is
+ * logged in by it.
+ */
+export const resetPassword = <ThrowOnError extends boolean = false>(options: Options<ResetPasswordData, ThrowOnError>): RequestResult<ResetPasswordResponses, ResetPasswordErrors, ThrowOnError> => (options.client ?? client).post<ResetPasswordResponses, ResetPasswordErrors, ThrowOnError>({
+    url: '/v1/account/reset',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Verify an address
+ *
+ * Shows that an address is yours, by the `token` of the mail's link or by `email` and `code`. A new account
+ * can be used then; an account whose address is to change has the new one. A link is good for 24 hours, a
+ * code for 10 minutes and 5 tries, and each for once. Nobody is logged in by it.
+ */
+export const verifyAccount = <ThrowOnError extends boolean = false>(options: Options<VerifyAccountData, ThrowOnError>): RequestResult<VerifyAccountResponses, VerifyAccountErrors, ThrowOnError> => (options.client ?? client).post<VerifyAccountResponses, VerifyAccountErrors, ThrowOnError>({
+    url: '/v1/account/verify',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Send the verification again
+ *
+ * Sends a new link and a new code to an address that was registered and not verified; earlier ones are void.
+ * The answer is always the same. One address gets 3 such mails at once, then one in about 80 minutes.
+ */
+export const resendVerification = <ThrowOnError extends boolean = false>(options: Options<ResendVerificationData, ThrowOnError>): RequestResult<ResendVerificationResponses, ResendVerificationErrors, ThrowOnError> => (options.client ?? client).post<ResendVerificationResponses, ResendVerificationErrors, ThrowOnError>({
+    url: '/v1/account/verify/resend',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List the audit log
+ *
+ * Who did what, when, from where, and whether it worked; newest first. Needs the scope `admin`.
+ */
+export const listAudit = <ThrowOnError extends boolean = false>(options?: Options<ListAuditData, ThrowOnError>): RequestResult<ListAuditResponses, ListAuditErrors, ThrowOnError> => (options?.client ?? client).get<ListAuditResponses, ListAuditErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/audit',
+    ...options
+});
+
+/**
+ * List invitations
+ *
+ * All invitations, newest first, without their secrets. Needs the scope `admin`.
+ */
+export const listInvitations = <ThrowOnError extends boolean = false>(options?: Options<ListInvitationsData, ThrowOnError>): RequestResult<ListInvitationsResponses, ListInvitationsErrors, ThrowOnError> => (options?.client ?? client).get<ListInvitationsResponses, ListInvitationsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/invitations',
+    ...options
+});
+
+/**
+ * Invite somebody
+ *
+ * Makes an invitation to register, good once. Its `token` is shown only now; with an `email` it is mailed,
+ * too, and good for that address only. Needs the scope `admin`.
+ */
+export const createInvitation = <ThrowOnError extends boolean = false>(options: Options<CreateInvitationData, ThrowOnError>): RequestResult<CreateInvitationResponses, CreateInvitationErrors, ThrowOnError> => (options.client ?? client).post<CreateInvitationResponses, CreateInvitationErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/invitations',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Take an invitation back
+ *
+ * Nobody can register with it any more. Who came by it before stays. Needs the scope `admin`.
+ */
+export const revokeInvitation = <ThrowOnError extends boolean = false>(options: Options<RevokeInvitationData, ThrowOnError>): RequestResult<RevokeInvitationResponses, RevokeInvitationErrors, ThrowOnError> => (options.client ?? client).delete<RevokeInvitationResponses, RevokeInvitationErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/invitations/{id}',
+    ...options
+});
+
+/**
  * List jobs
  *
  * Your jobs, newest first, without input and output. Needs the scope `jobs:read`.
  */
 export const listJobs = <ThrowOnError extends boolean = false>(options?: Options<ListJobsData, ThrowOnError>): RequestResult<ListJobsResponses, ListJobsErrors, ThrowOnError> => (options?.client ?? client).get<ListJobsResponses, ListJobsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/jobs',
     ...options
 });
@@ -55,7 +296,15 @@ export const listJobs = <ThrowOnError extends boolean = false>(options?: Options
  * With an `Idempotency-Key` the same request can be sent again safely: it gives the same job.
  */
 export const createJob = <ThrowOnError extends boolean = false>(options: Options<CreateJobData, ThrowOnError>): RequestResult<CreateJobResponses, CreateJobErrors, ThrowOnError> => (options.client ?? client).post<CreateJobResponses, CreateJobErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/jobs',
     ...options,
     headers: {
@@ -70,7 +319,15 @@ export const createJob = <ThrowOnError extends boolean = false>(options: Options
  * Removes a job that has ended, with its input and output. Needs the scope `jobs:write`.
  */
 export const deleteJob = <ThrowOnError extends boolean = false>(options: Options<DeleteJobData, ThrowOnError>): RequestResult<DeleteJobResponses, DeleteJobErrors, ThrowOnError> => (options.client ?? client).delete<DeleteJobResponses, DeleteJobErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/jobs/{id}',
     ...options
 });
@@ -81,7 +338,15 @@ export const deleteJob = <ThrowOnError extends boolean = false>(options: Options
  * The job with its input and, once it has succeeded, its output. Needs the scope `jobs:read`.
  */
 export const getJob = <ThrowOnError extends boolean = false>(options: Options<GetJobData, ThrowOnError>): RequestResult<GetJobResponses, GetJobErrors, ThrowOnError> => (options.client ?? client).get<GetJobResponses, GetJobErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/jobs/{id}',
     ...options
 });
@@ -94,7 +359,15 @@ export const getJob = <ThrowOnError extends boolean = false>(options: Options<Ge
  * Needs the scope `jobs:write`.
  */
 export const cancelJob = <ThrowOnError extends boolean = false>(options: Options<CancelJobData, ThrowOnError>): RequestResult<CancelJobResponses, CancelJobErrors, ThrowOnError> => (options.client ?? client).post<CancelJobResponses, CancelJobErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/jobs/{id}/cancel',
     ...options
 });
@@ -114,8 +387,16 @@ export const cancelJob = <ThrowOnError extends boolean = false>(options: Options
  * The `id` is `<run>-<number>`. After a break, connect again with the last one in `Last-Event-ID` (or
  * `starting_after`): nothing is repeated or left out. Needs the scope `jobs:read`.
  */
-export const streamJobEvents = <ThrowOnError extends boolean = false>(options: Options<StreamJobEventsData, ThrowOnError, StreamJobEventsResponse>): Promise<ServerSentEventsResult<StreamJobEventsResponses>> => (options.client ?? client).sse.get<StreamJobEventsResponses, StreamJobEventsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+export const streamJobEvents = <ThrowOnError extends boolean = false>(options: Options<StreamJobEventsData, ThrowOnError, unknown>): Promise<ServerSentEventsResult<StreamJobEventsResponses>> => (options.client ?? client).sse.get<StreamJobEventsResponses, StreamJobEventsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/jobs/{id}/events',
     ...options
 });
@@ -127,7 +408,15 @@ export const streamJobEvents = <ThrowOnError extends boolean = false>(options: O
  * names it in `retry_of`. Takes the same headers as submitting. Needs the scope `jobs:write`.
  */
 export const retryJob = <ThrowOnError extends boolean = false>(options: Options<RetryJobData, ThrowOnError>): RequestResult<RetryJobResponses, RetryJobErrors, ThrowOnError> => (options.client ?? client).post<RetryJobResponses, RetryJobErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/jobs/{id}/retry',
     ...options
 });
@@ -135,10 +424,19 @@ export const retryJob = <ThrowOnError extends boolean = false>(options: Options<
 /**
  * List models
  *
- * The models that can be run here. Needs the scope `models:read`.
+ * The models that can be run here, as far as the token allows them. Needs the scope `models:read`; without
+ * a token or login it lists the public ones, where there are any.
  */
 export const listModels = <ThrowOnError extends boolean = false>(options?: Options<ListModelsData, ThrowOnError>): RequestResult<ListModelsResponses, ListModelsErrors, ThrowOnError> => (options?.client ?? client).get<ListModelsResponses, ListModelsErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/models',
     ...options
 });
@@ -149,9 +447,118 @@ export const listModels = <ThrowOnError extends boolean = false>(options?: Optio
  * One model with the JSON Schema of what it takes and gives. Needs the scope `models:read`.
  */
 export const getModel = <ThrowOnError extends boolean = false>(options: Options<GetModelData, ThrowOnError>): RequestResult<GetModelResponses, GetModelErrors, ThrowOnError> => (options.client ?? client).get<GetModelResponses, GetModelErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/models/{id}',
     ...options
+});
+
+/**
+ * List mails
+ *
+ * Mails that wait, were sent in the last 7 days, or were given up in the last 30, newest first. What they
+ * say is not shown to anybody. Needs the scope `admin`.
+ */
+export const listOutbox = <ThrowOnError extends boolean = false>(options?: Options<ListOutboxData, ThrowOnError>): RequestResult<ListOutboxResponses, ListOutboxErrors, ThrowOnError> => (options?.client ?? client).get<ListOutboxResponses, ListOutboxErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/outbox',
+    ...options
+});
+
+/**
+ * Send a mail again
+ *
+ * A mail that was given up waits again, as if it had never been tried. Needs the scope `admin`.
+ */
+export const retryMail = <ThrowOnError extends boolean = false>(options: Options<RetryMailData, ThrowOnError>): RequestResult<RetryMailResponses, RetryMailErrors, ThrowOnError> => (options.client ?? client).post<RetryMailResponses, RetryMailErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/outbox/{id}/retry',
+    ...options
+});
+
+/**
+ * List plans
+ *
+ * What each plan allows, by name. Needs any token or session.
+ */
+export const listPlans = <ThrowOnError extends boolean = false>(options?: Options<ListPlansData, ThrowOnError>): RequestResult<ListPlansResponses, ListPlansErrors, ThrowOnError> => (options?.client ?? client).get<ListPlansResponses, ListPlansErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/plans',
+    ...options
+});
+
+/**
+ * Get a plan
+ *
+ * What one plan allows. Needs any token or session.
+ */
+export const getPlan = <ThrowOnError extends boolean = false>(options: Options<GetPlanData, ThrowOnError>): RequestResult<GetPlanResponses, GetPlanErrors, ThrowOnError> => (options.client ?? client).get<GetPlanResponses, GetPlanErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/plans/{name}',
+    ...options
+});
+
+/**
+ * Change a plan
+ *
+ * Fields that are given count from now on, here at once and everywhere within five seconds; `null` takes
+ * a field back to what the settings say. Needs the scope `admin`.
+ */
+export const updatePlan = <ThrowOnError extends boolean = false>(options: Options<UpdatePlanData, ThrowOnError>): RequestResult<UpdatePlanResponses, UpdatePlanErrors, ThrowOnError> => (options.client ?? client).patch<UpdatePlanResponses, UpdatePlanErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/plans/{name}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**
@@ -161,8 +568,462 @@ export const getModel = <ThrowOnError extends boolean = false>(options: Options<
  * them. Needs the scope `admin`.
  */
 export const listQueues = <ThrowOnError extends boolean = false>(options?: Options<ListQueuesData, ThrowOnError>): RequestResult<ListQueuesResponses, ListQueuesErrors, ThrowOnError> => (options?.client ?? client).get<ListQueuesResponses, ListQueuesErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/queues',
+    ...options
+});
+
+/**
+ * Log out
+ *
+ * Ends the current session, everywhere and at once, and removes its cookie.
+ */
+export const deleteSession = <ThrowOnError extends boolean = false>(options?: Options<DeleteSessionData, ThrowOnError>): RequestResult<DeleteSessionResponses, DeleteSessionErrors, ThrowOnError> => (options?.client ?? client).delete<DeleteSessionResponses, DeleteSessionErrors, ThrowOnError>({
+    security: [{
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }],
+    url: '/v1/session',
+    ...options
+});
+
+/**
+ * Get the current session
+ *
+ * Who is logged in, and for how long.
+ */
+export const getSession = <ThrowOnError extends boolean = false>(options?: Options<GetSessionData, ThrowOnError>): RequestResult<GetSessionResponses, GetSessionErrors, ThrowOnError> => (options?.client ?? client).get<GetSessionResponses, GetSessionErrors, ThrowOnError>({
+    security: [{
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }],
+    url: '/v1/session',
+    ...options
+});
+
+/**
+ * Log in
+ *
+ * Begins a session and sets its cookie: `__Host-sid` where the server is reached over https, else `sid`.
+ * A session that the request brought along ends. Logging in to an account that was to be deleted takes
+ * that back. Whether an account exists is not told: a wrong address and a wrong password look the same.
+ */
+export const createSession = <ThrowOnError extends boolean = false>(options: Options<CreateSessionData, ThrowOnError>): RequestResult<CreateSessionResponses, CreateSessionErrors, ThrowOnError> => (options.client ?? client).post<CreateSessionResponses, CreateSessionErrors, ThrowOnError>({
+    url: '/v1/session',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Begin a login at a provider
+ *
+ * For browsers: leads to the provider, which leads back to `…/callback`. With `link`, and a session that
+ * was logged in to a short while ago, the login at the provider becomes another way into this account;
+ * only a page of this server may ask for that.
+ */
+export const beginProviderLogin = <ThrowOnError extends boolean = false>(options: Options<BeginProviderLoginData, ThrowOnError>): RequestResult<unknown, BeginProviderLoginErrors, ThrowOnError> => (options.client ?? client).get<unknown, BeginProviderLoginErrors, ThrowOnError>({ url: '/v1/session/oidc/{provider}', ...options });
+
+/**
+ * End a login at a provider
+ *
+ * The provider leads browsers here. Sets the session's cookie and leads to where the login was begun for.
+ * An account that has this login already is opened; an address that the provider has verified and that has
+ * no account gets one, as registration allows. An address whose account has another way in needs that one
+ * first (`link_required`): log in there, then begin with `link`. Failures lead to `/login#error=CODE`, or
+ * are a problem document where the request accepts JSON and no HTML.
+ */
+export const endProviderLogin = <ThrowOnError extends boolean = false>(options: Options<EndProviderLoginData, ThrowOnError>): RequestResult<unknown, EndProviderLoginErrors, ThrowOnError> => (options.client ?? client).get<unknown, EndProviderLoginErrors, ThrowOnError>({ url: '/v1/session/oidc/{provider}/callback', ...options });
+
+/**
+ * List login providers
+ *
+ * Where else one can log in, in the order of the settings. Open to everybody.
+ */
+export const listLoginProviders = <ThrowOnError extends boolean = false>(options?: Options<ListLoginProvidersData, ThrowOnError>): RequestResult<ListLoginProvidersResponses, ListLoginProvidersErrors, ThrowOnError> => (options?.client ?? client).get<ListLoginProvidersResponses, ListLoginProvidersErrors, ThrowOnError>({ url: '/v1/session/providers', ...options });
+
+/**
+ * Log out everywhere
+ *
+ * Ends all your sessions at once; API tokens stay as they are.
+ */
+export const endSessions = <ThrowOnError extends boolean = false>(options?: Options<EndSessionsData, ThrowOnError>): RequestResult<EndSessionsResponses, EndSessionsErrors, ThrowOnError> => (options?.client ?? client).delete<EndSessionsResponses, EndSessionsErrors, ThrowOnError>({
+    security: [{
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }],
+    url: '/v1/sessions',
+    ...options
+});
+
+/**
+ * List sessions
+ *
+ * Where you are logged in, the latest first.
+ */
+export const listSessions = <ThrowOnError extends boolean = false>(options?: Options<ListSessionsData, ThrowOnError>): RequestResult<ListSessionsResponses, ListSessionsErrors, ThrowOnError> => (options?.client ?? client).get<ListSessionsResponses, ListSessionsErrors, ThrowOnError>({
+    security: [{
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }],
+    url: '/v1/sessions',
+    ...options
+});
+
+/**
+ * End a session
+ *
+ * Logs one of your sessions out, everywhere and at once. The current one may be named, too.
+ */
+export const endSession = <ThrowOnError extends boolean = false>(options: Options<EndSessionData, ThrowOnError>): RequestResult<EndSessionResponses, EndSessionErrors, ThrowOnError> => (options.client ?? client).delete<EndSessionResponses, EndSessionErrors, ThrowOnError>({
+    security: [{
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }],
+    url: '/v1/sessions/{id}',
+    ...options
+});
+
+/**
+ * Set an account up
+ *
+ * Claims the account that a set-up token was made for: gives it an address and a password. The first
+ * administrator's token is the file `setup.token` in the server's data folder; `lamplighter user create`
+ * gives others. A token is good once, for a week.
+ */
+export const setUpAccount = <ThrowOnError extends boolean = false>(options: Options<SetUpAccountData, ThrowOnError>): RequestResult<SetUpAccountResponses, SetUpAccountErrors, ThrowOnError> => (options.client ?? client).post<SetUpAccountResponses, SetUpAccountErrors, ThrowOnError>({
+    url: '/v1/setup',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Get the token in use
+ *
+ * The token that this request is made with; any live one will do. There is none (404) where a login is
+ * used instead.
+ */
+export const getOwnToken = <ThrowOnError extends boolean = false>(options?: Options<GetOwnTokenData, ThrowOnError>): RequestResult<GetOwnTokenResponses, GetOwnTokenErrors, ThrowOnError> => (options?.client ?? client).get<GetOwnTokenResponses, GetOwnTokenErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/token',
+    ...options
+});
+
+/**
+ * List tokens
+ *
+ * Your tokens, newest first, also those that have ended. Needs the scope `account:read`.
+ */
+export const listTokens = <ThrowOnError extends boolean = false>(options?: Options<ListTokensData, ThrowOnError>): RequestResult<ListTokensResponses, ListTokensErrors, ThrowOnError> => (options?.client ?? client).get<ListTokensResponses, ListTokensErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/tokens',
+    ...options
+});
+
+/**
+ * Create a token
+ *
+ * Makes an API token and shows it, this once. A login must be recent. A token makes only tokens that may
+ * do no more than it may and that do not outlive it. Needs the scope `tokens:write`.
+ */
+export const createToken = <ThrowOnError extends boolean = false>(options: Options<CreateTokenData, ThrowOnError>): RequestResult<CreateTokenResponses, CreateTokenErrors, ThrowOnError> => (options.client ?? client).post<CreateTokenResponses, CreateTokenErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/tokens',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a token
+ *
+ * Revokes the token and removes it from the list. Needs the scope `tokens:write`.
+ */
+export const deleteToken = <ThrowOnError extends boolean = false>(options: Options<DeleteTokenData, ThrowOnError>): RequestResult<DeleteTokenResponses, DeleteTokenErrors, ThrowOnError> => (options.client ?? client).delete<DeleteTokenResponses, DeleteTokenErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/tokens/{id}',
+    ...options
+});
+
+/**
+ * Get a token
+ *
+ * One of your tokens, without its text. Needs the scope `account:read`.
+ */
+export const getToken = <ThrowOnError extends boolean = false>(options: Options<GetTokenData, ThrowOnError>): RequestResult<GetTokenResponses, GetTokenErrors, ThrowOnError> => (options.client ?? client).get<GetTokenResponses, GetTokenErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/tokens/{id}',
+    ...options
+});
+
+/**
+ * Revoke a token
+ *
+ * Ends the token: from the answer on it is refused everywhere, and event streams opened with it end
+ * within 5 seconds. Revoking again is no fault. Needs the scope `tokens:write`.
+ */
+export const revokeToken = <ThrowOnError extends boolean = false>(options: Options<RevokeTokenData, ThrowOnError>): RequestResult<RevokeTokenResponses, RevokeTokenErrors, ThrowOnError> => (options.client ?? client).post<RevokeTokenResponses, RevokeTokenErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/tokens/{id}/revoke',
+    ...options
+});
+
+/**
+ * Rotate a token
+ *
+ * Makes a token with the same name, scopes, models and limits in the place of this one, which is revoked,
+ * or ends after `overlap_seconds`. The new one is shown this once. A login must be recent.
+ * Needs the scope `tokens:write`.
+ */
+export const rotateToken = <ThrowOnError extends boolean = false>(options: Options<RotateTokenData, ThrowOnError>): RequestResult<RotateTokenResponses, RotateTokenErrors, ThrowOnError> => (options.client ?? client).post<RotateTokenResponses, RotateTokenErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/tokens/{id}/rotate',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Get usage
+ *
+ * How much of your limits is used now, and what you used, as a series: one point for each hour or day in
+ * which jobs ended. Hours are kept for 35 days, days for 400. Needs the scope `account:read`.
+ */
+export const getUsage = <ThrowOnError extends boolean = false>(options?: Options<GetUsageData, ThrowOnError>): RequestResult<GetUsageResponses, GetUsageErrors, ThrowOnError> => (options?.client ?? client).get<GetUsageResponses, GetUsageErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/usage',
+    ...options
+});
+
+/**
+ * List users
+ *
+ * The accounts, newest first. What people without an account did counts as a guest's; guests are listed
+ * only with `status=guest`. Needs the scope `admin`.
+ */
+export const listUsers = <ThrowOnError extends boolean = false>(options?: Options<ListUsersData, ThrowOnError>): RequestResult<ListUsersResponses, ListUsersErrors, ThrowOnError> => (options?.client ?? client).get<ListUsersResponses, ListUsersErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/users',
+    ...options
+});
+
+/**
+ * Get a user
+ *
+ * One account. Needs the scope `admin`.
+ */
+export const getUser = <ThrowOnError extends boolean = false>(options: Options<GetUserData, ThrowOnError>): RequestResult<GetUserResponses, GetUserErrors, ThrowOnError> => (options.client ?? client).get<GetUserResponses, GetUserErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/users/{id}',
+    ...options
+});
+
+/**
+ * Change a user
+ *
+ * Gives a role or a plan, disables or enables, or lets somebody in who registered. It holds from the
+ * answer on: a disabled account's tokens and logins are refused, and after a change of the role the
+ * user logs in again. Somebody must stay who can administrate. A change of the role needs a recent
+ * login, where it is asked with one. Needs the scope `admin`.
+ */
+export const changeUser = <ThrowOnError extends boolean = false>(options: Options<ChangeUserData, ThrowOnError>): RequestResult<ChangeUserResponses, ChangeUserErrors, ThrowOnError> => (options.client ?? client).patch<ChangeUserResponses, ChangeUserErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/users/{id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * End a user's sessions
+ *
+ * Logs the user out everywhere; tokens stay. Needs the scope `admin`.
+ */
+export const endUserSessions = <ThrowOnError extends boolean = false>(options: Options<EndUserSessionsData, ThrowOnError>): RequestResult<EndUserSessionsResponses, EndUserSessionsErrors, ThrowOnError> => (options.client ?? client).post<EndUserSessionsResponses, EndUserSessionsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/users/{id}/sessions/end',
+    ...options
+});
+
+/**
+ * List a user's tokens
+ *
+ * All tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
+ */
+export const listUserTokens = <ThrowOnError extends boolean = false>(options: Options<ListUserTokensData, ThrowOnError>): RequestResult<ListUserTokensResponses, ListUserTokensErrors, ThrowOnError> => (options.client ?? client).get<ListUserTokensResponses, ListUserTokensErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/users/{id}/tokens',
+    ...options
+});
+
+/**
+ * Limit a user's token
+ *
+ * Gives the token a plan or limits of its own, above or below those of its user; `null` takes them back.
+ * Needs the scope `admin`.
+ */
+export const limitUserToken = <ThrowOnError extends boolean = false>(options: Options<LimitUserTokenData, ThrowOnError>): RequestResult<LimitUserTokenResponses, LimitUserTokenErrors, ThrowOnError> => (options.client ?? client).patch<LimitUserTokenResponses, LimitUserTokenErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/users/{id}/tokens/{token}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Revoke a user's token
+ *
+ * From the answer on the token is refused. Revoking again is no fault. Needs the scope `admin`.
+ */
+export const revokeUserToken = <ThrowOnError extends boolean = false>(options: Options<RevokeUserTokenData, ThrowOnError>): RequestResult<RevokeUserTokenResponses, RevokeUserTokenErrors, ThrowOnError> => (options.client ?? client).post<RevokeUserTokenResponses, RevokeUserTokenErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
+    url: '/v1/users/{id}/tokens/{token}/revoke',
     ...options
 });
 
@@ -172,7 +1033,15 @@ export const listQueues = <ThrowOnError extends boolean = false>(options?: Optio
  * All workers, by name; one that was lost stays on the list for an hour. Needs the scope `admin`.
  */
 export const listWorkers = <ThrowOnError extends boolean = false>(options?: Options<ListWorkersData, ThrowOnError>): RequestResult<ListWorkersResponses, ListWorkersErrors, ThrowOnError> => (options?.client ?? client).get<ListWorkersResponses, ListWorkersErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/workers',
     ...options
 });
@@ -183,7 +1052,15 @@ export const listWorkers = <ThrowOnError extends boolean = false>(options?: Opti
  * One worker with its models. Needs the scope `admin`.
  */
 export const getWorker = <ThrowOnError extends boolean = false>(options: Options<GetWorkerData, ThrowOnError>): RequestResult<GetWorkerResponses, GetWorkerErrors, ThrowOnError> => (options.client ?? client).get<GetWorkerResponses, GetWorkerErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/workers/{id}',
     ...options
 });
@@ -196,7 +1073,15 @@ export const getWorker = <ThrowOnError extends boolean = false>(options: Options
  * resumed. Needs the scope `admin`.
  */
 export const drainWorker = <ThrowOnError extends boolean = false>(options: Options<DrainWorkerData, ThrowOnError>): RequestResult<DrainWorkerResponses, DrainWorkerErrors, ThrowOnError> => (options.client ?? client).post<DrainWorkerResponses, DrainWorkerErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/workers/{id}/drain',
     ...options
 });
@@ -208,7 +1093,15 @@ export const drainWorker = <ThrowOnError extends boolean = false>(options: Optio
  * the scope `admin`.
  */
 export const maintainWorker = <ThrowOnError extends boolean = false>(options: Options<MaintainWorkerData, ThrowOnError>): RequestResult<MaintainWorkerResponses, MaintainWorkerErrors, ThrowOnError> => (options.client ?? client).post<MaintainWorkerResponses, MaintainWorkerErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/workers/{id}/maintenance',
     ...options
 });
@@ -219,7 +1112,15 @@ export const maintainWorker = <ThrowOnError extends boolean = false>(options: Op
  * Takes an order to drain or of maintenance back: the worker claims jobs again. Needs the scope `admin`.
  */
 export const resumeWorker = <ThrowOnError extends boolean = false>(options: Options<ResumeWorkerData, ThrowOnError>): RequestResult<ResumeWorkerResponses, ResumeWorkerErrors, ThrowOnError> => (options.client ?? client).post<ResumeWorkerResponses, ResumeWorkerErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { name: 'x-api-key', type: 'apiKey' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'x-api-key', type: 'apiKey' },
+        {
+            in: 'cookie',
+            name: 'sid',
+            type: 'apiKey'
+        }
+    ],
     url: '/v1/workers/{id}/resume',
     ...options
 });

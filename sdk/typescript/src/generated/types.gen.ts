@@ -5,6 +5,261 @@ export type ClientOptions = {
 };
 
 /**
+ * Accepted
+ *
+ * It was heard; a mail says more.
+ */
+export type Accepted = {
+    /**
+     * Always `accepted`.
+     */
+    status: string;
+};
+
+/**
+ * Account
+ *
+ * An account.
+ */
+export type Account = {
+    /**
+     * When it was made.
+     */
+    created_at: string;
+    /**
+     * When it will be gone, where that is to happen.
+     */
+    deletes_at?: string;
+    /**
+     * What its user wants to be called; may be empty.
+     */
+    display_name: string;
+    /**
+     * Its e-mail address.
+     */
+    email: string;
+    /**
+     * Whether it has a password.
+     */
+    has_password: boolean;
+    /**
+     * Its identifier.
+     */
+    id: string;
+    /**
+     * From where they did.
+     */
+    last_login_address?: string;
+    /**
+     * When its user logged in last.
+     */
+    last_login_at?: string;
+    /**
+     * The language of mails to them.
+     */
+    locale?: string;
+    /**
+     * Always `account`.
+     */
+    object: string;
+    /**
+     * The name of its plan.
+     */
+    plan: string;
+    /**
+     * What its user may do: `user` or `admin`.
+     */
+    role: string;
+    /**
+     * Whether the address was shown to be its user's.
+     */
+    verified: boolean;
+};
+
+/**
+ * AccountChanges
+ *
+ * What is to change of an account; what is not given stays.
+ */
+export type AccountChanges = {
+    /**
+     * What its user wants to be called.
+     */
+    display_name?: string;
+    /**
+     * Its address. A mail to it asks first.
+     */
+    email?: string;
+    /**
+     * The language of mails to them.
+     */
+    locale?: Locale;
+};
+
+/**
+ * AccountDeletion
+ *
+ * A deletion that is to come.
+ */
+export type AccountDeletion = {
+    /**
+     * When everything will be gone.
+     */
+    deletes_at: string;
+};
+
+/**
+ * Address
+ *
+ * Whom a mail is asked for.
+ */
+export type Address = {
+    /**
+     * The e-mail address.
+     */
+    email: string;
+};
+
+/**
+ * Allowance
+ *
+ * How much of a limit is used.
+ */
+export type Allowance = {
+    /**
+     * How much there is. Left out where there is no limit.
+     */
+    limit?: number;
+    /**
+     * How much is left. Left out where there is no limit.
+     */
+    remaining?: number;
+    /**
+     * How much is used.
+     */
+    used: number;
+};
+
+/**
+ * AuditActor
+ *
+ * Who did it.
+ */
+export type AuditActor = {
+    /**
+     * Which one.
+     */
+    id?: string;
+    /**
+     * `user` (with a login), `token`, `guest`, `anonymous`, `operator` (on the server's machine) or `system`.
+     */
+    kind: string;
+};
+
+/**
+ * AuditEntry
+ *
+ * An entry of the audit log.
+ */
+export type AuditEntry = {
+    /**
+     * What was done, as in `token.revoke`.
+     */
+    action: string;
+    /**
+     * Who did it.
+     */
+    actor: AuditActor;
+    /**
+     * The client's address.
+     */
+    address?: string;
+    /**
+     * When it was written.
+     */
+    at: string;
+    /**
+     * What else is known; each action has its own.
+     */
+    detail?: {
+        [key: string]: unknown;
+    };
+    /**
+     * The entry's identifier.
+     */
+    id: string;
+    /**
+     * Always `audit_entry`.
+     */
+    object: string;
+    /**
+     * Whether it worked.
+     */
+    outcome: AuditOutcome;
+    /**
+     * The id of the request.
+     */
+    request_id?: string;
+    /**
+     * What it concerns: an identifier.
+     */
+    subject?: string;
+    /**
+     * Whose account it concerns.
+     */
+    user?: string;
+};
+
+/**
+ * AuditList
+ *
+ * A page of the audit log.
+ */
+export type AuditList = {
+    /**
+     * The entries, newest first.
+     */
+    data: Array<AuditEntry>;
+    /**
+     * Give it as `cursor` for the next page. Left out on the last page.
+     */
+    next_cursor?: string;
+    /**
+     * Always `list`.
+     */
+    object: string;
+};
+
+/**
+ * Whether something worked.
+ */
+export type AuditOutcome = 'success' | 'failure';
+
+/**
+ * ChangeUser
+ *
+ * What is changed of an account; what is left out stays.
+ */
+export type ChangeUser = {
+    /**
+     * `true` lets them in, and tells them by mail.
+     */
+    approved?: boolean;
+    /**
+     * Whether they may do nothing.
+     */
+    disabled?: boolean;
+    /**
+     * The name of their plan.
+     */
+    plan?: string;
+    /**
+     * What the user may do.
+     */
+    role?: UserRole;
+};
+
+/**
  * CreateJob
  *
  * A job to be run.
@@ -34,6 +289,62 @@ export type CreateJob = {
      * How long the job may wait and run.
      */
     timeout?: JobTimeout;
+};
+
+/**
+ * CreateToken
+ *
+ * A token to be made.
+ */
+export type CreateToken = {
+    /**
+     * Seconds it is good for, 600 (10 minutes) to 31622400 (366 days). Left out: 30 days.
+     */
+    expires_in_seconds?: number;
+    /**
+     * The models it may use. Left out: all that you may use.
+     */
+    models?: Array<string>;
+    /**
+     * What you call it, 1 to 100 characters.
+     */
+    name: string;
+    /**
+     * What it may do; nothing that you may not.
+     */
+    scopes: Array<string>;
+};
+
+/**
+ * CurrentUser
+ *
+ * Who is logged in.
+ */
+export type CurrentUser = {
+    /**
+     * What they want to be called; may be empty.
+     */
+    display_name: string;
+    /**
+     * Their e-mail address.
+     */
+    email: string;
+    /**
+     * Their identifier.
+     */
+    id: string;
+    /**
+     * Their language (`en`, `zh-Hant`, `ja`). Left out where it is not known.
+     */
+    locale?: string;
+    /**
+     * The name of their plan.
+     */
+    plan: string;
+    /**
+     * What they may do: `user` or `admin`.
+     */
+    role: string;
 };
 
 /**
@@ -71,6 +382,87 @@ export type Health = {
      */
     status: string;
 };
+
+/**
+ * Invitation
+ *
+ * An invitation.
+ */
+export type Invitation = {
+    /**
+     * When it was made.
+     */
+    created_at: string;
+    /**
+     * Who invited.
+     */
+    created_by?: string;
+    /**
+     * The only address it is good for.
+     */
+    email?: string;
+    /**
+     * When it ends.
+     */
+    expires_at: string;
+    /**
+     * Its identifier.
+     */
+    id: string;
+    /**
+     * Always `invitation`.
+     */
+    object: string;
+    /**
+     * Their plan.
+     */
+    plan: string;
+    /**
+     * When it was taken back.
+     */
+    revoked_at?: string;
+    /**
+     * What who comes may do: `user` or `admin`.
+     */
+    role: string;
+    /**
+     * Its secret; only when it is made.
+     */
+    token?: string;
+    /**
+     * When it was used.
+     */
+    used_at?: string;
+    /**
+     * Who came by it.
+     */
+    used_by?: string;
+};
+
+/**
+ * InvitationList
+ *
+ * A page of invitations.
+ */
+export type InvitationList = {
+    /**
+     * The invitations, newest first.
+     */
+    data: Array<Invitation>;
+    /**
+     * Give it as `cursor` for the next page. Left out on the last page.
+     */
+    next_cursor?: string;
+    /**
+     * Always `list`.
+     */
+    object: string;
+};
+
+/**
+ * What somebody who is invited may do.
+ */
+export type InvitedRole = 'user' | 'admin';
 
 /**
  * Job
@@ -409,6 +801,147 @@ export type JobUrls = {
 };
 
 /**
+ * LimitUserToken
+ *
+ * What a token gets; what is left out stays.
+ */
+export type LimitUserToken = {
+    /**
+     * Limits instead of the plan's; `null`: those of the plan again.
+     */
+    limits?: TokenLimits;
+    /**
+     * A plan instead of its user's; `null`: that of its user again.
+     */
+    plan?: string;
+};
+
+/**
+ * A language.
+ */
+export type Locale = 'en' | 'zh-Hant' | 'ja';
+
+/**
+ * Login
+ *
+ * A login.
+ */
+export type Login = {
+    /**
+     * The account's e-mail address.
+     */
+    email: string;
+    /**
+     * Its password.
+     */
+    password: string;
+};
+
+/**
+ * LoginProvider
+ *
+ * A place to log in at.
+ */
+export type LoginProvider = {
+    /**
+     * Its name in addresses.
+     */
+    id: string;
+    /**
+     * Its name for people.
+     */
+    name: string;
+};
+
+/**
+ * LoginProviderList
+ *
+ * The places to log in at.
+ */
+export type LoginProviderList = {
+    /**
+     * The providers, in the order of the settings.
+     */
+    data: Array<LoginProvider>;
+    /**
+     * Always `list`.
+     */
+    object: string;
+};
+
+/**
+ * Mail
+ *
+ * A mail.
+ */
+export type Mail = {
+    /**
+     * Tries so far.
+     */
+    attempts: number;
+    /**
+     * When it was stored.
+     */
+    created_at: string;
+    /**
+     * Its identifier.
+     */
+    id: string;
+    /**
+     * Why the last try failed.
+     */
+    last_error?: string;
+    /**
+     * The language: `en`, `zh-Hant` or `ja`.
+     */
+    locale: string;
+    /**
+     * Always `mail`.
+     */
+    object: string;
+    /**
+     * The address.
+     */
+    recipient: string;
+    /**
+     * When it is due, or was.
+     */
+    run_at: string;
+    /**
+     * When the mail server took it.
+     */
+    sent_at?: string;
+    /**
+     * How far it is.
+     */
+    state: OutboxState;
+    /**
+     * What kind of mail: `verify_address`, `reset_password`, …
+     */
+    template: string;
+};
+
+/**
+ * MailList
+ *
+ * A page of mails.
+ */
+export type MailList = {
+    /**
+     * The mails, newest first.
+     */
+    data: Array<Mail>;
+    /**
+     * Give it as `cursor` for the next page. Left out on the last page.
+     */
+    next_cursor?: string;
+    /**
+     * Always `list`.
+     */
+    object: string;
+};
+
+/**
  * Model
  *
  * A model.
@@ -456,6 +989,10 @@ export type Model = {
     output_schema: {
         [key: string]: unknown;
     };
+    /**
+     * Whether it may be tried without an account.
+     */
+    public: boolean;
     /**
      * Whether a live worker serves it.
      */
@@ -528,6 +1065,204 @@ export type ModelList = {
 export type ModelStatus = 'offline' | 'fetching' | 'unloaded' | 'loading' | 'ready' | 'failed';
 
 /**
+ * NewAccount
+ *
+ * Somebody who asks for an account.
+ */
+export type NewAccount = {
+    /**
+     * What they want to be called.
+     */
+    display_name?: string;
+    /**
+     * Their e-mail address.
+     */
+    email: string;
+    /**
+     * The secret of an invitation.
+     */
+    invitation?: string;
+    /**
+     * The language of mails to them; else that of `Accept-Language`.
+     */
+    locale?: Locale;
+    /**
+     * Their password: at least 15 characters, unless the server is set otherwise, at most 256, and not easily
+     * guessed.
+     */
+    password: string;
+};
+
+/**
+ * NewInvitation
+ *
+ * Who is to be invited.
+ */
+export type NewInvitation = {
+    /**
+     * The only address that it is good for; it is mailed there.
+     */
+    email?: string;
+    /**
+     * How long it is good: 10 minutes to 90 days; 7 days unless given.
+     */
+    expires_in_seconds?: number;
+    /**
+     * Their plan; that of all who register unless given.
+     */
+    plan?: string;
+    /**
+     * What they may do; `user` unless given.
+     */
+    role?: InvitedRole;
+};
+
+/**
+ * How far a mail is.
+ */
+export type OutboxState = 'queued' | 'sent' | 'dead';
+
+/**
+ * OwnToken
+ *
+ * The token that a request was made with.
+ */
+export type OwnToken = {
+    /**
+     * When it ends.
+     */
+    expires_at: string;
+    /**
+     * Its identifier. Not the secret.
+     */
+    id: string;
+    /**
+     * The models it may use. Left out: all.
+     */
+    models?: Array<string>;
+    /**
+     * What its owner calls it.
+     */
+    name: string;
+    /**
+     * Always `token`.
+     */
+    object: string;
+    /**
+     * The plan that its use is measured by.
+     */
+    plan: string;
+    /**
+     * What it may do now: what it was made for, as far as its owner still may.
+     */
+    scopes: Array<string>;
+    /**
+     * Whose token it is.
+     */
+    user: string;
+};
+
+/**
+ * PasswordChange
+ *
+ * A password for another.
+ */
+export type PasswordChange = {
+    /**
+     * The password as it is.
+     */
+    current_password: string;
+    /**
+     * The password as it is to be.
+     */
+    new_password: string;
+};
+
+/**
+ * PasswordReset
+ *
+ * A new password.
+ */
+export type PasswordReset = {
+    /**
+     * The new password.
+     */
+    password: string;
+    /**
+     * The token of the link.
+     */
+    token: string;
+};
+
+/**
+ * Plan
+ *
+ * What a plan allows. 0 of a number: no limit.
+ */
+export type Plan = {
+    /**
+     * Requests at once after a rest; 0: those of one minute.
+     */
+    burst: number;
+    /**
+     * The fields that an admin changed from what the settings say.
+     */
+    changed: Array<string>;
+    /**
+     * Jobs submitted in one day (UTC).
+     */
+    jobs_per_day: number;
+    /**
+     * Jobs submitted in one hour of the clock.
+     */
+    jobs_per_hour: number;
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * Always `plan`.
+     */
+    object: string;
+    /**
+     * Priorities that jobs may have.
+     */
+    priorities: Array<JobPriority>;
+    /**
+     * Requests a minute, spread evenly.
+     */
+    requests_per_minute: number;
+    /**
+     * Jobs running at once on one model.
+     */
+    running: number;
+    /**
+     * Jobs waiting at once, over all models.
+     */
+    waiting: number;
+    /**
+     * Share of a busy model beside others.
+     */
+    weight: number;
+};
+
+/**
+ * PlanList
+ *
+ * The plans.
+ */
+export type PlanList = {
+    /**
+     * The plans, by name.
+     */
+    data: Array<Plan>;
+    /**
+     * Always `list`.
+     */
+    object: string;
+};
+
+/**
  * Problem
  *
  * Why a request failed (RFC 9457, `application/problem+json`).
@@ -565,6 +1300,10 @@ export type Problem = {
      * The kind of problem: an address below this server that explains the code.
      */
     type: string;
+    /**
+     * The policies that were exceeded, as `RateLimit-Policy` names them, where it is one of those.
+     */
+    'violated-policies'?: Array<string>;
 };
 
 /**
@@ -678,6 +1417,631 @@ export type ReadinessChecks = {
      * `ok`, `unavailable` or `not_configured`.
      */
     redis: string;
+};
+
+/**
+ * RotateToken
+ *
+ * How a token is rotated.
+ */
+export type RotateToken = {
+    /**
+     * Seconds that the new token is good for, 600 to 31622400. Left out: as long as the old one was made for.
+     */
+    expires_in_seconds?: number;
+    /**
+     * Seconds that the old token goes on, at most 604800 (7 days). Left out: none, it is revoked.
+     */
+    overlap_seconds?: number;
+};
+
+/**
+ * Session
+ *
+ * The session that asks.
+ */
+export type Session = {
+    /**
+     * When you last showed who you are; what needs a recent login goes by it.
+     */
+    authenticated_at: string;
+    /**
+     * When it began.
+     */
+    created_at: string;
+    /**
+     * When it ends at the latest; without use it ends before.
+     */
+    expires_at: string;
+    /**
+     * Its identifier; not the cookie.
+     */
+    id: string;
+    /**
+     * Always `session`.
+     */
+    object: string;
+    /**
+     * Only as the answer to a login: the account was to be deleted, and no longer is.
+     */
+    restored?: boolean;
+    /**
+     * Who is logged in.
+     */
+    user: CurrentUser;
+};
+
+/**
+ * SessionItem
+ *
+ * One of your sessions.
+ */
+export type SessionItem = {
+    /**
+     * From where it began.
+     */
+    address?: string;
+    /**
+     * When you last showed who you are in it.
+     */
+    authenticated_at: string;
+    /**
+     * When it began.
+     */
+    created_at: string;
+    /**
+     * Whether it is the one that asks.
+     */
+    current: boolean;
+    /**
+     * When it ends at the latest.
+     */
+    expires_at: string;
+    /**
+     * Its identifier; not the cookie.
+     */
+    id: string;
+    /**
+     * When it was last used, within a minute.
+     */
+    last_used_at: string;
+    /**
+     * Always `session`.
+     */
+    object: string;
+    /**
+     * What the browser said it is.
+     */
+    user_agent?: string;
+};
+
+/**
+ * SessionList
+ *
+ * Your sessions.
+ */
+export type SessionList = {
+    /**
+     * The sessions, the latest first.
+     */
+    data: Array<SessionItem>;
+    /**
+     * Always `list`.
+     */
+    object: string;
+};
+
+/**
+ * SetUp
+ *
+ * A claim on an account.
+ */
+export type SetUp = {
+    /**
+     * The address that the account is to have.
+     */
+    email: string;
+    /**
+     * The password that it is to have.
+     */
+    password: string;
+    /**
+     * The set-up token.
+     */
+    token: string;
+};
+
+/**
+ * Token
+ *
+ * An API token.
+ */
+export type Token = {
+    /**
+     * When it was made.
+     */
+    created_at: string;
+    /**
+     * When it ends.
+     */
+    expires_at: string;
+    /**
+     * Its identifier. Not the secret.
+     */
+    id: string;
+    /**
+     * The address it was last used from.
+     */
+    last_used_address?: string;
+    /**
+     * When it was last used, to the minute.
+     */
+    last_used_at?: string;
+    /**
+     * The models it may use. Left out: all.
+     */
+    models?: Array<string>;
+    /**
+     * What its owner calls it.
+     */
+    name: string;
+    /**
+     * Always `token`.
+     */
+    object: string;
+    /**
+     * The plan an administrator gave it. Left out: its owner's.
+     */
+    plan?: string;
+    /**
+     * When it was revoked.
+     */
+    revoked_at?: string;
+    /**
+     * The token that took its place.
+     */
+    rotated_to?: string;
+    /**
+     * What it may do.
+     */
+    scopes: Array<string>;
+    /**
+     * Whether it may be used.
+     */
+    status: TokenStatus;
+    /**
+     * The token itself. Only in the answer that made it: nobody can read it again.
+     */
+    token?: string;
+};
+
+/**
+ * TokenLimits
+ *
+ * What differs from a plan. 0 of a number: no limit.
+ */
+export type TokenLimits = {
+    /**
+     * Requests at once after a rest.
+     */
+    burst?: number;
+    /**
+     * Jobs in one day (UTC).
+     */
+    jobs_per_day?: number;
+    /**
+     * Jobs in one hour of the clock.
+     */
+    jobs_per_hour?: number;
+    /**
+     * Priorities that jobs may have.
+     */
+    priorities?: Array<JobPriority>;
+    /**
+     * Requests a minute.
+     */
+    requests_per_minute?: number;
+    /**
+     * Jobs running at once on one model.
+     */
+    running?: number;
+    /**
+     * Jobs waiting at once.
+     */
+    waiting?: number;
+    /**
+     * Share of a busy model beside others.
+     */
+    weight?: number;
+};
+
+/**
+ * TokenList
+ *
+ * A page of tokens.
+ */
+export type TokenList = {
+    /**
+     * The tokens, newest first.
+     */
+    data: Array<Token>;
+    /**
+     * Give it as `cursor` for the next page. Left out on the last page.
+     */
+    next_cursor?: string;
+    /**
+     * Always `list`.
+     */
+    object: string;
+};
+
+/**
+ * Whether a token may be used.
+ */
+export type TokenStatus = 'active' | 'expired' | 'revoked';
+
+/**
+ * UpdatePlan
+ *
+ * What is to change of a plan. Fields that are not given stay; `null` takes one back.
+ */
+export type UpdatePlan = {
+    /**
+     * Requests at once after a rest; 0: those of one minute.
+     */
+    burst?: number;
+    /**
+     * Jobs submitted in one day (UTC); 0: no limit.
+     */
+    jobs_per_day?: number;
+    /**
+     * Jobs submitted in one hour of the clock; 0: no limit.
+     */
+    jobs_per_hour?: number;
+    /**
+     * Priorities that jobs may have.
+     */
+    priorities?: Array<JobPriority>;
+    /**
+     * Requests a minute; 0: no limit.
+     */
+    requests_per_minute?: number;
+    /**
+     * Jobs running at once on one model; 0: no limit.
+     */
+    running?: number;
+    /**
+     * Jobs waiting at once; 0: no limit.
+     */
+    waiting?: number;
+    /**
+     * Share of a busy model beside others, 1 to 1000.
+     */
+    weight?: number;
+};
+
+/**
+ * Usage
+ *
+ * What was used, and what is left.
+ */
+export type Usage = {
+    /**
+     * The series, oldest first. Steps in which no job ended are left out.
+     */
+    data: Array<UsagePoint>;
+    /**
+     * Where the series begins.
+     */
+    from: string;
+    /**
+     * The length of a step.
+     */
+    grain: UsageGrain;
+    /**
+     * Jobs that may be submitted in one hour. Left out where there is no limit.
+     */
+    limit?: number;
+    /**
+     * Always `usage`.
+     */
+    object: string;
+    /**
+     * The name of the plan.
+     */
+    plan: string;
+    /**
+     * Jobs that may still be submitted in this hour. Left out where there is no limit.
+     */
+    remaining?: number;
+    /**
+     * Jobs that run now, over all models; the limit holds for each model.
+     */
+    running: Allowance;
+    /**
+     * The same of this hour.
+     */
+    this_hour: Allowance;
+    /**
+     * Where the series ends.
+     */
+    to: string;
+    /**
+     * Jobs submitted today (UTC).
+     */
+    today: Allowance;
+    /**
+     * The sum of the series.
+     */
+    totals: UsageCounts;
+    /**
+     * Jobs submitted in this hour.
+     */
+    used_this_hour: number;
+    /**
+     * Jobs that wait now.
+     */
+    waiting: Allowance;
+};
+
+/**
+ * UsageCounts
+ *
+ * How much was used.
+ */
+export type UsageCounts = {
+    /**
+     * Time in the models; of a batch each job's part.
+     */
+    compute_ms: number;
+    /**
+     * Of these, those that failed.
+     */
+    failed: number;
+    /**
+     * Jobs that ran and ended.
+     */
+    requests: number;
+    /**
+     * Of these, those that succeeded.
+     */
+    succeeded: number;
+    /**
+     * Tokens that the models read.
+     */
+    tokens: number;
+    /**
+     * Units of the model's task, of jobs that succeeded: texts, for example.
+     */
+    units: number;
+};
+
+/**
+ * The length of a step.
+ */
+export type UsageGrain = 'hour' | 'day';
+
+/**
+ * What points are told apart by.
+ */
+export type UsageGroup = 'model' | 'token';
+
+/**
+ * UsagePoint
+ *
+ * What was used in one step.
+ */
+export type UsagePoint = {
+    /**
+     * The model, with `group_by=model`.
+     */
+    model?: string;
+    /**
+     * When the step begins.
+     */
+    starts_at: string;
+    /**
+     * The token, with `group_by=token`. Left out for what was done while logged in.
+     */
+    token?: string;
+    /**
+     * What was used.
+     */
+    used: UsageCounts;
+};
+
+/**
+ * User
+ *
+ * An account.
+ */
+export type User = {
+    /**
+     * When they were let in.
+     */
+    approved_at?: string;
+    /**
+     * When the account was made.
+     */
+    created_at: string;
+    /**
+     * When the account will be gone.
+     */
+    delete_at?: string;
+    /**
+     * Since when they may do nothing.
+     */
+    disabled_at?: string;
+    /**
+     * What they want to be called; may be empty.
+     */
+    display_name: string;
+    /**
+     * The address; of a guest, what stands for it.
+     */
+    email: string;
+    /**
+     * Whether they can log in with a password.
+     */
+    has_password: boolean;
+    /**
+     * The user's identifier.
+     */
+    id: string;
+    /**
+     * From where they logged in last.
+     */
+    last_login_address?: string;
+    /**
+     * When they logged in last.
+     */
+    last_login_at?: string;
+    /**
+     * Their language, where it is known.
+     */
+    locale?: string;
+    /**
+     * Always `user`.
+     */
+    object: string;
+    /**
+     * The name of their plan.
+     */
+    plan: string;
+    /**
+     * What they may do.
+     */
+    role: UserRole;
+    /**
+     * How the account stands.
+     */
+    status: UserStatus;
+    /**
+     * When the address was shown to be theirs.
+     */
+    verified_at?: string;
+};
+
+/**
+ * UserList
+ *
+ * A page of accounts.
+ */
+export type UserList = {
+    /**
+     * The accounts, newest first.
+     */
+    data: Array<User>;
+    /**
+     * Give it as `cursor` for the next page. Left out on the last page.
+     */
+    next_cursor?: string;
+    /**
+     * Always `list`.
+     */
+    object: string;
+};
+
+/**
+ * What a user may do.
+ */
+export type UserRole = 'user' | 'admin';
+
+/**
+ * How an account stands.
+ */
+export type UserStatus = 'guest' | 'disabled' | 'deleting' | 'unverified' | 'waiting' | 'active';
+
+/**
+ * UserToken
+ *
+ * A token of a user. Its text is known to nobody but its holder.
+ */
+export type UserToken = {
+    /**
+     * When it was made.
+     */
+    created_at: string;
+    /**
+     * When it ends.
+     */
+    expires_at: string;
+    /**
+     * The token's identifier.
+     */
+    id: string;
+    /**
+     * From where it was last used.
+     */
+    last_used_address?: string;
+    /**
+     * When it was last used, to a minute.
+     */
+    last_used_at?: string;
+    /**
+     * The limits it has instead of its plan's.
+     */
+    limits?: TokenLimits;
+    /**
+     * The models it may use; left out: all.
+     */
+    models?: Array<string>;
+    /**
+     * What its owner calls it.
+     */
+    name: string;
+    /**
+     * Always `user_token`.
+     */
+    object: string;
+    /**
+     * The plan it has instead of its user's.
+     */
+    plan?: string;
+    /**
+     * When it was revoked.
+     */
+    revoked_at?: string;
+    /**
+     * What it may do.
+     */
+    scopes: Array<string>;
+};
+
+/**
+ * UserTokenList
+ *
+ * The tokens of a user.
+ */
+export type UserTokenList = {
+    /**
+     * The tokens, newest first.
+     */
+    data: Array<UserToken>;
+    /**
+     * Always `list`.
+     */
+    object: string;
+};
+
+/**
+ * Verification
+ *
+ * What shows that an address is somebody's: `token`, or `email` and `code`.
+ */
+export type Verification = {
+    /**
+     * The six digits of the mail.
+     */
+    code?: string;
+    /**
+     * The address.
+     */
+    email?: string;
+    /**
+     * The token of the link.
+     */
+    token?: string;
 };
 
 /**
@@ -851,6 +2215,710 @@ export type GetReadinessResponses = {
 
 export type GetReadinessResponse = GetReadinessResponses[keyof GetReadinessResponses];
 
+export type DeleteAccountData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/account';
+};
+
+export type DeleteAccountErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `login_too_old`: A recent login is needed. `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `conflict`: This can't be beside what is there.
+     */
+    409: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type DeleteAccountError = DeleteAccountErrors[keyof DeleteAccountErrors];
+
+export type DeleteAccountResponses = {
+    /**
+     * The account will be deleted.
+     */
+    202: AccountDeletion;
+};
+
+export type DeleteAccountResponse = DeleteAccountResponses[keyof DeleteAccountResponses];
+
+export type GetAccountData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/account';
+};
+
+export type GetAccountErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type GetAccountError = GetAccountErrors[keyof GetAccountErrors];
+
+export type GetAccountResponses = {
+    /**
+     * The account.
+     */
+    200: Account;
+};
+
+export type GetAccountResponse = GetAccountResponses[keyof GetAccountResponses];
+
+export type UpdateAccountData = {
+    body: AccountChanges;
+    path?: never;
+    query?: never;
+    url: '/v1/account';
+};
+
+export type UpdateAccountErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `login_too_old`: A recent login is needed. `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type UpdateAccountError = UpdateAccountErrors[keyof UpdateAccountErrors];
+
+export type UpdateAccountResponses = {
+    /**
+     * The account.
+     */
+    200: Account;
+};
+
+export type UpdateAccountResponse = UpdateAccountResponses[keyof UpdateAccountResponses];
+
+export type ChangePasswordData = {
+    body: PasswordChange;
+    path?: never;
+    query?: never;
+    url: '/v1/account/password';
+};
+
+export type ChangePasswordErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `wrong_credentials`: The address or the password is wrong. `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `too_many_attempts`: Too many tries. `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ChangePasswordError = ChangePasswordErrors[keyof ChangePasswordErrors];
+
+export type ChangePasswordResponses = {
+    /**
+     * The password is changed.
+     */
+    204: void;
+};
+
+export type ChangePasswordResponse = ChangePasswordResponses[keyof ChangePasswordResponses];
+
+export type RecoverAccountData = {
+    body: Address;
+    path?: never;
+    query?: never;
+    url: '/v1/account/recover';
+};
+
+export type RecoverAccountErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `too_many_attempts`: Too many tries.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type RecoverAccountError = RecoverAccountErrors[keyof RecoverAccountErrors];
+
+export type RecoverAccountResponses = {
+    /**
+     * A mail says how it goes on.
+     */
+    202: Accepted;
+};
+
+export type RecoverAccountResponse = RecoverAccountResponses[keyof RecoverAccountResponses];
+
+export type RegisterAccountData = {
+    body: NewAccount;
+    path?: never;
+    query?: never;
+    url: '/v1/account/register';
+};
+
+export type RegisterAccountErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `insecure_connection`: This needs https. `registration_closed`: Registration is not open. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema. `proof_invalid`: The link or code is not valid.
+     */
+    422: Problem;
+    /**
+     * `too_many_attempts`: Too many tries.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type RegisterAccountError = RegisterAccountErrors[keyof RegisterAccountErrors];
+
+export type RegisterAccountResponses = {
+    /**
+     * A mail says how it goes on.
+     */
+    202: Accepted;
+};
+
+export type RegisterAccountResponse = RegisterAccountResponses[keyof RegisterAccountResponses];
+
+export type ResetPasswordData = {
+    body: PasswordReset;
+    path?: never;
+    query?: never;
+    url: '/v1/account/reset';
+};
+
+export type ResetPasswordErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `insecure_connection`: This needs https. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema. `proof_invalid`: The link or code is not valid.
+     */
+    422: Problem;
+    /**
+     * `too_many_attempts`: Too many tries.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ResetPasswordError = ResetPasswordErrors[keyof ResetPasswordErrors];
+
+export type ResetPasswordResponses = {
+    /**
+     * It is done.
+     */
+    204: void;
+};
+
+export type ResetPasswordResponse = ResetPasswordResponses[keyof ResetPasswordResponses];
+
+export type VerifyAccountData = {
+    body: Verification;
+    path?: never;
+    query?: never;
+    url: '/v1/account/verify';
+};
+
+export type VerifyAccountErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema. `proof_invalid`: The link or code is not valid.
+     */
+    422: Problem;
+    /**
+     * `too_many_attempts`: Too many tries.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type VerifyAccountError = VerifyAccountErrors[keyof VerifyAccountErrors];
+
+export type VerifyAccountResponses = {
+    /**
+     * It is done.
+     */
+    204: void;
+};
+
+export type VerifyAccountResponse = VerifyAccountResponses[keyof VerifyAccountResponses];
+
+export type ResendVerificationData = {
+    body: Address;
+    path?: never;
+    query?: never;
+    url: '/v1/account/verify/resend';
+};
+
+export type ResendVerificationErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `too_many_attempts`: Too many tries.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ResendVerificationError = ResendVerificationErrors[keyof ResendVerificationErrors];
+
+export type ResendVerificationResponses = {
+    /**
+     * A mail says how it goes on.
+     */
+    202: Accepted;
+};
+
+export type ResendVerificationResponse = ResendVerificationResponses[keyof ResendVerificationResponses];
+
+export type ListAuditData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only entries of this action, as in `account.disable`.
+         */
+        action?: string;
+        /**
+         * Only entries about this account (`user_…`).
+         */
+        user?: string;
+        /**
+         * Only entries of this actor: the id of a user or of a token.
+         */
+        actor?: string;
+        /**
+         * Only what worked, or only what was refused.
+         */
+        outcome?: AuditOutcome;
+        /**
+         * Only entries of this time or later (RFC 3339).
+         */
+        since?: string;
+        /**
+         * Only entries before this time (RFC 3339).
+         */
+        until?: string;
+        /**
+         * `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Entries on the page, 1 to 100.
+         */
+        limit?: number;
+    };
+    url: '/v1/audit';
+};
+
+export type ListAuditErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ListAuditError = ListAuditErrors[keyof ListAuditErrors];
+
+export type ListAuditResponses = {
+    /**
+     * A page of the audit log.
+     */
+    200: AuditList;
+};
+
+export type ListAuditResponse = ListAuditResponses[keyof ListAuditResponses];
+
+export type ListInvitationsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Invitations on the page, 1 to 100.
+         */
+        limit?: number;
+    };
+    url: '/v1/invitations';
+};
+
+export type ListInvitationsErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ListInvitationsError = ListInvitationsErrors[keyof ListInvitationsErrors];
+
+export type ListInvitationsResponses = {
+    /**
+     * A page of invitations.
+     */
+    200: InvitationList;
+};
+
+export type ListInvitationsResponse = ListInvitationsResponses[keyof ListInvitationsResponses];
+
+export type CreateInvitationData = {
+    body: NewInvitation;
+    path?: never;
+    query?: never;
+    url: '/v1/invitations';
+};
+
+export type CreateInvitationErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `login_too_old`: A recent login is needed. `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type CreateInvitationError = CreateInvitationErrors[keyof CreateInvitationErrors];
+
+export type CreateInvitationResponses = {
+    /**
+     * The invitation, with its secret.
+     */
+    201: Invitation;
+};
+
+export type CreateInvitationResponse = CreateInvitationResponses[keyof CreateInvitationResponses];
+
+export type RevokeInvitationData = {
+    body?: never;
+    path: {
+        /**
+         * The invitation's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/invitations/{id}';
+};
+
+export type RevokeInvitationErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type RevokeInvitationError = RevokeInvitationErrors[keyof RevokeInvitationErrors];
+
+export type RevokeInvitationResponses = {
+    /**
+     * The invitation is no good any more.
+     */
+    204: void;
+};
+
+export type RevokeInvitationResponse = RevokeInvitationResponses[keyof RevokeInvitationResponses];
+
 export type ListJobsData = {
     body?: never;
     path?: never;
@@ -893,7 +2961,7 @@ export type ListJobsErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -950,7 +3018,7 @@ export type CreateJobErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `model_not_allowed`: The token does not allow this model. `priority_not_allowed`: The plan does not allow this priority. `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -974,7 +3042,7 @@ export type CreateJobErrors = {
      */
     422: Problem;
     /**
-     * `too_many_streams`: Too many event streams are open. `rate_limited`: Too many requests.
+     * `too_many_streams`: Too many event streams are open. `quota_exceeded`: A quota is used up. `rate_limited`: Too many requests.
      */
     429: Problem;
     /**
@@ -982,7 +3050,7 @@ export type CreateJobErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: The service is not available right now.
+     * `queue_full`: The queue is full. `unavailable`: The service is not available right now.
      */
     503: Problem;
 };
@@ -1020,7 +3088,7 @@ export type DeleteJobErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1074,7 +3142,7 @@ export type GetJobErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1124,7 +3192,7 @@ export type CancelJobErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1197,7 +3265,7 @@ export type StreamJobEventsErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1228,10 +3296,8 @@ export type StreamJobEventsResponses = {
     /**
      * Server-sent events; see the description of the operation.
      */
-    200: string;
+    200: unknown;
 };
-
-export type StreamJobEventsResponse = StreamJobEventsResponses[keyof StreamJobEventsResponses];
 
 export type RetryJobData = {
     body?: never;
@@ -1265,7 +3331,7 @@ export type RetryJobErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `model_not_allowed`: The token does not allow this model. `priority_not_allowed`: The plan does not allow this priority. `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1289,7 +3355,7 @@ export type RetryJobErrors = {
      */
     422: Problem;
     /**
-     * `too_many_streams`: Too many event streams are open. `rate_limited`: Too many requests.
+     * `too_many_streams`: Too many event streams are open. `quota_exceeded`: A quota is used up. `rate_limited`: Too many requests.
      */
     429: Problem;
     /**
@@ -1297,7 +3363,7 @@ export type RetryJobErrors = {
      */
     500: Problem;
     /**
-     * `unavailable`: The service is not available right now.
+     * `queue_full`: The queue is full. `unavailable`: The service is not available right now.
      */
     503: Problem;
 };
@@ -1330,7 +3396,7 @@ export type ListModelsErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1376,7 +3442,7 @@ export type GetModelErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1408,6 +3474,275 @@ export type GetModelResponses = {
 
 export type GetModelResponse = GetModelResponses[keyof GetModelResponses];
 
+export type ListOutboxData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only mails in this state.
+         */
+        state?: OutboxState;
+        /**
+         * `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Mails on the page, 1 to 100.
+         */
+        limit?: number;
+    };
+    url: '/v1/outbox';
+};
+
+export type ListOutboxErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ListOutboxError = ListOutboxErrors[keyof ListOutboxErrors];
+
+export type ListOutboxResponses = {
+    /**
+     * A page of mails.
+     */
+    200: MailList;
+};
+
+export type ListOutboxResponse = ListOutboxResponses[keyof ListOutboxResponses];
+
+export type RetryMailData = {
+    body?: never;
+    path: {
+        /**
+         * The mail's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/outbox/{id}/retry';
+};
+
+export type RetryMailErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `conflict`: This can't be beside what is there.
+     */
+    409: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type RetryMailError = RetryMailErrors[keyof RetryMailErrors];
+
+export type RetryMailResponses = {
+    /**
+     * The mail waits again.
+     */
+    200: Mail;
+};
+
+export type RetryMailResponse = RetryMailResponses[keyof RetryMailResponses];
+
+export type ListPlansData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/plans';
+};
+
+export type ListPlansErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ListPlansError = ListPlansErrors[keyof ListPlansErrors];
+
+export type ListPlansResponses = {
+    /**
+     * The plans.
+     */
+    200: PlanList;
+};
+
+export type ListPlansResponse = ListPlansResponses[keyof ListPlansResponses];
+
+export type GetPlanData = {
+    body?: never;
+    path: {
+        /**
+         * The plan's name.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/v1/plans/{name}';
+};
+
+export type GetPlanErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type GetPlanError = GetPlanErrors[keyof GetPlanErrors];
+
+export type GetPlanResponses = {
+    /**
+     * The plan.
+     */
+    200: Plan;
+};
+
+export type GetPlanResponse = GetPlanResponses[keyof GetPlanResponses];
+
+export type UpdatePlanData = {
+    body: UpdatePlan;
+    path: {
+        /**
+         * The plan's name.
+         */
+        name: string;
+    };
+    query?: never;
+    url: '/v1/plans/{name}';
+};
+
+export type UpdatePlanErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type UpdatePlanError = UpdatePlanErrors[keyof UpdatePlanErrors];
+
+export type UpdatePlanResponses = {
+    /**
+     * The plan.
+     */
+    200: Plan;
+};
+
+export type UpdatePlanResponse = UpdatePlanResponses[keyof UpdatePlanResponses];
+
 export type ListQueuesData = {
     body?: never;
     path?: never;
@@ -1421,7 +3756,7 @@ export type ListQueuesErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1449,6 +3784,1364 @@ export type ListQueuesResponses = {
 
 export type ListQueuesResponse = ListQueuesResponses[keyof ListQueuesResponses];
 
+export type DeleteSessionData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/session';
+};
+
+export type DeleteSessionErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type DeleteSessionError = DeleteSessionErrors[keyof DeleteSessionErrors];
+
+export type DeleteSessionResponses = {
+    /**
+     * It has ended.
+     */
+    204: void;
+};
+
+export type DeleteSessionResponse = DeleteSessionResponses[keyof DeleteSessionResponses];
+
+export type GetSessionData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/session';
+};
+
+export type GetSessionErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type GetSessionError = GetSessionErrors[keyof GetSessionErrors];
+
+export type GetSessionResponses = {
+    /**
+     * The session.
+     */
+    200: Session;
+};
+
+export type GetSessionResponse = GetSessionResponses[keyof GetSessionResponses];
+
+export type CreateSessionData = {
+    body: Login;
+    path?: never;
+    query?: never;
+    url: '/v1/session';
+};
+
+export type CreateSessionErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `wrong_credentials`: The address or the password is wrong.
+     */
+    401: Problem;
+    /**
+     * `cross_site`: The request comes from another site. `email_not_verified`: The e-mail address is not verified yet. `approval_pending`: The account is not approved yet. `account_disabled`: The account is disabled. `insecure_connection`: This needs https.
+     */
+    403: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `too_many_attempts`: Too many tries.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type CreateSessionError = CreateSessionErrors[keyof CreateSessionErrors];
+
+export type CreateSessionResponses = {
+    /**
+     * You are logged in.
+     */
+    201: Session;
+};
+
+export type CreateSessionResponse = CreateSessionResponses[keyof CreateSessionResponses];
+
+export type BeginProviderLoginData = {
+    body?: never;
+    path: {
+        /**
+         * The provider's id.
+         */
+        provider: string;
+    };
+    query?: {
+        /**
+         * Where the browser goes in the end: a path of this server. Default: `/`.
+         */
+        return_to?: string;
+        /**
+         * Whether the login is to be linked to the account that is logged in. Default: false.
+         */
+        link?: boolean;
+    };
+    url: '/v1/session/oidc/{provider}';
+};
+
+export type BeginProviderLoginErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `login_too_old`: A recent login is needed. `cross_site`: The request comes from another site. `insecure_connection`: This needs https.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type BeginProviderLoginError = BeginProviderLoginErrors[keyof BeginProviderLoginErrors];
+
+export type EndProviderLoginData = {
+    body?: never;
+    path: {
+        /**
+         * The provider's id.
+         */
+        provider: string;
+    };
+    query?: {
+        /**
+         * What the provider gave for this login.
+         */
+        code?: string;
+        /**
+         * What the login was begun with.
+         */
+        state?: string;
+        /**
+         * Why the provider refused.
+         */
+        error?: string;
+        /**
+         * Which issuer answers (RFC 9207).
+         */
+        iss?: string;
+    };
+    url: '/v1/session/oidc/{provider}/callback';
+};
+
+export type EndProviderLoginErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `login_too_old`: A recent login is needed. `email_not_verified`: The e-mail address is not verified yet. `approval_pending`: The account is not approved yet. `account_disabled`: The account is disabled. `registration_closed`: Registration is not open. `insecure_connection`: This needs https.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `conflict`: This can't be beside what is there. `link_required`: The account is to be linked first.
+     */
+    409: Problem;
+    /**
+     * `proof_invalid`: The link or code is not valid.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests. `too_many_attempts`: Too many tries.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type EndProviderLoginError = EndProviderLoginErrors[keyof EndProviderLoginErrors];
+
+export type ListLoginProvidersData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/session/providers';
+};
+
+export type ListLoginProvidersErrors = {
+    /**
+     * `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ListLoginProvidersError = ListLoginProvidersErrors[keyof ListLoginProvidersErrors];
+
+export type ListLoginProvidersResponses = {
+    /**
+     * The providers.
+     */
+    200: LoginProviderList;
+};
+
+export type ListLoginProvidersResponse = ListLoginProvidersResponses[keyof ListLoginProvidersResponses];
+
+export type EndSessionsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Whether the session that asks stays.
+         */
+        keep_current?: boolean;
+    };
+    url: '/v1/sessions';
+};
+
+export type EndSessionsErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type EndSessionsError = EndSessionsErrors[keyof EndSessionsErrors];
+
+export type EndSessionsResponses = {
+    /**
+     * It has ended.
+     */
+    204: void;
+};
+
+export type EndSessionsResponse = EndSessionsResponses[keyof EndSessionsResponses];
+
+export type ListSessionsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/sessions';
+};
+
+export type ListSessionsErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ListSessionsError = ListSessionsErrors[keyof ListSessionsErrors];
+
+export type ListSessionsResponses = {
+    /**
+     * Your sessions.
+     */
+    200: SessionList;
+};
+
+export type ListSessionsResponse = ListSessionsResponses[keyof ListSessionsResponses];
+
+export type EndSessionData = {
+    body?: never;
+    path: {
+        /**
+         * The session's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/sessions/{id}';
+};
+
+export type EndSessionErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type EndSessionError = EndSessionErrors[keyof EndSessionErrors];
+
+export type EndSessionResponses = {
+    /**
+     * It has ended.
+     */
+    204: void;
+};
+
+export type EndSessionResponse = EndSessionResponses[keyof EndSessionResponses];
+
+export type SetUpAccountData = {
+    body: SetUp;
+    path?: never;
+    query?: never;
+    url: '/v1/setup';
+};
+
+export type SetUpAccountErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `insecure_connection`: This needs https. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `conflict`: This can't be beside what is there.
+     */
+    409: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema. `proof_invalid`: The link or code is not valid.
+     */
+    422: Problem;
+    /**
+     * `too_many_attempts`: Too many tries.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type SetUpAccountError = SetUpAccountErrors[keyof SetUpAccountErrors];
+
+export type SetUpAccountResponses = {
+    /**
+     * It is done.
+     */
+    204: void;
+};
+
+export type SetUpAccountResponse = SetUpAccountResponses[keyof SetUpAccountResponses];
+
+export type GetOwnTokenData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/token';
+};
+
+export type GetOwnTokenErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type GetOwnTokenError = GetOwnTokenErrors[keyof GetOwnTokenErrors];
+
+export type GetOwnTokenResponses = {
+    /**
+     * The token in use.
+     */
+    200: OwnToken;
+};
+
+export type GetOwnTokenResponse = GetOwnTokenResponses[keyof GetOwnTokenResponses];
+
+export type ListTokensData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Tokens on the page, 1 to 100.
+         */
+        limit?: number;
+    };
+    url: '/v1/tokens';
+};
+
+export type ListTokensErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ListTokensError = ListTokensErrors[keyof ListTokensErrors];
+
+export type ListTokensResponses = {
+    /**
+     * A page of tokens.
+     */
+    200: TokenList;
+};
+
+export type ListTokensResponse = ListTokensResponses[keyof ListTokensResponses];
+
+export type CreateTokenData = {
+    body: CreateToken;
+    path?: never;
+    query?: never;
+    url: '/v1/tokens';
+};
+
+export type CreateTokenErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `login_too_old`: A recent login is needed. `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `conflict`: This can't be beside what is there.
+     */
+    409: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type CreateTokenError = CreateTokenErrors[keyof CreateTokenErrors];
+
+export type CreateTokenResponses = {
+    /**
+     * The token, with its text.
+     */
+    201: Token;
+};
+
+export type CreateTokenResponse = CreateTokenResponses[keyof CreateTokenResponses];
+
+export type DeleteTokenData = {
+    body?: never;
+    path: {
+        /**
+         * The token's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/tokens/{id}';
+};
+
+export type DeleteTokenErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type DeleteTokenError = DeleteTokenErrors[keyof DeleteTokenErrors];
+
+export type DeleteTokenResponses = {
+    /**
+     * The token is gone.
+     */
+    204: void;
+};
+
+export type DeleteTokenResponse = DeleteTokenResponses[keyof DeleteTokenResponses];
+
+export type GetTokenData = {
+    body?: never;
+    path: {
+        /**
+         * The token's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/tokens/{id}';
+};
+
+export type GetTokenErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type GetTokenError = GetTokenErrors[keyof GetTokenErrors];
+
+export type GetTokenResponses = {
+    /**
+     * The token.
+     */
+    200: Token;
+};
+
+export type GetTokenResponse = GetTokenResponses[keyof GetTokenResponses];
+
+export type RevokeTokenData = {
+    body?: never;
+    path: {
+        /**
+         * The token's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/tokens/{id}/revoke';
+};
+
+export type RevokeTokenErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type RevokeTokenError = RevokeTokenErrors[keyof RevokeTokenErrors];
+
+export type RevokeTokenResponses = {
+    /**
+     * The token is revoked.
+     */
+    204: void;
+};
+
+export type RevokeTokenResponse = RevokeTokenResponses[keyof RevokeTokenResponses];
+
+export type RotateTokenData = {
+    body: RotateToken;
+    path: {
+        /**
+         * The token's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/tokens/{id}/rotate';
+};
+
+export type RotateTokenErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `login_too_old`: A recent login is needed. `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `conflict`: This can't be beside what is there.
+     */
+    409: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type RotateTokenError = RotateTokenErrors[keyof RotateTokenErrors];
+
+export type RotateTokenResponses = {
+    /**
+     * The token, with its text.
+     */
+    201: Token;
+};
+
+export type RotateTokenResponse = RotateTokenResponses[keyof RotateTokenResponses];
+
+export type GetUsageData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Where the series begins (RFC 3339). By default a day ago, or 30 days ago with `grain=day`.
+         */
+        from?: string;
+        /**
+         * Where the series ends (RFC 3339). By default now.
+         */
+        to?: string;
+        /**
+         * The length of a step. By default `hour`.
+         */
+        grain?: UsageGrain;
+        /**
+         * Only jobs of this model.
+         */
+        model?: string;
+        /**
+         * Only jobs that were submitted with this token.
+         */
+        token?: string;
+        /**
+         * A point for each model, or for each token.
+         */
+        group_by?: UsageGroup;
+    };
+    url: '/v1/usage';
+};
+
+export type GetUsageErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type GetUsageError = GetUsageErrors[keyof GetUsageErrors];
+
+export type GetUsageResponses = {
+    /**
+     * What was used, and what is left.
+     */
+    200: Usage;
+};
+
+export type GetUsageResponse = GetUsageResponses[keyof GetUsageResponses];
+
+export type ListUsersData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only accounts with this in their address or name.
+         */
+        q?: string;
+        /**
+         * Only accounts of this role.
+         */
+        role?: UserRole;
+        /**
+         * Only accounts of this plan.
+         */
+        plan?: string;
+        /**
+         * Only accounts that stand so.
+         */
+        status?: UserStatus;
+        /**
+         * `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Accounts on the page, 1 to 100.
+         */
+        limit?: number;
+    };
+    url: '/v1/users';
+};
+
+export type ListUsersErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ListUsersError = ListUsersErrors[keyof ListUsersErrors];
+
+export type ListUsersResponses = {
+    /**
+     * A page of accounts.
+     */
+    200: UserList;
+};
+
+export type ListUsersResponse = ListUsersResponses[keyof ListUsersResponses];
+
+export type GetUserData = {
+    body?: never;
+    path: {
+        /**
+         * The user's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/users/{id}';
+};
+
+export type GetUserErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type GetUserError = GetUserErrors[keyof GetUserErrors];
+
+export type GetUserResponses = {
+    /**
+     * The account.
+     */
+    200: User;
+};
+
+export type GetUserResponse = GetUserResponses[keyof GetUserResponses];
+
+export type ChangeUserData = {
+    body: ChangeUser;
+    path: {
+        /**
+         * The user's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/users/{id}';
+};
+
+export type ChangeUserErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `login_too_old`: A recent login is needed. `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `conflict`: This can't be beside what is there.
+     */
+    409: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ChangeUserError = ChangeUserErrors[keyof ChangeUserErrors];
+
+export type ChangeUserResponses = {
+    /**
+     * The account.
+     */
+    200: User;
+};
+
+export type ChangeUserResponse = ChangeUserResponses[keyof ChangeUserResponses];
+
+export type EndUserSessionsData = {
+    body?: never;
+    path: {
+        /**
+         * The user's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/users/{id}/sessions/end';
+};
+
+export type EndUserSessionsErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type EndUserSessionsError = EndUserSessionsErrors[keyof EndUserSessionsErrors];
+
+export type EndUserSessionsResponses = {
+    /**
+     * All sessions are ended.
+     */
+    204: void;
+};
+
+export type EndUserSessionsResponse = EndUserSessionsResponses[keyof EndUserSessionsResponses];
+
+export type ListUserTokensData = {
+    body?: never;
+    path: {
+        /**
+         * The user's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/users/{id}/tokens';
+};
+
+export type ListUserTokensErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type ListUserTokensError = ListUserTokensErrors[keyof ListUserTokensErrors];
+
+export type ListUserTokensResponses = {
+    /**
+     * The tokens.
+     */
+    200: UserTokenList;
+};
+
+export type ListUserTokensResponse = ListUserTokensResponses[keyof ListUserTokensResponses];
+
+export type LimitUserTokenData = {
+    body: LimitUserToken;
+    path: {
+        /**
+         * The user's identifier.
+         */
+        id: string;
+        /**
+         * The token's identifier.
+         */
+        token: string;
+    };
+    query?: never;
+    url: '/v1/users/{id}/tokens/{token}';
+};
+
+export type LimitUserTokenErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type LimitUserTokenError = LimitUserTokenErrors[keyof LimitUserTokenErrors];
+
+export type LimitUserTokenResponses = {
+    /**
+     * The token.
+     */
+    200: UserToken;
+};
+
+export type LimitUserTokenResponse = LimitUserTokenResponses[keyof LimitUserTokenResponses];
+
+export type RevokeUserTokenData = {
+    body?: never;
+    path: {
+        /**
+         * The user's identifier.
+         */
+        id: string;
+        /**
+         * The token's identifier.
+         */
+        token: string;
+    };
+    query?: never;
+    url: '/v1/users/{id}/tokens/{token}/revoke';
+};
+
+export type RevokeUserTokenErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type RevokeUserTokenError = RevokeUserTokenErrors[keyof RevokeUserTokenErrors];
+
+export type RevokeUserTokenResponses = {
+    /**
+     * The token is revoked.
+     */
+    204: void;
+};
+
+export type RevokeUserTokenResponse = RevokeUserTokenResponses[keyof RevokeUserTokenResponses];
+
 export type ListWorkersData = {
     body?: never;
     path?: never;
@@ -1462,7 +5155,7 @@ export type ListWorkersErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1508,7 +5201,7 @@ export type GetWorkerErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1558,7 +5251,7 @@ export type DrainWorkerErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1608,7 +5301,7 @@ export type MaintainWorkerErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -1658,7 +5351,7 @@ export type ResumeWorkerErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this.
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**

@@ -34,6 +34,7 @@ class Model:
         limits (ModelLimits): How much a model takes in one job and one batch.
         object_ (str): Always `model`.
         output_schema (ModelOutputSchema): JSON Schema (2020-12) of a job's `output`.
+        public (bool): Whether it may be tried without an account.
         status (ModelStatus): Whether a model can run now. Jobs are accepted in every state; they wait.
         task (str): What it does: `text-embedding`, `echo`.
         workers (int): Live workers that have it.
@@ -50,6 +51,7 @@ class Model:
     limits: ModelLimits
     object_: str
     output_schema: ModelOutputSchema
+    public: bool
     status: ModelStatus
     task: str
     workers: int
@@ -76,6 +78,8 @@ class Model:
 
         output_schema = self.output_schema.to_dict()
 
+        public = self.public
+
         status: str = self.status
 
         task = self.task
@@ -99,6 +103,7 @@ class Model:
                 "limits": limits,
                 "object": object_,
                 "output_schema": output_schema,
+                "public": public,
                 "status": status,
                 "task": task,
                 "workers": workers,
@@ -137,6 +142,8 @@ class Model:
 
         output_schema = ModelOutputSchema.from_dict(d.pop("output_schema"))
 
+        public = d.pop("public")
+
         status = check_model_status(d.pop("status"))
 
         task = d.pop("task")
@@ -157,6 +164,7 @@ class Model:
             limits=limits,
             object_=object_,
             output_schema=output_schema,
+            public=public,
             status=status,
             task=task,
             workers=workers,

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -29,6 +29,8 @@ class Problem:
         title (str): The code in words; the same for every problem of the code.
         type_ (str): The kind of problem: an address below this server that explains the code.
         errors (list[FieldError] | Unset): Each thing that is wrong, where there can be several.
+        violated_policies (list[str] | Unset): The policies that were exceeded, as `RateLimit-Policy` names them, where
+            it is one of those.
     """
 
     code: str
@@ -39,6 +41,7 @@ class Problem:
     title: str
     type_: str
     errors: list[FieldError] | Unset = UNSET
+    violated_policies: list[str] | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,6 +66,10 @@ class Problem:
                 errors_item = errors_item_data.to_dict()
                 errors.append(errors_item)
 
+        violated_policies: list[str] | Unset = UNSET
+        if not isinstance(self.violated_policies, Unset):
+            violated_policies = self.violated_policies
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -78,6 +85,8 @@ class Problem:
         )
         if errors is not UNSET:
             field_dict["errors"] = errors
+        if violated_policies is not UNSET:
+            field_dict["violated-policies"] = violated_policies
 
         return field_dict
 
@@ -109,6 +118,8 @@ class Problem:
 
                 errors.append(errors_item)
 
+        violated_policies = cast(list[str], d.pop("violated-policies", UNSET))
+
         problem = cls(
             code=code,
             detail=detail,
@@ -118,6 +129,7 @@ class Problem:
             title=title,
             type_=type_,
             errors=errors,
+            violated_policies=violated_policies,
         )
 
         problem.additional_properties = d

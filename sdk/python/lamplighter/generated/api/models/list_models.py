@@ -73,7 +73,9 @@ def sync_detailed(
 ) -> Response[ModelList | Problem]:
     """List models
 
-     The models that can be run here. Needs the scope `models:read`.
+     The models that can be run here, as far as the token allows them. Needs the scope `models:read`;
+    without
+    a token or login it lists the public ones, where there are any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -98,7 +100,9 @@ def sync(
 ) -> ModelList | Problem | None:
     """List models
 
-     The models that can be run here. Needs the scope `models:read`.
+     The models that can be run here, as far as the token allows them. Needs the scope `models:read`;
+    without
+    a token or login it lists the public ones, where there are any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -119,7 +123,9 @@ async def asyncio_detailed(
 ) -> Response[ModelList | Problem]:
     """List models
 
-     The models that can be run here. Needs the scope `models:read`.
+     The models that can be run here, as far as the token allows them. Needs the scope `models:read`;
+    without
+    a token or login it lists the public ones, where there are any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -142,7 +148,9 @@ async def asyncio(
 ) -> ModelList | Problem | None:
     """List models
 
-     The models that can be run here. Needs the scope `models:read`.
+     The models that can be run here, as far as the token allows them. Needs the scope `models:read`;
+    without
+    a token or login it lists the public ones, where there are any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
