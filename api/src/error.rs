@@ -94,8 +94,8 @@ pub struct ApiError {
     pub detail: String,
     /// Each thing that is wrong.
     pub errors: Vec<FieldError>,
-    /// The policies that were exceeded.
-    pub violated: Vec<String>,
+    /// The policy that was exceeded.
+    pub violated: Option<Box<str>>,
     /// Headers of the answer beyond the usual.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What really happened; for the log only.
@@ -109,7 +109,7 @@ impl ApiError {
             code,
             detail: detail.into(),
             errors: Vec::new(),
-            violated: Vec::new(),
+            violated: None,
             headers: Vec::new(),
             cause: None,
         }
@@ -176,7 +176,7 @@ impl ApiError {
     /// Names a policy that was exceeded.
     #[must_use]
     pub fn violates(mut self, policy: &str) -> Self {
-        self.violated.push(policy.to_owned());
+        self.violated = Some(policy.into());
         self
     }
 
@@ -191,7 +191,7 @@ impl ApiError {
             code: self.code.as_str().to_owned(),
             request_id: request_id.to_owned(),
             errors: self.errors,
-            violated_policies: self.violated,
+            violated_policies: self.violated.map(String::from).into_iter().collect(),
         }
     }
 }

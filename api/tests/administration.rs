@@ -64,7 +64,9 @@ impl Admin {
         let read = self
             .ask(Method::GET, &format!("/v1/audit?user={}", user.id), None)
             .await;
-        let entries = read.json()["data"].as_array().expect("entries").clone();
+        let mut entries = read.json()["data"].as_array().expect("entries").clone();
+        // The tokens of the test itself were made on the server's machine.
+        entries.retain(|entry| entry["actor"]["kind"] != "operator");
         for entry in &entries {
             assert_eq!(entry["actor"]["kind"], "token", "{entry}");
             for field in ["id", "at", "outcome", "address", "request_id", "subject"] {
@@ -221,11 +223,11 @@ async fn pages_of_accounts_and_of_the_log_hold_everything_once() {
     for plan in ["pro", "basic", "pro"] {
         a.change(&a.other, json!({"plan": plan})).await;
     }
-    for (list, all) in [("users", 2), ("audit", 3)] {
+    for (list, all) in [("users?limit=1", 2), ("audit?limit=1&action=plan.assign", 3)] {
         let (mut seen, mut cursor) = (Vec::new(), String::new());
         loop {
             let page = a
-                .ask(Method::GET, &format!("/v1/{list}?limit=1{cursor}"), None)
+                .ask(Method::GET, &format!("/v1/{list}{cursor}"), None)
                 .await
                 .json();
             seen.push(page["data"][0]["id"].as_str().expect("an id").to_owned());

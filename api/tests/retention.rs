@@ -121,7 +121,10 @@ async fn without_its_database_the_api_says_when_to_come_again() {
                 "{away}: {what}: {}",
                 read.text
             );
-            assert_eq!(read.header("retry-after"), "2");
+            assert!(
+                ["2", "3"].contains(&read.header("retry-after")),
+                "{what}: {read:?}"
+            );
             // A second for a connection, or a second for an answer; the rest is a slow machine's.
             assert!(took < Duration::from_secs(4), "{away}: {what}: {took:?}");
         }

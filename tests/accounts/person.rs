@@ -70,11 +70,7 @@ impl Person {
     pub async fn mailed_token(&self, page: &str) -> String {
         let began = Instant::now();
         loop {
-            let mut mails: Vec<_> = self
-                .mailboxes
-                .iter()
-                .flat_map(|folder| eml_files(folder))
-                .collect();
+            let mut mails: Vec<_> = self.mailboxes.iter().flat_map(eml_files).collect();
             mails.sort();
             let found = mails.iter().rev().find_map(|(_, text)| self.token_in(text, page));
             if let Some(token) = found {

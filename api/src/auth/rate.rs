@@ -174,7 +174,7 @@ mod tests {
         let exactly: u64 = value("retry-after-ms").parse().expect("milliseconds");
         assert_eq!(exactly.div_ceil(1000), again);
         assert_eq!(value("x-should-retry"), "true");
-        assert_eq!(refused.violated, ["burst"]);
+        assert_eq!(refused.violated.as_deref(), Some("burst"));
         let nowhere = Redis::connect("redis://127.0.0.1:1").expect("an address where nobody is");
         let away = Arc::new(RedisCache::new(&nowhere));
         assert_eq!(let_through(away.clone(), slow.clone()).await.0, 10, "half of it");

@@ -88,7 +88,8 @@ mod tests {
         ) {
             let rate = Rate { per_second, burst };
             let (mut now, mut full_at) = (1e12, 0.0);
-            let mut bucket = Bucket { level: f64::from(burst), at: now };
+            // Nothing was ever taken: it has been full for ever.
+            let mut bucket = Bucket { level: f64::from(burst), at: f64::NEG_INFINITY };
             for (intervals, cost) in steps {
                 // Sometimes the clock is set back.
                 now += intervals * rate.interval();

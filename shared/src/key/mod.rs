@@ -189,6 +189,10 @@ fn random() -> io::Result<SymmetricKey<V4>> {
     SymmetricKey::generate().map_err(|e| io::Error::other(format!("no new key: {e}")))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the key file is read where there is no database; a minute of grace leaves room for clocks that differ"
+)]
 fn wall_clock() -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -338,10 +338,10 @@ async fn tokens_are_forgotten_long_after_their_end_unless_their_use_is_counted()
         }
         w.execute(&format!("UPDATE api_tokens SET revoked_at = {START} WHERE name = 'token 3'"))
             .await;
-        w.execute(
-            "INSERT INTO usage (user_id, token_id, model, grain, starts_at, requests, succeeded, failed, units, tokens, compute_ms)
-             SELECT user_id, id, 'm', 'day', 0, 1, 1, 0, 1, 1, 1 FROM api_tokens WHERE name = 'token 2'",
-        )
+        w.execute(&format!(
+            "INSERT INTO usage (user_id, token_id, model, grain, starts_at, requests, succeeded, failed, units, tokens, compute_us)
+             SELECT user_id, id, 'm', 'day', {START}, 1, 1, 0, 1, 1, 1 FROM api_tokens WHERE name = 'token 2'",
+        ))
         .await;
         let mut left = Vec::new();
         for days in [0, 90, 2] {
