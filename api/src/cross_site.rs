@@ -124,7 +124,10 @@ mod tests {
     }
 
     /// What a browser says, and whether it is foreign.
-    const SAID: &[(&[(&str, &[u8])], bool)] = &[
+    /// Headers, and whether they tell of another site.
+    type Said = (&'static [(&'static str, &'static [u8])], bool);
+
+    const SAID: &[Said] = &[
         (&[], false),
         (&[("sec-fetch-site", b"same-origin")], false),
         (&[("sec-fetch-site", b"none")], false),

@@ -228,6 +228,11 @@ fn account() -> Value {
         "display_name": "Ada",
         "locale": "en",
         "has_password": true,
+        "identities": [{
+            "issuer": "https://accounts.google.com",
+            "email": "ada@example.org",
+            "created_at": "2026-01-31T12:03:00.000Z",
+        }],
         "created_at": "2026-01-31T12:00:00.000Z",
         "last_login_at": "2026-01-31T12:05:00.000Z",
         "last_login_address": "192.0.2.7",

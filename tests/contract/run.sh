@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 program="${LAMPLIGHTER_BIN:-${CARGO_TARGET_DIR:-$root/target}/debug/lamplighter}"
 tools="$here/.tools"
-cases="${CASES:-8}"
+cases="${CASES:-10}"
 seed="${SEED:-$((RANDOM * 32768 + RANDOM))}"
 
 stamp=$(cksum <"$here/requirements.txt")

@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use lamplighter_shared::{db::users::User, error::ErrorCode, id::SessionId};
+use lamplighter_shared::{
+    db::{identities, users::User},
+    error::ErrorCode,
+    id::SessionId,
+};
 use poem::http::StatusCode;
 use poem_openapi::{
     Enum, Object, OpenApi,
@@ -45,7 +49,7 @@ impl AccountRoutes {
     #[oai(path = "/v1/account", method = "get", operation_id = "getAccount")]
     async fn get(&self, principal: Principal<AccountRead>) -> Result<Answer<One>, ApiError> {
         let app = built(&self.0)?;
-        show(account(app, principal.user).await?)
+        show(app, account(app, principal.user).await?).await
     }
 
     /// Change your account
@@ -84,7 +88,7 @@ impl AccountRoutes {
         }
         let user = account(app, principal.user).await?;
         profile::update(app, &user, changes, &principal.origin).await?;
-        show(account(app, principal.user).await?)
+        show(app, account(app, principal.user).await?).await
     }
 
     /// Delete your account
@@ -143,7 +147,8 @@ fn session(principal: &Principal<Person>) -> Result<SessionId, ApiError> {
     }
 }
 
-fn show(user: User) -> Result<Answer<One>, ApiError> {
+async fn show(app: &App, user: User) -> Result<Answer<One>, ApiError> {
+    let identities = identities::of_user(&app.db, user.id).await?;
     let view = AccountView {
         id: user.id.to_string(),
         object: "account".to_owned(),
@@ -154,6 +159,7 @@ fn show(user: User) -> Result<Answer<One>, ApiError> {
         display_name: user.display_name,
         locale: user.locale,
         has_password: user.password_hash.is_some(),
+        identities: identities.into_iter().map(IdentityView::from).collect(),
         created_at: Timestamp(user.created_at),
         last_login_at: user.last_login_at.map(Timestamp),
         last_login_address: user.last_login_address,
@@ -218,6 +224,8 @@ struct AccountView {
     locale: Option<String>,
     /// Whether it has a password.
     has_password: bool,
+    /// The accounts at issuers that it may be entered with.
+    identities: Vec<IdentityView>,
     /// When it was made.
     created_at: Timestamp,
     /// When its user logged in last.
@@ -229,6 +237,33 @@ struct AccountView {
     /// When it will be gone, where that is to happen.
     #[serde(skip_serializing_if = "Option::is_none")]
     deletes_at: Option<Timestamp>,
+}
+
+/// An account at an issuer of OpenID Connect.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Identity")]
+struct IdentityView {
+    /// The issuer's address.
+    issuer: String,
+    /// The e-mail address it has there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    /// When it was linked.
+    created_at: Timestamp,
+    /// When it was used last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_login_at: Option<Timestamp>,
+}
+
+impl From<identities::Identity> for IdentityView {
+    fn from(identity: identities::Identity) -> Self {
+        Self {
+            issuer: identity.issuer,
+            email: identity.email,
+            created_at: Timestamp(identity.created_at),
+            last_login_at: identity.last_login_at.map(Timestamp),
+        }
+    }
 }
 
 /// What is to change of an account; what is not given stays.

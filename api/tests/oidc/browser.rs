@@ -56,7 +56,7 @@ impl Browser {
     }
 
     /// Begins a login; the path of the callback that the issuer leads to.
-    pub async fn to_callback(&mut self, world: &World, start: &str) -> String {
+    pub async fn reach_callback(&mut self, world: &World, start: &str) -> String {
         let begun = self.get(world, start).await;
         assert_eq!(begun.status, 303, "{start}: {}", begun.text);
         let answer = reqwest::Client::builder()
@@ -76,7 +76,7 @@ impl Browser {
 
     /// Logs in; the last answer.
     pub async fn login(&mut self, world: &World, start: &str) -> Read {
-        let callback = self.to_callback(world, start).await;
+        let callback = self.reach_callback(world, start).await;
         // The issuer's page is behind it, and browsers say so.
         let mut there = Self {
             site: Some("cross-site"),

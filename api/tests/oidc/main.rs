@@ -167,13 +167,13 @@ async fn a_callback_is_good_once_for_one_browser_and_one_issuer() {
         refused += 1;
     };
     let mut browser = Browser::default();
-    let callback = browser.to_callback(world, START).await;
+    let callback = browser.reach_callback(world, START).await;
     check(
         "of another browser",
         &Browser::default().get(world, &callback).await,
     );
     let mut other = Browser::default();
-    other.to_callback(world, START).await;
+    other.reach_callback(world, START).await;
     check(
         "of a browser with a login of its own",
         &other.get(world, &callback).await,
@@ -301,7 +301,7 @@ async fn a_second_login_is_linked_by_the_first_and_never_by_an_address() {
     thief.site = Some("same-origin");
     assert_eq!(error_of(&thief.get(world, LINK).await), "unauthorized");
     browser.site = Some("same-origin");
-    let callback = browser.to_callback(world, LINK).await;
+    let callback = browser.reach_callback(world, LINK).await;
     let mut logged_out = browser.clone();
     logged_out.cookies.remove("sid");
     assert_eq!(error_of(&logged_out.get(world, &callback).await), "unauthorized");
@@ -368,7 +368,7 @@ async fn an_issuer_that_is_away_is_tried_again() {
     );
 
     // Away between the two steps: nobody is let in, and nothing is lost.
-    let callback = browser.to_callback(world, START).await;
+    let callback = browser.reach_callback(world, START).await;
     place.one.set(|settings| settings.down = true);
     assert_eq!(error_of(&browser.get(world, &callback).await), "unavailable");
     assert_eq!(browser.whoami(world).await.as_deref(), Some("a@example.org"));

@@ -209,7 +209,7 @@ async fn everything_at_once_ends_every_job_once() {
         storm.over.store(true, Ordering::SeqCst);
         background.join_all().await;
         let rows: HashMap<JobId, JobState> = w.rows().await.into_iter().map(|r| (r.id, r.state)).collect();
-        let ends = storm.ends.lock().expect("no panic");
+        let ends = storm.ends.lock().expect("no panic").clone();
         let lost = all
             .iter()
             .filter(|id| !rows.get(id).is_some_and(|s| s.is_terminal()))
