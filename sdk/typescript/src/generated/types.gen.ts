@@ -47,6 +47,10 @@ export type Account = {
      */
     id: string;
     /**
+     * The accounts at issuers that it may be entered with.
+     */
+    identities: Array<Identity>;
+    /**
      * From where they did.
      */
     last_login_address?: string;
@@ -381,6 +385,30 @@ export type Health = {
      * `ok`.
      */
     status: string;
+};
+
+/**
+ * Identity
+ *
+ * An account at an issuer of OpenID Connect.
+ */
+export type Identity = {
+    /**
+     * When it was linked.
+     */
+    created_at: string;
+    /**
+     * The e-mail address it has there.
+     */
+    email?: string;
+    /**
+     * The issuer's address.
+     */
+    issuer: string;
+    /**
+     * When it was used last.
+     */
+    last_login_at?: string;
 };
 
 /**
@@ -809,11 +837,11 @@ export type LimitUserToken = {
     /**
      * Limits instead of the plan's; `null`: those of the plan again.
      */
-    limits?: TokenLimits;
+    limits?: TokenLimits | null;
     /**
      * A plan instead of its user's; `null`: that of its user again.
      */
-    plan?: string;
+    plan?: string | null;
 };
 
 /**
@@ -1689,35 +1717,35 @@ export type UpdatePlan = {
     /**
      * Requests at once after a rest; 0: those of one minute.
      */
-    burst?: number;
+    burst?: number | null;
     /**
      * Jobs submitted in one day (UTC); 0: no limit.
      */
-    jobs_per_day?: number;
+    jobs_per_day?: number | null;
     /**
      * Jobs submitted in one hour of the clock; 0: no limit.
      */
-    jobs_per_hour?: number;
+    jobs_per_hour?: number | null;
     /**
      * Priorities that jobs may have.
      */
-    priorities?: Array<JobPriority>;
+    priorities?: Array<JobPriority> | null;
     /**
      * Requests a minute; 0: no limit.
      */
-    requests_per_minute?: number;
+    requests_per_minute?: number | null;
     /**
      * Jobs running at once on one model; 0: no limit.
      */
-    running?: number;
+    running?: number | null;
     /**
      * Jobs waiting at once; 0: no limit.
      */
-    waiting?: number;
+    waiting?: number | null;
     /**
      * Share of a busy model beside others, 1 to 1000.
      */
-    weight?: number;
+    weight?: number | null;
 };
 
 /**

@@ -20,6 +20,7 @@ from .create_token import CreateToken
 from .current_user import CurrentUser
 from .field_error import FieldError
 from .health import Health
+from .identity import Identity
 from .invitation import Invitation
 from .invitation_list import InvitationList
 from .invited_role import InvitedRole
@@ -115,6 +116,7 @@ __all__ = (
     "CurrentUser",
     "FieldError",
     "Health",
+    "Identity",
     "Invitation",
     "InvitationList",
     "InvitedRole",

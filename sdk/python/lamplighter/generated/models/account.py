@@ -3,12 +3,16 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.identity import Identity
+
 
 T = TypeVar("T", bound="Account")
 
@@ -23,6 +27,7 @@ class Account:
         email (str): Its e-mail address.
         has_password (bool): Whether it has a password.
         id (str): Its identifier.
+        identities (list[Identity]): The accounts at issuers that it may be entered with.
         object_ (str): Always `account`.
         plan (str): The name of its plan.
         role (str): What its user may do: `user` or `admin`.
@@ -38,6 +43,7 @@ class Account:
     email: str
     has_password: bool
     id: str
+    identities: list[Identity]
     object_: str
     plan: str
     role: str
@@ -58,6 +64,11 @@ class Account:
         has_password = self.has_password
 
         id = self.id
+
+        identities = []
+        for identities_item_data in self.identities:
+            identities_item = identities_item_data.to_dict()
+            identities.append(identities_item)
 
         object_ = self.object_
 
@@ -88,6 +99,7 @@ class Account:
                 "email": email,
                 "has_password": has_password,
                 "id": id,
+                "identities": identities,
                 "object": object_,
                 "plan": plan,
                 "role": role,
@@ -107,6 +119,8 @@ class Account:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.identity import Identity  # noqa: PLC0415
+
         d = dict(src_dict)
         created_at = datetime.datetime.fromisoformat(d.pop("created_at"))
 
@@ -117,6 +131,13 @@ class Account:
         has_password = d.pop("has_password")
 
         id = d.pop("id")
+
+        identities = []
+        _identities = d.pop("identities")
+        for identities_item_data in _identities:
+            identities_item = Identity.from_dict(identities_item_data)
+
+            identities.append(identities_item)
 
         object_ = d.pop("object")
 
@@ -150,6 +171,7 @@ class Account:
             email=email,
             has_password=has_password,
             id=id,
+            identities=identities,
             object_=object_,
             plan=plan,
             role=role,

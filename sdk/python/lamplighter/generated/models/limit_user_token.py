@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -21,20 +21,30 @@ class LimitUserToken:
     """What a token gets; what is left out stays.
 
     Attributes:
-        limits (TokenLimits | Unset): What differs from a plan. 0 of a number: no limit.
-        plan (str | Unset): A plan instead of its user's; `null`: that of its user again.
+        limits (None | TokenLimits | Unset): Limits instead of the plan's; `null`: those of the plan again.
+        plan (None | str | Unset): A plan instead of its user's; `null`: that of its user again.
     """
 
-    limits: TokenLimits | Unset = UNSET
-    plan: str | Unset = UNSET
+    limits: None | TokenLimits | Unset = UNSET
+    plan: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        limits: dict[str, Any] | Unset = UNSET
-        if not isinstance(self.limits, Unset):
-            limits = self.limits.to_dict()
+        from ..models.token_limits import TokenLimits  # noqa: PLC0415
 
-        plan = self.plan
+        limits: dict[str, Any] | None | Unset
+        if isinstance(self.limits, Unset):
+            limits = UNSET
+        elif isinstance(self.limits, TokenLimits):
+            limits = self.limits.to_dict()
+        else:
+            limits = self.limits
+
+        plan: None | str | Unset
+        if isinstance(self.plan, Unset):
+            plan = UNSET
+        else:
+            plan = self.plan
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -51,14 +61,32 @@ class LimitUserToken:
         from ..models.token_limits import TokenLimits  # noqa: PLC0415
 
         d = dict(src_dict)
-        _limits = d.pop("limits", UNSET)
-        limits: TokenLimits | Unset
-        if isinstance(_limits, Unset):
-            limits = UNSET
-        else:
-            limits = TokenLimits.from_dict(_limits)
 
-        plan = d.pop("plan", UNSET)
+        def _parse_limits(data: object) -> None | TokenLimits | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                limits_type_1 = TokenLimits.from_dict(data)
+
+                return limits_type_1
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | TokenLimits | Unset, data)
+
+        limits = _parse_limits(d.pop("limits", UNSET))
+
+        def _parse_plan(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        plan = _parse_plan(d.pop("plan", UNSET))
 
         limit_user_token = cls(
             limits=limits,

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -18,47 +18,80 @@ class UpdatePlan:
     """What is to change of a plan. Fields that are not given stay; `null` takes one back.
 
     Attributes:
-        burst (int | Unset): Requests at once after a rest; 0: those of one minute.
-        jobs_per_day (int | Unset): Jobs submitted in one day (UTC); 0: no limit.
-        jobs_per_hour (int | Unset): Jobs submitted in one hour of the clock; 0: no limit.
-        priorities (list[JobPriority] | Unset): Priorities that jobs may have.
-        requests_per_minute (int | Unset): Requests a minute; 0: no limit.
-        running (int | Unset): Jobs running at once on one model; 0: no limit.
-        waiting (int | Unset): Jobs waiting at once; 0: no limit.
-        weight (int | Unset): Share of a busy model beside others, 1 to 1000.
+        burst (int | None | Unset): Requests at once after a rest; 0: those of one minute.
+        jobs_per_day (int | None | Unset): Jobs submitted in one day (UTC); 0: no limit.
+        jobs_per_hour (int | None | Unset): Jobs submitted in one hour of the clock; 0: no limit.
+        priorities (list[JobPriority] | None | Unset): Priorities that jobs may have.
+        requests_per_minute (int | None | Unset): Requests a minute; 0: no limit.
+        running (int | None | Unset): Jobs running at once on one model; 0: no limit.
+        waiting (int | None | Unset): Jobs waiting at once; 0: no limit.
+        weight (int | None | Unset): Share of a busy model beside others, 1 to 1000.
     """
 
-    burst: int | Unset = UNSET
-    jobs_per_day: int | Unset = UNSET
-    jobs_per_hour: int | Unset = UNSET
-    priorities: list[JobPriority] | Unset = UNSET
-    requests_per_minute: int | Unset = UNSET
-    running: int | Unset = UNSET
-    waiting: int | Unset = UNSET
-    weight: int | Unset = UNSET
+    burst: int | None | Unset = UNSET
+    jobs_per_day: int | None | Unset = UNSET
+    jobs_per_hour: int | None | Unset = UNSET
+    priorities: list[JobPriority] | None | Unset = UNSET
+    requests_per_minute: int | None | Unset = UNSET
+    running: int | None | Unset = UNSET
+    waiting: int | None | Unset = UNSET
+    weight: int | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        burst = self.burst
+        burst: int | None | Unset
+        if isinstance(self.burst, Unset):
+            burst = UNSET
+        else:
+            burst = self.burst
 
-        jobs_per_day = self.jobs_per_day
+        jobs_per_day: int | None | Unset
+        if isinstance(self.jobs_per_day, Unset):
+            jobs_per_day = UNSET
+        else:
+            jobs_per_day = self.jobs_per_day
 
-        jobs_per_hour = self.jobs_per_hour
+        jobs_per_hour: int | None | Unset
+        if isinstance(self.jobs_per_hour, Unset):
+            jobs_per_hour = UNSET
+        else:
+            jobs_per_hour = self.jobs_per_hour
 
-        priorities: list[str] | Unset = UNSET
-        if not isinstance(self.priorities, Unset):
+        priorities: list[str] | None | Unset
+        if isinstance(self.priorities, Unset):
+            priorities = UNSET
+        elif isinstance(self.priorities, list):
             priorities = []
-            for priorities_item_data in self.priorities:
-                priorities_item: str = priorities_item_data
-                priorities.append(priorities_item)
+            for priorities_type_0_item_data in self.priorities:
+                priorities_type_0_item: str = priorities_type_0_item_data
+                priorities.append(priorities_type_0_item)
 
-        requests_per_minute = self.requests_per_minute
+        else:
+            priorities = self.priorities
 
-        running = self.running
+        requests_per_minute: int | None | Unset
+        if isinstance(self.requests_per_minute, Unset):
+            requests_per_minute = UNSET
+        else:
+            requests_per_minute = self.requests_per_minute
 
-        waiting = self.waiting
+        running: int | None | Unset
+        if isinstance(self.running, Unset):
+            running = UNSET
+        else:
+            running = self.running
 
-        weight = self.weight
+        waiting: int | None | Unset
+        if isinstance(self.waiting, Unset):
+            waiting = UNSET
+        else:
+            waiting = self.waiting
+
+        weight: int | None | Unset
+        if isinstance(self.weight, Unset):
+            weight = UNSET
+        else:
+            weight = self.weight
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -85,28 +118,91 @@ class UpdatePlan:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        burst = d.pop("burst", UNSET)
 
-        jobs_per_day = d.pop("jobs_per_day", UNSET)
+        def _parse_burst(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
 
-        jobs_per_hour = d.pop("jobs_per_hour", UNSET)
+        burst = _parse_burst(d.pop("burst", UNSET))
 
-        _priorities = d.pop("priorities", UNSET)
-        priorities: list[JobPriority] | Unset = UNSET
-        if _priorities is not UNSET:
-            priorities = []
-            for priorities_item_data in _priorities:
-                priorities_item = check_job_priority(priorities_item_data)
+        def _parse_jobs_per_day(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
 
-                priorities.append(priorities_item)
+        jobs_per_day = _parse_jobs_per_day(d.pop("jobs_per_day", UNSET))
 
-        requests_per_minute = d.pop("requests_per_minute", UNSET)
+        def _parse_jobs_per_hour(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
 
-        running = d.pop("running", UNSET)
+        jobs_per_hour = _parse_jobs_per_hour(d.pop("jobs_per_hour", UNSET))
 
-        waiting = d.pop("waiting", UNSET)
+        def _parse_priorities(data: object) -> list[JobPriority] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                priorities_type_0 = []
+                _priorities_type_0 = data
+                for priorities_type_0_item_data in _priorities_type_0:
+                    priorities_type_0_item = check_job_priority(priorities_type_0_item_data)
 
-        weight = d.pop("weight", UNSET)
+                    priorities_type_0.append(priorities_type_0_item)
+
+                return priorities_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[JobPriority] | None | Unset, data)
+
+        priorities = _parse_priorities(d.pop("priorities", UNSET))
+
+        def _parse_requests_per_minute(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        requests_per_minute = _parse_requests_per_minute(d.pop("requests_per_minute", UNSET))
+
+        def _parse_running(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        running = _parse_running(d.pop("running", UNSET))
+
+        def _parse_waiting(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        waiting = _parse_waiting(d.pop("waiting", UNSET))
+
+        def _parse_weight(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        weight = _parse_weight(d.pop("weight", UNSET))
 
         update_plan = cls(
             burst=burst,
