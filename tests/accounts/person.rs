@@ -87,11 +87,10 @@ impl Person {
     }
 
     fn token_in(&self, mail: &str, page: &str) -> Option<String> {
-        let whole = mail.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
-        if !whole.contains(&self.email) {
+        if !mail.contains(&self.email) {
             return None;
         }
-        let (_, rest) = whole.split_once(&format!("{page}#token="))?;
+        let (_, rest) = mail.split_once(&format!("{page}#token="))?;
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c));
         Some(rest[..end.unwrap_or(rest.len())].to_owned())
     }

@@ -4,7 +4,8 @@ use lamplighter_shared::{config, id::TaskId};
 use mail_send::{
     mail_builder::{
         MessageBuilder,
-        headers::{address::Address, message_id::MessageId, raw::Raw},
+        headers::{address::Address, content_type::ContentType, message_id::MessageId, raw::Raw},
+        mime::MimePart,
     },
     smtp::message::Message as Envelope,
 };
@@ -62,13 +63,28 @@ fn write(
         .subject(mail.subject)
         .message_id(MessageId::new(format!("{}@{host}", cover.task)))
         .header("Auto-Submitted", Raw::new("auto-generated"))
-        .header("Content-Language", Raw::new(cover.locale.as_str()))
-        .text_body(mail.text)
-        .html_body(mail.html);
+        .header("Content-Language", Raw::new(cover.locale.as_str()));
+    let builder = if settings.host.is_empty() {
+        builder.body(as_it_is(&mail.text, &mail.html))
+    } else {
+        builder.text_body(mail.text).html_body(mail.html)
+    };
     let body = builder
         .write_to_vec()
         .map_err(|_| Unsendable("the mail can't be written"))?;
     Ok(Envelope::new(from.to_owned(), [cover.to.to_owned()], body))
+}
+
+/// Text and HTML as they are: a mail that is only a file is read by people and their tools, and no server
+/// asks for short lines of ASCII.
+fn as_it_is(text: &str, html: &str) -> MimePart<'static> {
+    let part = |kind: &'static str, text: &str| {
+        let kind = ContentType::new(kind).attribute("charset", "utf-8");
+        let lines = text.replace("\r\n", "\n").replace('\n', "\r\n");
+        MimePart::new(kind, lines).transfer_encoding("8bit")
+    };
+    let parts = vec![part("text/plain", text), part("text/html", html)];
+    MimePart::new("multipart/alternative", parts)
 }
 
 /// Nothing in it ends the line or the angle brackets in which a mail server is told the address.
