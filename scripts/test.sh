@@ -10,7 +10,7 @@ summarise() {
     local code=$?
     echo
     echo "== the figures of the scenarios"
-    grep -aE '^(scenario=|R[0-9]+b? |S[0-9]+ )' "$log" || true
+    grep -aE '^(scenario=|R[0-9]+b?[ :]|S[0-9]+[ :])' "$log" || true
     echo
     echo "== the runners' summaries"
     # cargo test, pytest, node --test
