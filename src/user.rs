@@ -3,7 +3,8 @@
 use std::io;
 
 use lamplighter_api::auth::{
-    setup::{hash_password, setup_secret},
+    secret,
+    setup::hash_password,
     void::{Voided, void},
 };
 use lamplighter_shared::{
@@ -88,7 +89,7 @@ async fn create(config: &Config, mut new: NewAccount, password: bool) -> Result<
         let hash = hash_password(config.accounts.min_password_length, &new.email, text).await;
         new.password_hash = Some(hash?);
     }
-    let (secret, fingerprint) = setup_secret();
+    let (secret, fingerprint) = secret::fresh();
     new.setup = new.password_hash.is_none().then_some(fingerprint);
     let id = people::create(&db, &new, &Origin::operator()).await?;
     let id = id.ok_or_else(|| Failure(format!("{} has an account already", new.email)))?;

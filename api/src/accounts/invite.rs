@@ -12,8 +12,9 @@ use lamplighter_shared::{
     id::{InvitationId, UserId},
 };
 
-use super::{mail, mailed};
+use super::mail;
 use crate::{
+    auth::secret,
     error::ApiError,
     mail::{Locale, Message},
     state::App,
@@ -41,7 +42,7 @@ pub(crate) async fn invite(
     guest: Guest,
     origin: &Origin,
 ) -> Result<(Invitation, String), ApiError> {
-    let (token, fingerprint) = mailed::token();
+    let (token, fingerprint) = secret::fresh();
     let mail = match &guest.email {
         Some(email) => {
             let message = Message::Invitation { token: token.clone() };

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use lamplighter_shared::{
     db::challenges::{NewChallenge, Proof, Purpose},
     email::Email,
 };
 use sha2::{Digest, Sha256};
+
+use crate::auth::secret;
 
 /// How long a link is good that shows that an address is somebody's.
 const VERIFY: Duration = Duration::from_secs(24 * 3600);
@@ -18,18 +19,6 @@ const CODE: Duration = Duration::from_secs(10 * 60);
 const RESET: Duration = Duration::from_secs(15 * 60);
 /// How long a set-up token is good.
 const SETUP: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// A new token: 256 random bits as text, and its fingerprint.
-pub(crate) fn token() -> (String, [u8; 32]) {
-    let text = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-    let fingerprint = fingerprint(&text);
-    (text, fingerprint)
-}
-
-/// What a token is known by.
-pub(crate) fn fingerprint(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
-}
 
 /// What a code for an address is known by. A code is short: it is good for this address only, for minutes, and
 /// for a few tries.
@@ -44,7 +33,7 @@ fn code_fingerprint(code: &str, email: &Email) -> [u8; 32] {
 
 /// The token of a link, as it is looked for.
 pub(crate) fn linked(token: &str) -> Proof {
-    Proof::Token(fingerprint(token))
+    Proof::Token(secret::fingerprint(token))
 }
 
 /// A typed code, as it is looked for.
@@ -67,7 +56,7 @@ pub(crate) struct Fresh {
 
 /// A new challenge for an address.
 pub(crate) fn fresh(purpose: Purpose, email: &Email) -> Fresh {
-    let (token, fingerprint) = token();
+    let (token, fingerprint) = secret::fresh();
     let has_code = matches!(purpose, Purpose::Verify | Purpose::Email);
     let code = if has_code {
         format!("{:06}", rand::random_range(0..1_000_000))

@@ -10,7 +10,7 @@ use lamplighter_shared::{
 };
 
 use super::{Stranger, account, forget_proofs, limits, mail, mailed, proof_invalid, require_privacy};
-use crate::{error::ApiError, mail::Message, state::App};
+use crate::{auth::secret, error::ApiError, mail::Message, state::App};
 
 /// Sends the mail that verifies a new account once more.
 ///
@@ -57,7 +57,7 @@ async fn send(app: &App, who: &Stranger, email: &Email, purpose: Purpose) -> Res
 pub(crate) async fn reset(app: &App, who: &Stranger, token: &str, password: &str) -> Result<(), ApiError> {
     require_privacy(app)?;
     limits::proves(app, &who.client).await?;
-    let fingerprint = mailed::fingerprint(token);
+    let fingerprint = secret::fingerprint(token);
     let user = challenges::peek(&app.db, Purpose::Reset, &fingerprint).await?;
     let user = account(app, user.ok_or_else(proof_invalid)?).await?;
     let about = [user.email.as_str(), user.display_name.as_str()];

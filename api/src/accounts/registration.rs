@@ -12,7 +12,7 @@ use lamplighter_shared::{
 };
 
 use super::{Stranger, limits, mail, mailed, proof_invalid, require_privacy};
-use crate::{error::ApiError, mail::Message, state::App};
+use crate::{auth::secret, error::ApiError, mail::Message, state::App};
 
 /// Somebody who asks for an account.
 pub(crate) struct Wish {
@@ -65,7 +65,7 @@ pub(crate) async fn register(app: &App, who: &Stranger, wish: Wish) -> Result<()
         password_hash,
         display_name: wish.display_name,
         locale: new_locale.as_str().to_owned(),
-        invitation: wish.invitation.as_deref().map(mailed::fingerprint),
+        invitation: wish.invitation.as_deref().map(secret::fingerprint),
         approved: rules != config::Registration::Approval,
         plan: app.config.accounts.default_plan.clone(),
         challenge: fresh.challenge,

@@ -12,7 +12,7 @@ use lamplighter_shared::{
 };
 
 use super::{Stranger, forget_proofs, limits, mailed, proof_invalid, require_privacy};
-use crate::{error::ApiError, state::App};
+use crate::{auth::secret, error::ApiError, state::App};
 
 /// A new set-up token for an account, in the place of earlier ones. Whoever has it can claim the account, once,
 /// within a week.
@@ -31,7 +31,7 @@ pub async fn issue(db: &Db, user: &User) -> Result<String, ApiError> {
 /// # Errors
 /// Where the database fails.
 pub async fn is_good(db: &Db, token: &str) -> Result<bool, ApiError> {
-    let fingerprint = mailed::fingerprint(token);
+    let fingerprint = secret::fingerprint(token);
     Ok(challenges::peek(db, Purpose::Setup, &fingerprint)
         .await?
         .is_some())
@@ -50,7 +50,7 @@ pub(crate) async fn claim(
 ) -> Result<(), ApiError> {
     require_privacy(app)?;
     limits::proves(app, &who.client).await?;
-    let fingerprint = mailed::fingerprint(token);
+    let fingerprint = secret::fingerprint(token);
     if challenges::peek(&app.db, Purpose::Setup, &fingerprint)
         .await?
         .is_none()

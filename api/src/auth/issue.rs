@@ -18,7 +18,8 @@ use serde_json::json;
 
 use super::{
     scope::{Scope, UnknownScope},
-    token::{MintRequest, fingerprint, mint, well_formed},
+    secret::fingerprint,
+    token::{MintRequest, mint, well_formed},
     void::{Voided, void},
 };
 

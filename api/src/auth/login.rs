@@ -22,6 +22,7 @@ use serde_json::json;
 
 use super::{
     password::Verdict,
+    secret,
     session::{self, Started},
     share::network_of,
 };
@@ -96,7 +97,7 @@ pub(crate) async fn login(
 
 /// What the wrong passwords of an address are counted under, whether it has an account or not.
 fn account_key(email: &Email) -> String {
-    let hash = session::fingerprint(&email.limit_key());
+    let hash = secret::fingerprint(&email.limit_key());
     format!("login:account:{}", URL_SAFE_NO_PAD.encode(hash))
 }
 

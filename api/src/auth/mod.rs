@@ -8,6 +8,7 @@
 
 pub mod scope;
 pub mod token;
+pub mod secret;
 pub(crate) mod oidc;
 mod issue;
 pub(crate) mod lookup;

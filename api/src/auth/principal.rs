@@ -22,11 +22,11 @@ use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaSecurityScheme, Registry},
 };
-use sha2::{Digest, Sha256};
 
 use super::{
     cookies, guest,
     scope::{Needs, Scope},
+    secret,
     share::Share,
     token::{self, Fingerprint},
 };
@@ -316,7 +316,7 @@ async fn by_token<S>(app: &Arc<App>, request: &Request, text: &str) -> Result<Pr
 }
 
 async fn by_session<S>(app: &Arc<App>, request: &Request, cookie: &str) -> Result<Principal<S>, ApiError> {
-    let fingerprint: Fingerprint = Sha256::digest(cookie.as_bytes()).into();
+    let fingerprint = secret::fingerprint(cookie);
     let live = app.sessions.live(&fingerprint).await?.ok_or_else(no_session)?;
     let grain = app.session_grain();
     if app.should_touch(live.session.0, grain) {

@@ -4,7 +4,6 @@
 //! A browser that logged in keeps a second cookie: it says nothing but that this account was logged in to
 //! from here. Its wrong passwords are counted apart, so nobody can lock a user's own browsers out.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use lamplighter_shared::{
     db::{
         audit::{ActorKind, Origin},
@@ -15,9 +14,8 @@ use lamplighter_shared::{
     proof::{Fingerprint, ProofKind},
 };
 use poem::{Request, http::HeaderValue};
-use sha2::{Digest, Sha256};
 
-use super::{cookies, void::void};
+use super::{cookies, secret, void::void};
 use crate::{client::ClientInfo, error::ApiError, state::App};
 
 /// The cookie of a browser that an account was logged in to from.
@@ -55,12 +53,12 @@ pub(super) async fn begin(
     request: &Request,
 ) -> Result<Option<Started>, ApiError> {
     let client = ClientInfo::of(request);
-    let secret = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let (text, fingerprint) = secret::fresh();
     let days = app.config.accounts.session_days;
     let life_ms = (days * 86_400_000.0) as i64;
     let mut set = vec![
         app.cookies
-            .set(cookies::SESSION, &secret, (life_ms / 1000).unsigned_abs())?,
+            .set(cookies::SESSION, &text, (life_ms / 1000).unsigned_abs())?,
     ];
     if known_device(app, user, request).is_none() {
         let sealed = app.key.seal(DEVICE_PURPOSE, &user.to_string());
@@ -72,8 +70,8 @@ pub(super) async fn begin(
         id: SessionId::generate(),
         user,
         password_hash: password_hash.map(str::to_owned),
-        fingerprint: fingerprint(&secret),
-        replaces: replaces.as_deref().map(fingerprint),
+        fingerprint,
+        replaces: replaces.as_deref().map(secret::fingerprint),
         life_ms,
         address: client.address.to_string(),
         user_agent: client.user_agent.clone(),
@@ -103,16 +101,11 @@ pub(crate) fn disabled() -> ApiError {
     ApiError::new(ErrorCode::AccountDisabled, detail)
 }
 
-/// Of a cookie's text.
-pub(crate) fn fingerprint(cookie: &str) -> Fingerprint {
-    Sha256::digest(cookie.as_bytes()).into()
-}
-
 /// Whether the account was logged in to from this browser before; what it is known by.
 pub(crate) fn known_device(app: &App, user: UserId, request: &Request) -> Option<Fingerprint> {
     let sealed = app.cookies.read(request.headers(), DEVICE)?;
     let owner = app.key.open(DEVICE_PURPOSE, &sealed)?;
-    (owner == user.to_string()).then(|| fingerprint(&sealed))
+    (owner == user.to_string()).then(|| secret::fingerprint(&sealed))
 }
 
 /// Voids what the cache knows of sessions that the database has ended.

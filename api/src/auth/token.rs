@@ -12,11 +12,10 @@ use lamplighter_shared::{
     key::Key,
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 pub use super::issue::{CreateError, NewApiToken, Revoked, create, revoke};
 pub(crate) use super::issue::{IssuedToken, LONGEST, Rotation, SHORTEST, issue, rotate};
-use super::scope::Scope;
+use super::{scope::Scope, secret::fingerprint};
 use crate::timestamp::Timestamp;
 
 /// The longest text that is looked at, bytes.
@@ -117,10 +116,6 @@ pub fn check(key: &Key, text: &str) -> Result<Fingerprint, Refused> {
     } else {
         Err(Refused::Seal)
     }
-}
-
-pub(super) fn fingerprint(text: &str) -> Fingerprint {
-    Sha256::digest(text.as_bytes()).into()
 }
 
 /// The text with the checksum that it needs; what a forger would do first.
