@@ -1,0 +1,28 @@
+//! `[worker]`: the fleet side.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, check};
+
+/// The fleet side.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    /// Its name, for people and orders; empty: the machine's.
+    pub name: String,
+    /// Address of its health and metrics, `HOST:PORT`; empty: none.
+    pub health_bind: String,
+    /// Memory that its models may take together, bytes; 0: most of what the machine gives us.
+    pub memory_bytes: u64,
+    /// Seconds a busy model stays in memory before it makes room for another.
+    pub min_residency_seconds: f64,
+    /// Whether `echo` misbehaves when it is asked to, also where the database is shared.
+    pub echo_faults: bool,
+}
+
+impl Worker {
+    /// A model stays for some time.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        check::positive("worker.min_residency_seconds", self.min_residency_seconds)
+    }
+}
