@@ -83,7 +83,8 @@ fn is_forged(asked: &Asked<'_>) -> bool {
     let token = asked.headers.contains_key(header::AUTHORIZATION) || asked.headers.contains_key(API_KEY);
     let changes = !matches!(*asked.method, Method::GET | Method::HEAD | Method::OPTIONS);
     // Pages for people are reached by links from everywhere, and show nobody's data.
-    let cookie = asked.cookie && asked.path.starts_with("/v1/") && !is_way_back(asked.method, asked.path);
+    let way_back = *asked.method == Method::GET && is_way_back(asked.path);
+    let cookie = asked.cookie && asked.path.starts_with("/v1/") && !way_back;
     (changes && !token) || cookie
 }
 
@@ -100,11 +101,11 @@ fn is_foreign(headers: &HeaderMap, own: Option<&str>) -> bool {
 
 /// Where an issuer of logins sends a person back to us, from its own site; the sealed state that comes along
 /// proves that they began here.
-fn is_way_back(method: &Method, path: &str) -> bool {
+pub(crate) fn is_way_back(path: &str) -> bool {
     let issuer = path
         .strip_prefix("/v1/session/oidc/")
         .and_then(|rest| rest.strip_suffix("/callback"));
-    *method == Method::GET && issuer.is_some_and(|issuer| !issuer.is_empty() && !issuer.contains('/'))
+    issuer.is_some_and(|issuer| !issuer.is_empty() && !issuer.contains('/'))
 }
 
 #[cfg(test)]

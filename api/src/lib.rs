@@ -44,8 +44,8 @@ mod sse;
 mod error;
 mod answer;
 mod openapi;
-mod examples;
 mod free_form;
+mod clearable;
 mod timestamp;
 
 use std::sync::Arc;

@@ -33,6 +33,7 @@ use crate::{
     },
     error::ApiError,
     json_body::JsonBody,
+    openapi::Failures,
     schema::Schema,
     state::App,
     timestamp::Timestamp,
@@ -308,3 +309,13 @@ documented! {
     /// Of a new password.
     Changed<> = vec![answer::bare(204, "The password is changed.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    ("updateAccount", &[ErrorCode::LoginTooOld]),
+    ("deleteAccount", &[ErrorCode::LoginTooOld, ErrorCode::Conflict]),
+    (
+        "changePassword",
+        &[ErrorCode::WrongCredentials, ErrorCode::TooManyAttempts],
+    ),
+];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lamplighter_shared::{
     db::audit::{self, Action, Filter, Record},
+    error::ErrorCode,
     id::{AuditId, UserId},
 };
 use poem::http::StatusCode;
@@ -24,6 +25,7 @@ use crate::{
     auth::{principal::Principal, scope::Admin},
     error::ApiError,
     free_form::FreeForm,
+    openapi::Failures,
     state::App,
     timestamp::Timestamp,
 };
@@ -202,3 +204,6 @@ documented! {
     /// Of a list.
     Listed<AuditList> = vec![answer::json::<AuditList>(200, "A page of the audit log.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[("listAudit", &[ErrorCode::MalformedRequest])];

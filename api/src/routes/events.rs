@@ -27,6 +27,7 @@ use crate::{
     error::ApiError,
     event_stream::{EventStream, Start},
     job_view::{JobProgress, JobView},
+    openapi::Failures,
     preferences::{Form, accepted},
     state::App,
     stream_slots::StreamSlot,
@@ -169,3 +170,14 @@ documented! {
         vec![response]
     };
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[(
+    "streamJobEvents",
+    &[
+        ErrorCode::MalformedRequest,
+        ErrorCode::NotFound,
+        ErrorCode::NotAcceptable,
+        ErrorCode::TooManyStreams,
+    ],
+)];

@@ -37,6 +37,7 @@ use crate::{
     auth::{principal::Principal, scope::Admin},
     error::{ApiError, FieldError},
     json_body::JsonBody,
+    openapi::Failures,
     schema::Schema,
     state::App,
     timestamp::Timestamp,
@@ -268,3 +269,10 @@ documented! {
     /// Of an end.
     Revoked<> = vec![answer::bare(204, "The invitation is no good any more.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    ("listInvitations", &[ErrorCode::MalformedRequest]),
+    ("createInvitation", &[ErrorCode::LoginTooOld]),
+    ("revokeInvitation", &[ErrorCode::NotFound]),
+];

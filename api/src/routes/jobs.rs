@@ -35,6 +35,7 @@ use crate::{
     error::ApiError,
     job_view::{JobStatus, JobView},
     json_body::JsonBody,
+    openapi::Failures,
     preferences::{Prefer, idempotency_key},
     present,
     state::App,
@@ -310,3 +311,44 @@ documented! {
     /// Of a deletion.
     Deleted<> = vec![answer::bare(204, "The job is gone.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    (
+        "createJob",
+        &[
+            ErrorCode::NotAcceptable,
+            ErrorCode::IdempotencyInFlight,
+            ErrorCode::UnknownModel,
+            ErrorCode::IdempotencyKeyReused,
+            ErrorCode::TooManyStreams,
+            ErrorCode::ModelNotAllowed,
+            ErrorCode::PriorityNotAllowed,
+            ErrorCode::QuotaExceeded,
+            ErrorCode::QueueFull,
+        ],
+    ),
+    ("listJobs", &[ErrorCode::MalformedRequest]),
+    ("getJob", &[ErrorCode::NotFound]),
+    ("cancelJob", &[ErrorCode::NotFound, ErrorCode::JobFinished]),
+    (
+        "retryJob",
+        &[
+            ErrorCode::MalformedRequest,
+            ErrorCode::NotFound,
+            ErrorCode::NotAcceptable,
+            ErrorCode::JobActive,
+            ErrorCode::IdempotencyInFlight,
+            ErrorCode::DataRemoved,
+            ErrorCode::ValidationFailed,
+            ErrorCode::UnknownModel,
+            ErrorCode::IdempotencyKeyReused,
+            ErrorCode::TooManyStreams,
+            ErrorCode::ModelNotAllowed,
+            ErrorCode::PriorityNotAllowed,
+            ErrorCode::QuotaExceeded,
+            ErrorCode::QueueFull,
+        ],
+    ),
+    ("deleteJob", &[ErrorCode::NotFound, ErrorCode::JobActive]),
+];

@@ -21,6 +21,7 @@ mod third_party;
 pub mod health;
 mod metrics;
 pub mod docs;
+pub(crate) mod examples;
 
 use std::sync::Arc;
 
@@ -28,7 +29,12 @@ use poem::{Endpoint, EndpointExt, Response, Route};
 use poem_openapi::{OpenApiService, Tags};
 
 use crate::{
-    admission::Admission, edge::Edge, observe::Observe, openapi, rate_headers::RateHeaders, state::App,
+    admission::Admission,
+    edge::Edge,
+    observe::Observe,
+    openapi::{self, Failures},
+    rate_headers::RateHeaders,
+    state::App,
 };
 
 /// The groups of operations.
@@ -76,6 +82,26 @@ type Administration = (
 
 /// Those on one's own account.
 type Accounts = (registration::RegistrationRoutes, account::AccountRoutes);
+
+/// What each operation may fail with, beside what follows from the way of a request to it.
+pub(crate) const FAILURES: &[&[Failures]] = &[
+    jobs::FAILURES,
+    events::FAILURES,
+    models::FAILURES,
+    workers::FAILURES,
+    session::FAILURES,
+    users::FAILURES,
+    user_tokens::FAILURES,
+    audit::FAILURES,
+    invitations::FAILURES,
+    tokens::FAILURES,
+    outbox::FAILURES,
+    registration::FAILURES,
+    account::FAILURES,
+    plans::FAILURES,
+    usage::FAILURES,
+    third_party::FAILURES,
+];
 
 /// All operations.
 pub(crate) type Api = (

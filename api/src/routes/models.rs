@@ -25,6 +25,7 @@ use crate::{
     auth::{principal::Principal, scope::ModelsRead},
     error::ApiError,
     free_form::FreeForm,
+    openapi::Failures,
     state::App,
 };
 
@@ -204,3 +205,6 @@ documented! {
     /// Of a model.
     One<ModelView> = vec![answer::json::<ModelView>(200, "The model.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[("getModel", &[ErrorCode::NotFound])];

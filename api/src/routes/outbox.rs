@@ -28,6 +28,7 @@ use crate::{
     auth::{principal::Principal, scope::Admin},
     error::ApiError,
     mail::Label,
+    openapi::Failures,
     state::App,
     timestamp::Timestamp,
 };
@@ -209,3 +210,9 @@ documented! {
     /// Of a mail.
     One<MailView> = vec![answer::json::<MailView>(200, "The mail waits again.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    ("listOutbox", &[ErrorCode::MalformedRequest]),
+    ("retryMail", &[ErrorCode::NotFound, ErrorCode::Conflict]),
+];

@@ -28,9 +28,11 @@ use crate::{
         principal::Principal,
         scope::{Admin, Anybody},
     },
+    clearable::Clearable,
     create_job::JobPriority,
     error::ApiError,
     json_body::JsonBody,
+    openapi::Failures,
     schema::Schema,
     state::App,
 };
@@ -165,21 +167,21 @@ struct PlanView {
 #[derive(Debug, Object)]
 pub(crate) struct UpdatePlan {
     /// Requests a minute; 0: no limit.
-    requests_per_minute: Option<u32>,
+    requests_per_minute: Clearable<u32>,
     /// Requests at once after a rest; 0: those of one minute.
-    burst: Option<u32>,
+    burst: Clearable<u32>,
     /// Jobs submitted in one hour of the clock; 0: no limit.
-    jobs_per_hour: Option<u32>,
+    jobs_per_hour: Clearable<u32>,
     /// Jobs submitted in one day (UTC); 0: no limit.
-    jobs_per_day: Option<u32>,
+    jobs_per_day: Clearable<u32>,
     /// Jobs waiting at once; 0: no limit.
-    waiting: Option<u32>,
+    waiting: Clearable<u32>,
     /// Jobs running at once on one model; 0: no limit.
-    running: Option<u32>,
+    running: Clearable<u32>,
     /// Share of a busy model beside others, 1 to 1000.
-    weight: Option<u32>,
+    weight: Clearable<u32>,
     /// Priorities that jobs may have.
-    priorities: Option<Vec<JobPriority>>,
+    priorities: Clearable<Vec<JobPriority>>,
 }
 
 /// The plans.
@@ -217,3 +219,9 @@ documented! {
     /// Of a plan.
     One<PlanView> = vec![answer::json::<PlanView>(200, "The plan.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    ("getPlan", &[ErrorCode::NotFound]),
+    ("updatePlan", &[ErrorCode::NotFound]),
+];

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use lamplighter_shared::error::ErrorCode;
 use poem::{Request, http::StatusCode};
 use poem_openapi::{
     Object, OpenApi,
@@ -26,6 +27,7 @@ use crate::{
     answer::{self, Answer, Documented},
     error::{ApiError, FieldError},
     json_body::JsonBody,
+    openapi::Failures,
     schema::Schema,
     state::App,
 };
@@ -309,3 +311,39 @@ documented! {
     /// Of what is done.
     Done<> = vec![answer::bare(204, "It is done.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    (
+        "registerAccount",
+        &[
+            ErrorCode::InsecureConnection,
+            ErrorCode::RegistrationClosed,
+            ErrorCode::ProofInvalid,
+            ErrorCode::TooManyAttempts,
+        ],
+    ),
+    (
+        "verifyAccount",
+        &[ErrorCode::ProofInvalid, ErrorCode::TooManyAttempts],
+    ),
+    ("resendVerification", &[ErrorCode::TooManyAttempts]),
+    ("recoverAccount", &[ErrorCode::TooManyAttempts]),
+    (
+        "resetPassword",
+        &[
+            ErrorCode::InsecureConnection,
+            ErrorCode::ProofInvalid,
+            ErrorCode::TooManyAttempts,
+        ],
+    ),
+    (
+        "setUpAccount",
+        &[
+            ErrorCode::InsecureConnection,
+            ErrorCode::Conflict,
+            ErrorCode::ProofInvalid,
+            ErrorCode::TooManyAttempts,
+        ],
+    ),
+];

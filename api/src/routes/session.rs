@@ -41,6 +41,7 @@ use crate::{
     },
     error::{ApiError, FieldError},
     json_body::JsonBody,
+    openapi::Failures,
     schema::Schema,
     state::App,
     timestamp::Timestamp,
@@ -353,3 +354,20 @@ documented! {
     /// Of an end.
     Ended<> = vec![answer::bare(204, "It has ended.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    (
+        "createSession",
+        &[
+            ErrorCode::WrongCredentials,
+            ErrorCode::EmailNotVerified,
+            ErrorCode::ApprovalPending,
+            ErrorCode::AccountDisabled,
+            ErrorCode::InsecureConnection,
+            ErrorCode::TooManyAttempts,
+        ],
+    ),
+    ("endSession", &[ErrorCode::NotFound]),
+    ("endSessions", &[ErrorCode::MalformedRequest]),
+];

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use lamplighter_shared::error::ErrorCode;
 use poem::{
     Request, Response,
     http::{HeaderValue, StatusCode, header},
@@ -26,6 +27,7 @@ use crate::{
         oidc::{Flow, Returned, arrive, begin},
     },
     error::ApiError,
+    openapi::Failures,
     state::App,
 };
 
@@ -188,3 +190,39 @@ documented! {
         vec![led]
     };
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    (
+        "beginProviderLogin",
+        &[
+            ErrorCode::MalformedRequest,
+            ErrorCode::Unauthorized,
+            ErrorCode::InsufficientScope,
+            ErrorCode::LoginTooOld,
+            ErrorCode::InsecureConnection,
+            ErrorCode::NotFound,
+            ErrorCode::RateLimited,
+        ],
+    ),
+    (
+        "endProviderLogin",
+        &[
+            ErrorCode::MalformedRequest,
+            ErrorCode::Unauthorized,
+            ErrorCode::InsufficientScope,
+            ErrorCode::LoginTooOld,
+            ErrorCode::EmailNotVerified,
+            ErrorCode::ApprovalPending,
+            ErrorCode::AccountDisabled,
+            ErrorCode::RegistrationClosed,
+            ErrorCode::InsecureConnection,
+            ErrorCode::NotFound,
+            ErrorCode::Conflict,
+            ErrorCode::LinkRequired,
+            ErrorCode::ProofInvalid,
+            ErrorCode::RateLimited,
+            ErrorCode::TooManyAttempts,
+        ],
+    ),
+];

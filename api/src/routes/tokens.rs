@@ -34,6 +34,7 @@ use crate::{
     },
     error::ApiError,
     json_body::JsonBody,
+    openapi::Failures,
     state::App,
     token_body::{CreateToken, RotateToken},
     token_view::{OwnToken, TokenList, TokenView},
@@ -283,3 +284,17 @@ documented! {
     /// Of a deletion.
     Deleted<> = vec![answer::bare(204, "The token is gone.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    ("createToken", &[ErrorCode::LoginTooOld, ErrorCode::Conflict]),
+    ("listTokens", &[ErrorCode::MalformedRequest]),
+    ("getToken", &[ErrorCode::NotFound]),
+    ("revokeToken", &[ErrorCode::NotFound]),
+    (
+        "rotateToken",
+        &[ErrorCode::LoginTooOld, ErrorCode::NotFound, ErrorCode::Conflict],
+    ),
+    ("deleteToken", &[ErrorCode::NotFound]),
+    ("getOwnToken", &[ErrorCode::NotFound]),
+];

@@ -8,6 +8,7 @@ use lamplighter_shared::{
         shares,
         usage::{self, Counts, Grain, Group, Point, Query},
     },
+    error::ErrorCode,
     id::TokenId,
 };
 use poem::http::StatusCode;
@@ -27,6 +28,7 @@ use crate::{
     answer::{self, Answer, Documented},
     auth::{principal::Principal, scope::AccountRead},
     error::ApiError,
+    openapi::Failures,
     state::App,
     timestamp::Timestamp,
 };
@@ -288,3 +290,6 @@ documented! {
     /// Of what was used.
     One<UsageView> = vec![answer::json::<UsageView>(200, "What was used, and what is left.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[("getUsage", &[ErrorCode::MalformedRequest])];

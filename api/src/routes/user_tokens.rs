@@ -19,7 +19,7 @@ use poem_openapi::{
     registry::{MetaResponse, Registry},
     types::Type,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
@@ -30,9 +30,11 @@ use super::{
 use crate::{
     answer::{self, Answer, Documented},
     auth::{principal::Principal, scope::Admin, void::void},
+    clearable::Clearable,
     create_job::JobPriority,
     error::ApiError,
     json_body::JsonBody,
+    openapi::Failures,
     schema::Schema,
     state::App,
     timestamp::Timestamp,
@@ -147,12 +149,12 @@ impl UserTokenRoutes {
         let app = built(&self.0)?;
         let (user, token) = (user_id(&id).map_err(|_| no_such_token())?, token_id(&token)?);
         let asked: LimitUserToken = GRANT.read(&body.value)?;
-        if let Some(Some(plan)) = &asked.plan {
+        if let Some(Some(plan)) = &asked.plan.0 {
             check_plan(app, plan)?;
         }
         let grant = Grant {
-            plan: asked.plan,
-            limits: asked.limits.map(|limits| limits.map(PlanChanges::from)),
+            plan: asked.plan.0,
+            limits: asked.limits.0.map(|limits| limits.map(PlanChanges::from)),
         };
         if !user_tokens::grant(&app.db, (user, token), &grant, &principal.origin).await? {
             return Err(no_such_token());
@@ -180,16 +182,11 @@ fn no_such_token() -> ApiError {
 #[serde(deny_unknown_fields)]
 struct LimitUserToken {
     /// A plan instead of its user's; `null`: that of its user again.
-    #[serde(default, deserialize_with = "present")]
-    plan: Option<Option<String>>,
+    #[serde(default)]
+    plan: Clearable<String>,
     /// Limits instead of the plan's; `null`: those of the plan again.
-    #[serde(default, deserialize_with = "present")]
-    limits: Option<Option<TokenLimits>>,
-}
-
-/// `null` is something else than nothing.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
+    #[serde(default)]
+    limits: Clearable<TokenLimits>,
 }
 
 /// What differs from a plan. 0 of a number: no limit.
@@ -328,3 +325,10 @@ documented! {
     /// Of a revocation.
     Revoked<> = vec![answer::bare(204, "The token is revoked.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    ("listUserTokens", &[ErrorCode::NotFound]),
+    ("limitUserToken", &[ErrorCode::NotFound]),
+    ("revokeUserToken", &[ErrorCode::NotFound]),
+];

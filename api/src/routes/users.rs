@@ -33,6 +33,7 @@ use crate::{
     error::{ApiError, FieldError},
     json_body::JsonBody,
     mail::{Locale, Mail, Message},
+    openapi::Failures,
     schema::Schema,
     state::App,
     timestamp::Timestamp,
@@ -368,3 +369,14 @@ documented! {
     /// Of an end.
     Ended<> = vec![answer::bare(204, "All sessions are ended.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    ("listUsers", &[ErrorCode::MalformedRequest]),
+    ("getUser", &[ErrorCode::NotFound]),
+    (
+        "changeUser",
+        &[ErrorCode::LoginTooOld, ErrorCode::NotFound, ErrorCode::Conflict],
+    ),
+    ("endUserSessions", &[ErrorCode::NotFound]),
+];

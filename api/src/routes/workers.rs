@@ -27,6 +27,7 @@ use crate::{
     answer::{self, Answer, Documented},
     auth::{principal::Principal, scope::Admin},
     error::ApiError,
+    openapi::Failures,
     state::App,
     timestamp::Timestamp,
 };
@@ -258,3 +259,11 @@ documented! {
     /// Of a worker.
     One<WorkerView> = vec![answer::json::<WorkerView>(200, "The worker.")];
 }
+
+/// What these operations may fail with, beside what follows from the way of a request to them.
+pub(super) const FAILURES: &[Failures] = &[
+    ("getWorker", &[ErrorCode::NotFound]),
+    ("drainWorker", &[ErrorCode::NotFound]),
+    ("maintainWorker", &[ErrorCode::NotFound]),
+    ("resumeWorker", &[ErrorCode::NotFound]),
+];
