@@ -23,11 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::{
-        cookies::Cookies,
-        lookup::{Idle, Lookup},
-        oidc::Issuers,
-        password::Passwords,
-        rate::RequestRate,
+        cookies::Cookies, lookup::Lookup, oidc::Issuers, password::Passwords, rate::RequestRate, source::Idle,
     },
     create_job,
     mail::MailOutbox,

@@ -1,32 +1,15 @@
 //! Limits of a fleet: two APIs over one Postgres and one Redis. Quotas are exact whatever becomes of Redis; the
 //! rate is exact with it, and without it never twice what the plan says.
 
+mod nodes;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use lamplighter_api::{
-    ApiState,
-    auth::token::{self, NewApiToken},
-};
-use lamplighter_shared::{
-    cache::{Redis, RedisCache},
-    config::Config,
-    db::{
-        Db,
-        position::Positions,
-        submit::Submitter,
-        users::{self, Role},
-    },
-    events::MemoryEvents,
-    key::Key,
-    lifecycle::Lifecycle,
-    model_spec::Catalog,
-    plan::Plan,
-    queue::MemoryDoorbell,
-    telemetry::probes::Probes,
-};
+use lamplighter_api::auth::scope::Scope;
+use lamplighter_shared::{config::Config, plan::Plan};
 use lamplighter_testkit::{postgres::Postgres, redis};
 use poem::{
     Endpoint, EndpointExt, Request, Response,
@@ -47,33 +30,14 @@ impl World {
     async fn new(change: impl FnOnce(&mut Plan)) -> Self {
         let url = Postgres::shared().create_database().1;
         let server = redis::Redis::start();
-        let key = Arc::new(Key::generate().expect("a key"));
         let mut config = Config::default();
         change(config.plans.get_mut("unlimited").expect("the plan"));
-        let config = Arc::new(config);
-        let (mut nodes, mut token) = (Vec::new(), String::new());
-        for _ in 0..2 {
-            let db = Db::connect(&url).await.expect("a database");
-            db.migrate().await.expect("migrated");
-            let redis = Redis::connect(&server.url()).expect("an address");
-            assert!(redis.connected_within(Duration::from_secs(10)).await);
-            let state = ApiState {
-                submitter: Submitter::start(db.clone(), &Lifecycle::default(), Duration::from_secs(60)),
-                positions: Arc::new(Positions::new(db.clone())),
-                probes: Probes::new(&db),
-                db,
-                events: Arc::new(MemoryEvents::default()),
-                doorbell: Arc::new(MemoryDoorbell::default()),
-                cache: Arc::new(RedisCache::with_quarantine(&redis, Duration::ZERO)),
-                catalog: Arc::new(Catalog::built_in()),
-                config: config.clone(),
-                key: key.clone(),
-            };
-            if token.is_empty() {
-                token = make_token(&state).await;
-            }
-            nodes.push(Arc::new(lamplighter_api::build(state).boxed()));
-        }
+        let states = nodes::two(&url, &server.url(), config).await;
+        let scopes = [Scope::JobsRead, Scope::JobsWrite];
+        let (_, token) = nodes::user(&states[0], "owner@example.org", &scopes).await;
+        let nodes = states
+            .map(|state| Arc::new(lamplighter_api::build(state).boxed()))
+            .to_vec();
         Self { server, nodes, token }
     }
 
@@ -121,20 +85,6 @@ impl World {
         }
         passed
     }
-}
-
-async fn make_token(state: &ApiState) -> String {
-    let user = users::create(&state.db, "owner@example.org", Role::User)
-        .await
-        .expect("a user");
-    let new = NewApiToken {
-        user: user.id,
-        name: "test".to_owned(),
-        scopes: vec!["jobs:read".to_owned(), "jobs:write".to_owned()],
-        expires_in: Duration::from_secs(3600),
-        models: None,
-    };
-    token::create(&state.db, &state.key, new).await.expect("a token")
 }
 
 fn count(answers: &[(Response, Duration)], status: StatusCode) -> usize {

@@ -16,13 +16,17 @@ pub enum ProofKind {
 }
 
 impl ProofKind {
+    /// Its name in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Session => "session",
+        }
+    }
+
     /// Where a proof of this kind stands in the cache.
     pub fn cache_key(self, fingerprint: &Fingerprint) -> String {
-        let mut key = match self {
-            Self::Token => "token:",
-            Self::Session => "session:",
-        }
-        .to_owned();
+        let mut key = format!("{}:", self.as_str());
         for byte in fingerprint {
             // Writing to a string can't fail.
             let _ = write!(key, "{byte:02x}");

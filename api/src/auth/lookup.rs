@@ -1,8 +1,7 @@
 //! Whether a token or a session is good: the cache first, then the database, which decides.
 //!
-//! What the cache holds is good for 30 s at most and never past the token's end. It is filled under a lease
-//! that a revocation takes away, so a row that was read before the revocation is not stored after it. Only a
-//! cache that all processes share is used: of another one a revocation elsewhere would know nothing.
+//! Requests of this process that ask for the same share a read. Not here: how the cache is filled, and that
+//! processes do not all read the same ([`Source`]).
 
 use std::{
     collections::HashMap,
@@ -10,77 +9,19 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
 };
 
 use lamplighter_shared::{
-    cache::{Cache, Found, Lease},
-    clock::UnixMillis,
-    db::{Db, DbError, Dialect, api_tokens, sessions},
-    fault,
-    proof::{Fingerprint, ProofKind},
+    cache::Cache,
+    db::{Db, DbError, Dialect},
+    proof::Fingerprint,
 };
-use serde::{Serialize, de::DeserializeOwned};
 
-/// The longest that a looked-up token is good without the database.
-const TRUSTED: Duration = Duration::from_secs(30);
-/// The longest between the lease and the fill.
-const LEASE: Duration = Duration::from_secs(2);
-
-/// What is looked up by the fingerprint of a secret.
-pub(crate) trait Proof: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Where it stands in the cache.
-    const KIND: ProofKind;
-    /// What reading it needs to know.
-    type Rules: Send + Sync + 'static;
-
-    /// Reads it from the database, if it is good.
-    fn read(
-        db: &Db,
-        fingerprint: &Fingerprint,
-        rules: &Self::Rules,
-    ) -> impl Future<Output = Result<Option<Self>, DbError>> + Send;
-
-    /// When it ends.
-    fn expires_at(&self) -> UnixMillis;
-}
-
-impl Proof for api_tokens::Live {
-    const KIND: ProofKind = ProofKind::Token;
-    type Rules = ();
-
-    async fn read(db: &Db, fingerprint: &Fingerprint, (): &()) -> Result<Option<Self>, DbError> {
-        api_tokens::live(db, fingerprint).await
-    }
-
-    fn expires_at(&self) -> UnixMillis {
-        self.expires_at
-    }
-}
-
-/// How long a session lasts without use.
-pub(crate) struct Idle(pub Duration);
-
-impl Proof for sessions::Live {
-    const KIND: ProofKind = ProofKind::Session;
-    type Rules = Idle;
-
-    async fn read(db: &Db, fingerprint: &Fingerprint, idle: &Idle) -> Result<Option<Self>, DbError> {
-        let idle = i64::try_from(idle.0.as_millis()).unwrap_or(i64::MAX / 2);
-        sessions::live(db, fingerprint, idle).await
-    }
-
-    fn expires_at(&self) -> UnixMillis {
-        self.expires_at
-    }
-}
+use super::source::{Cached, Proof, Source};
 
 /// Looks tokens or sessions up.
 pub(crate) struct Lookup<P: Proof> {
-    db: Db,
-    /// None where there is no cache that all processes share.
-    cache: Option<Arc<dyn Cache>>,
-    rules: P::Rules,
+    source: Arc<Source<P>>,
     flights: Mutex<HashMap<Fingerprint, Arc<Flight<P>>>>,
     /// Orders arrivals and reads.
     moments: AtomicU64,
@@ -116,11 +57,8 @@ impl<P> Landed<P> {
 
 impl<P: Proof> Lookup<P> {
     pub(crate) fn new(db: Db, cache: Arc<dyn Cache>, rules: P::Rules) -> Self {
-        let shared = cache.is_shared() && db.dialect() == Dialect::Postgres;
         Self {
-            db,
-            cache: shared.then_some(cache),
-            rules,
+            source: Arc::new(Source::new(db, cache, rules)),
             flights: Mutex::default(),
             moments: AtomicU64::default(),
         }
@@ -131,11 +69,11 @@ impl<P: Proof> Lookup<P> {
     /// # Errors
     /// Where neither the cache nor the database says so.
     pub(crate) async fn live(&self, fingerprint: &Fingerprint) -> Result<Option<P>, DbError> {
-        if self.db.dialect() == Dialect::Sqlite {
+        if self.source.dialect() == Dialect::Sqlite {
             // A read in the same process costs less than to agree on one.
-            return P::read(&self.db, fingerprint, &self.rules).await;
+            return self.source.read(fingerprint).await;
         }
-        if let Some(live) = self.cached(fingerprint).await {
+        if let Cached::Live(live) = self.source.cached(fingerprint).await {
             return Ok(Some(live));
         }
         let arrived = self.moment();
@@ -145,60 +83,13 @@ impl<P: Proof> Lookup<P> {
             return landed.result.clone();
         }
         let began = self.moment();
-        let result = self.read(fingerprint).await;
+        let result = self.source.fetch(fingerprint).await;
         *last = Some(Landed {
             began,
             ended: self.moment(),
             result: result.clone(),
         });
         result
-    }
-
-    async fn cached(&self, fingerprint: &Fingerprint) -> Option<P> {
-        let (result, live) = match self.cache.as_ref()?.get(&P::KIND.cache_key(fingerprint)).await {
-            Ok(Found::Value(text)) => match serde_json::from_slice::<P>(&text) {
-                Ok(live) => ("hit", Some(live)),
-                // Of another version: the database knows.
-                Err(_) => ("miss", None),
-            },
-            Ok(Found::Buried | Found::Nothing) => ("miss", None),
-            Err(error) => {
-                tracing::debug!(%error, "a token is looked up without the cache");
-                ("unavailable", None)
-            }
-        };
-        metrics::counter!("lamplighter_token_cache_total", "result" => result).increment(1);
-        live
-    }
-
-    /// Reads the row, and keeps what it says for the next time.
-    async fn read(&self, fingerprint: &Fingerprint) -> Result<Option<P>, DbError> {
-        let key = P::KIND.cache_key(fingerprint);
-        let lease = match &self.cache {
-            Some(cache) => cache.lease(&key, LEASE).await.unwrap_or_default(),
-            None => None,
-        };
-        let live = P::read(&self.db, fingerprint, &self.rules).await?;
-        fault::point("auth.after_db_read").await;
-        if let (Some(cache), Some(lease), Some(live)) = (&self.cache, lease, &live) {
-            self.keep(&**cache, &key, &lease, live).await;
-        }
-        Ok(live)
-    }
-
-    /// Best effort: what is not kept is read again.
-    async fn keep(&self, cache: &dyn Cache, key: &str, lease: &Lease, live: &P) {
-        let asked = Instant::now();
-        // The database's clock says when a token ends; from here on only the time that is left counts.
-        let Ok(now) = self.db.now().await else { return };
-        let left = Duration::from_millis(u64::try_from(live.expires_at() - now).unwrap_or(0));
-        let ttl = left.min(TRUSTED).saturating_sub(asked.elapsed());
-        let Ok(text) = serde_json::to_vec(live) else {
-            return;
-        };
-        if let Err(error) = cache.fill(key, lease, &text, ttl).await {
-            tracing::debug!(%error, "a token was not kept");
-        }
     }
 
     fn moment(&self) -> u64 {

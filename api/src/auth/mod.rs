@@ -1,5 +1,5 @@
 //! Who asks, and what they may do: [`token`] (what a client carries, how it is made and revoked),
-//! [`scope`] (what a token allows), `lookup` (whether a token or session is good), [`void`] (how the cache
+//! [`scope`] (what a token allows), `lookup` and `source` (whether a token or session is good), [`void`] (how the cache
 //! hears that one ended), `password` and `login` (how somebody shows who they are), `session` (how logins begin
 //! and end), `cookies` (how a session travels), `guest` (who has no account), `share` (whose use is counted
 //! together), `rate` (how often they may ask), [`principal`] (the handler argument that proves it all).
@@ -12,6 +12,7 @@ pub mod secret;
 pub(crate) mod oidc;
 mod issue;
 pub(crate) mod lookup;
+pub(crate) mod source;
 pub mod void;
 pub(crate) mod hand_on;
 pub(crate) mod cookies;

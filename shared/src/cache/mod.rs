@@ -31,6 +31,8 @@ pub enum Found {
     Value(Vec<u8>),
     /// What was here is void: only the database knows what is now.
     Buried,
+    /// A value, but the server may have come back with it from before a change: only the database knows.
+    Doubtful,
     /// Nothing.
     Nothing,
 }
@@ -63,7 +65,7 @@ pub trait Cache: Send + Sync + 'static {
     async fn lease(&self, key: &str, ttl: Duration) -> Result<Option<Lease>, Unavailable>;
 
     /// Stores `value` and gives the lease back, if the lease still stands and no tombstone does; whether
-    /// it stored.
+    /// it stored. With no time to live the lease is only given back.
     async fn fill(&self, key: &str, lease: &Lease, value: &[u8], ttl: Duration) -> Result<bool, Unavailable>;
 
     /// Voids what is under `key` and every lease on it, and keeps it void for `ttl`.

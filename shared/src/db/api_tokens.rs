@@ -1,19 +1,8 @@
 //! The table `api_tokens`: fingerprints of the tokens that were issued. The text of a token is never here.
 
-use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter,
-    sea_query::{Expr, ExprTrait},
-};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{
-    Db, DbError,
-    entity::{
-        self,
-        api_tokens::{Column, Entity},
-    },
-    users::Role,
-};
+use super::{Db, DbError, users::Role};
 use crate::{
     clock::UnixMillis,
     id::{TokenId, UserId},
@@ -97,31 +86,35 @@ pub(super) fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, DbError> {
 /// # Errors
 /// Where the database fails.
 pub async fn live(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<Live>, DbError> {
-    let now = Expr::cust(db.sql("{now}"));
-    let found = Entity::find()
-        .filter(Column::Fingerprint.eq(fingerprint.to_vec()))
-        .filter(Column::RevokedAt.is_null())
-        .filter(ExprTrait::gt(Expr::col((Entity, Column::ExpiresAt)), now))
-        .find_also_related(entity::users::Entity)
-        .one(&db.read)
-        .await?;
-    let Some((token, Some(user))) = found else {
+    Ok(live_for(db, fingerprint).await?.map(|(live, _)| live))
+}
+
+/// The same, and how many milliseconds it has left.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn live_for(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<(Live, i64)>, DbError> {
+    let sql = "SELECT t.id AS token_id, t.scopes, t.models, t.plan, t.limits, t.expires_at,
+            t.expires_at - {now} AS left_ms, u.id AS user_id, u.role, u.plan AS user_plan
+        FROM api_tokens t JOIN users u ON u.id = t.user_id
+        WHERE t.fingerprint = $1 AND t.revoked_at IS NULL AND t.expires_at > {now}
+          AND u.disabled_at IS NULL AND u.delete_at IS NULL";
+    let Some(row) = db.query_one(sql, vec![fingerprint.to_vec().into()]).await? else {
         return Ok(None);
     };
-    if user.disabled_at.is_some() || user.delete_at.is_some() {
-        return Ok(None);
-    }
-    Ok(Some(Live {
-        token: TokenId(token.id),
-        user: UserId(user.id),
-        role: Role::parse(&user.role)?,
-        scopes: read_json(&token.scopes)?,
-        models: token.models.as_deref().map(read_json).transpose()?,
-        user_plan: user.plan,
-        plan: token.plan,
-        limits: token.limits.as_deref().map(read_json).transpose()?,
-        expires_at: token.expires_at,
-    }))
+    let text = |column: &str| row.try_get::<Option<String>>("", column);
+    let live = Live {
+        token: TokenId(row.try_get("", "token_id")?),
+        user: UserId(row.try_get("", "user_id")?),
+        role: Role::parse(&row.try_get::<String>("", "role")?)?,
+        scopes: read_json(&row.try_get::<String>("", "scopes")?)?,
+        models: text("models")?.as_deref().map(read_json).transpose()?,
+        user_plan: row.try_get("", "user_plan")?,
+        plan: text("plan")?,
+        limits: text("limits")?.as_deref().map(read_json).transpose()?,
+        expires_at: row.try_get("", "expires_at")?,
+    };
+    Ok(Some((live, row.try_get("", "left_ms")?)))
 }
 
 /// Ends the token with this fingerprint at once; whether it was live. The row stays, for the record.

@@ -98,8 +98,21 @@ pub struct Session {
 /// # Errors
 /// Where the database fails.
 pub async fn live(db: &Db, fingerprint: &Fingerprint, idle_ms: i64) -> Result<Option<Live>, DbError> {
+    Ok(live_for(db, fingerprint, idle_ms).await?.map(|(live, _)| live))
+}
+
+/// The same, and how many milliseconds it has left.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn live_for(
+    db: &Db,
+    fingerprint: &Fingerprint,
+    idle_ms: i64,
+) -> Result<Option<(Live, i64)>, DbError> {
     let sql =
-        "SELECT s.id AS session_id, s.user_id, s.authenticated_at, s.expires_at, s.seen_at, u.role, u.plan
+        "SELECT s.id AS session_id, s.user_id, s.authenticated_at, s.expires_at, s.seen_at, {now} AS now,
+            u.role, u.plan
         FROM sessions s JOIN users u ON u.id = s.user_id
         WHERE s.fingerprint = $1 AND s.ended_at IS NULL AND s.expires_at > {now} AND s.seen_at > {now} - $2
           AND u.disabled_at IS NULL AND u.delete_at IS NULL";
@@ -109,14 +122,16 @@ pub async fn live(db: &Db, fingerprint: &Fingerprint, idle_ms: i64) -> Result<Op
     };
     let over: UnixMillis = row.try_get("", "expires_at")?;
     let seen: UnixMillis = row.try_get("", "seen_at")?;
-    Ok(Some(Live {
+    let live = Live {
         session: SessionId(row.try_get("", "session_id")?),
         user: UserId(row.try_get("", "user_id")?),
         role: Role::parse(&row.try_get::<String>("", "role")?)?,
         plan: row.try_get("", "plan")?,
         authenticated_at: row.try_get("", "authenticated_at")?,
         expires_at: over.min(seen + idle_ms),
-    }))
+    };
+    let left = live.expires_at - row.try_get::<UnixMillis>("", "now")?;
+    Ok(Some((live, left)))
 }
 
 /// Stores a login: the session, what the account remembers of it, and the entry of the audit log. The one it

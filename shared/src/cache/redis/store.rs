@@ -27,7 +27,7 @@ pub struct RedisCache {
 }
 
 impl RedisCache {
-    /// The cache in this Redis. For 30 s after each connection is made it finds nothing but tombstones.
+    /// The cache in this Redis. For 30 s after each connection is made it believes in nothing but tombstones.
     pub fn new(redis: &Redis) -> Self {
         Self::with_quarantine(redis, QUARANTINE)
     }
@@ -84,7 +84,8 @@ impl Cache for RedisCache {
         };
         Ok(match answer.as_bytes().and_then(<[u8]>::split_first) {
             Some((b'-', _)) => Found::Buried,
-            Some((b'+', value)) if !old() => Found::Value(value.to_vec()),
+            Some((b'+', _)) if old() => Found::Doubtful,
+            Some((b'+', value)) => Found::Value(value.to_vec()),
             _ => Found::Nothing,
         })
     }
