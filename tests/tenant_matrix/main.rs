@@ -3,7 +3,10 @@
 //!
 //! A foreign job must look exactly like one that never was, and nothing of it may show in any answer.
 
+mod ids;
+mod proofs;
 mod table;
+mod who;
 mod world;
 
 use std::collections::BTreeSet;
@@ -11,7 +14,8 @@ use std::collections::BTreeSet;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use table::{Needs, ROWS, Row, Target};
-use world::{Who, World};
+use who::Who;
+use world::World;
 
 /// The operations that the server documents: method, path and operationId.
 async fn documented(world: &World) -> BTreeSet<(String, String, String)> {
@@ -60,12 +64,16 @@ async fn every_operation_gives_everybody_what_is_theirs() {
     let mut asked = 0;
     for row in ROWS {
         for who in Who::ALL {
+            // It would end the owner's tokens; other accounts are deleted, and taken back.
+            if (row.operation, who) == ("deleteAccount", Who::OwnerSession) {
+                continue;
+            }
             check(&world, row, who).await;
             asked += 1;
         }
     }
     println!(
-        "{} operations × {} callers: {asked} answers as in the table, {} searched for what is not theirs",
+        "S1 tenant matrix: {} operations × {} callers, {asked} answers as in the table, {} searched for what is not theirs",
         ROWS.len(),
         Who::ALL.len(),
         world.searched()
@@ -81,6 +89,7 @@ async fn check(world: &World, row: &Row, who: Who) {
     };
     let (id, token) = match (&job, row.target) {
         (Some(job), _) => (job["id"].as_str().expect("an id").to_owned(), String::new()),
+        (None, Target::Session) => (world.spare_session().await, String::new()),
         (None, Target::Token) => (world.little_token().await, String::new()),
         (None, Target::Worker) => (world.worker().await, String::new()),
         (None, Target::User | Target::UserToken) => world.spare_user().await,
@@ -112,7 +121,7 @@ async fn check(world: &World, row: &Row, who: Who) {
         }
         _ => {}
     }
-    if who == Who::Administrator && row.target.is_installations() {
+    if who.administrates() && row.target.is_installations() {
         for other in [
             "worker_01ke1c2v7h8q9r0s1t2v3w4x5y",
             "user_01ke1c2v7h8q9r0s1t2v3w4x5y",
@@ -126,7 +135,7 @@ async fn check(world: &World, row: &Row, who: Who) {
         }
     }
     // Whom the installation knows, administrators may know.
-    if who != Who::Administrator || row.needs != Needs::Admin {
+    if !who.administrates() || row.needs != Needs::Admin {
         world.assert_nothing_shows(&name, &answer);
     }
     if who == Who::Owner && row.method == "GET" && row.target == Target::Finished {
@@ -134,6 +143,9 @@ async fn check(world: &World, row: &Row, who: Who) {
     }
     if !who.owns() || answer.status.is_client_error() {
         assert_eq!(world.stored().await, before, "{name} changed what the owner has");
+    }
+    if answer.status.is_success() && row.ends_the_session() {
+        world.log_in_again(who).await;
     }
     if let Some(job) = job {
         world.end(&job).await;
@@ -230,8 +242,9 @@ async fn methods_that_are_not_documented_open_nothing() {
             for who in [Who::Anonymous, Who::Other] {
                 let method: Method = method.parse().expect("a method");
                 let answer = world.ask(who, method.clone(), &path, None).await;
-                let harmless = answer.status.is_client_error()
-                    || (method == Method::HEAD && who == Who::Other && !path.contains("job_"));
+                // Anybody may ask for the models, since one is public.
+                let open = path == "/v1/models" || (who == Who::Other && path == "/v1/jobs");
+                let harmless = answer.status.is_client_error() || (method == Method::HEAD && open);
                 assert!(harmless, "{method} {path} as {who:?}: {}", answer.status);
                 world.assert_nothing_shows(&format!("{method} {path}"), &answer);
                 asked += 1;

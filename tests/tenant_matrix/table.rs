@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::Who;
+use crate::who::Who;
 
 /// What a caller needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum Target {
     Worker,
     /// A token of the owner that may do little.
     Token,
+    /// A session of the owner, beside the one that asks.
+    Session,
     /// An account that nobody here uses.
     User,
     /// That account, and a token of it as `{token}`.
@@ -57,7 +59,7 @@ pub struct Row {
     pub needs: Needs,
     /// What it is tried on.
     pub target: Target,
-    /// What the owner gets; for an administrator's operation, the administrator.
+    /// What the owner gets; for an administrator's operation, the administrator; for a person's, who has a session.
     pub owner: &'static [u16],
 }
 
@@ -82,11 +84,11 @@ pub const ROWS: &[Row] = &[
     row("deleteJob", "DELETE", "/v1/jobs/{id}", WRITE, Target::Finished, &[204]),
     row("streamJobEvents", "GET", "/v1/jobs/{id}/events", READ, Target::Finished, &[200]),
     row("createSession", "POST", "/v1/session", Needs::Nothing, Target::None, &[422]),
-    row("getSession", "GET", "/v1/session", Needs::Person, Target::None, &[]),
-    row("deleteSession", "DELETE", "/v1/session", Needs::Person, Target::None, &[]),
-    row("listSessions", "GET", "/v1/sessions", Needs::Person, Target::None, &[]),
-    row("endSessions", "DELETE", "/v1/sessions", Needs::Person, Target::None, &[]),
-    row("endSession", "DELETE", "/v1/sessions/{id}", Needs::Person, Target::None, &[]),
+    row("getSession", "GET", "/v1/session", Needs::Person, Target::None, &[200]),
+    row("deleteSession", "DELETE", "/v1/session", Needs::Person, Target::None, &[204]),
+    row("listSessions", "GET", "/v1/sessions", Needs::Person, Target::None, &[200]),
+    row("endSessions", "DELETE", "/v1/sessions", Needs::Person, Target::None, &[204]),
+    row("endSession", "DELETE", "/v1/sessions/{id}", Needs::Person, Target::Session, &[204]),
     row("createToken", "POST", "/v1/tokens", TOKENS, Target::None, &[201]),
     row("listTokens", "GET", "/v1/tokens", ACCOUNT, Target::None, &[200]),
     row("getToken", "GET", "/v1/tokens/{id}", ACCOUNT, Target::Token, &[200]),
@@ -104,9 +106,9 @@ pub const ROWS: &[Row] = &[
     row("resetPassword", "POST", "/v1/account/reset", Needs::Nothing, Target::None, &[422]),
     row("setUpAccount", "POST", "/v1/setup", Needs::Nothing, Target::None, &[422]),
     row("getAccount", "GET", "/v1/account", Needs::Scope("account:read"), Target::None, &[200]),
-    row("updateAccount", "PATCH", "/v1/account", Needs::Person, Target::None, &[]),
-    row("deleteAccount", "DELETE", "/v1/account", Needs::Person, Target::None, &[]),
-    row("changePassword", "POST", "/v1/account/password", Needs::Person, Target::None, &[]),
+    row("updateAccount", "PATCH", "/v1/account", Needs::Person, Target::None, &[200]),
+    row("deleteAccount", "DELETE", "/v1/account", Needs::Person, Target::None, &[202]),
+    row("changePassword", "POST", "/v1/account/password", Needs::Person, Target::None, &[422]),
     row("listInvitations", "GET", "/v1/invitations", Needs::Admin, Target::None, &[200]),
     row("createInvitation", "POST", "/v1/invitations", Needs::Admin, Target::None, &[201]),
     row("revokeInvitation", "DELETE", "/v1/invitations/{id}", Needs::Admin, Target::None, &[404]),
@@ -155,18 +157,41 @@ const fn row(
 impl Row {
     /// The statuses that a caller may get.
     pub fn allowed(&self, who: Who) -> &'static [u16] {
+        let theirs = || match self.target {
+            Target::None => self.owner,
+            _ => &[404],
+        };
         match (self.needs, who) {
             (Needs::Nothing, _) => self.owner,
-            (_, Who::Anonymous | Who::Forger | Who::Revoked) => &[401],
-            (Needs::Admin, Who::Administrator) => self.owner,
-            (Needs::Admin | Needs::Person, _) => &[403],
-            (_, Who::Owner) => self.owner,
+            (_, Who::Forger | Who::Revoked | Who::Disabled | Who::DisabledSession) => &[401],
+            (_, Who::Anonymous | Who::Unverified) if !self.takes_strangers() => &[401],
+            (_, Who::Anonymous | Who::Unverified) => theirs(),
+            (READ | WRITE | MODELS, Who::Guest) => theirs(),
+            (_, Who::Guest) => &[401],
+            (Needs::Admin, _) if who.administrates() => self.owner,
+            (Needs::Admin, _) => &[403],
+            (Needs::Person, _) if who.logged_in().is_none() => &[403],
+            // A session is no token.
+            _ if self.operation == "getOwnToken" && who.logged_in().is_some() => &[404],
             (Needs::Scope(scope), Who::Narrow(own)) if scope != own => &[403],
-            // The scope is right, and the jobs are the owner's: a second token of theirs.
-            (_, Who::Narrow(_)) => self.owner,
-            (_, Who::Other | Who::Administrator) if self.target != Target::None => &[404],
-            (_, Who::Other | Who::Administrator) => self.owner,
+            (WRITE | TOKENS, Who::ReadOnly) => &[403],
+            // Where the scope is right, the jobs are the owner's: another token of theirs.
+            _ if who.owns() => self.owner,
+            _ => theirs(),
         }
+    }
+
+    /// Whether somebody without an account may begin here, with a public model.
+    fn takes_strangers(&self) -> bool {
+        matches!(
+            self.operation,
+            "createJob" | "retryJob" | "listModels" | "getModel"
+        )
+    }
+
+    /// Whether the session that asks is over afterwards.
+    pub fn ends_the_session(&self) -> bool {
+        matches!(self.operation, "deleteSession" | "endSessions" | "deleteAccount")
     }
 
     /// The body of the request.
@@ -175,8 +200,10 @@ impl Row {
             "createJob" => json!({"model": "echo", "input": {"mark": "of the test"}}),
             "createToken" => json!({"name": "of the test", "scopes": ["tokens:write"]}),
             "createSession" | "rotateToken" | "registerAccount" | "verifyAccount" | "resendVerification"
-            | "recoverAccount" | "resetPassword" | "setUpAccount" | "updateAccount" | "changePassword"
-            | "createInvitation" => json!({}),
+            | "recoverAccount" | "resetPassword" | "setUpAccount" | "changePassword" | "createInvitation" => {
+                json!({})
+            }
+            "updateAccount" => json!({"display_name": "of the test"}),
             "updatePlan" => json!({"waiting": 1000}),
             "changeUser" => json!({"plan": "basic"}),
             "limitUserToken" => json!({"limits": {"jobs_per_day": 7}}),

@@ -1,65 +1,38 @@
 //! A server, everybody who asks it, and the owner's jobs with a mark that nobody else may see.
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
 
 use lamplighter_testkit::{
     api::Api,
     http_client,
     server::{Options, Server},
 };
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::{
+    proofs::{self, EVERYTHING, Proof},
+    who::Who,
+};
+
+/// `echo` may be tried by guests; nobody is stopped for asking often.
+const CONFIG: &str = r#"
+[models]
+public = ["echo"]
+[accounts]
+login_burst = 1000
+login_per_minute = 1000.0
+[plans.guest]
+requests_per_minute = 0
+[plans.basic]
+requests_per_minute = 0
+jobs_per_hour = 0
+"#;
 /// Stands in the input, output and metadata of the owner's jobs.
 const MARK: &str = "mark-of-the-owner-7f3a";
-const EVERYTHING: [&str; 5] = [
-    "jobs:read",
-    "jobs:write",
-    "models:read",
-    "account:read",
-    "tokens:write",
-];
-
-/// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
-    /// Without a token.
-    Anonymous,
-    /// With a token that was altered.
-    Forger,
-    /// With a token of the owner's that was revoked.
-    Revoked,
-    /// With a token of the owner's that has only this scope.
-    Narrow(&'static str),
-    /// Another user.
-    Other,
-    /// The installation's administrator, who is another user like any.
-    Administrator,
-    /// The one whose jobs they are.
-    Owner,
-}
-
-impl Who {
-    /// Everybody.
-    pub const ALL: [Self; 11] = [
-        Self::Anonymous,
-        Self::Forger,
-        Self::Revoked,
-        Self::Narrow("jobs:read"),
-        Self::Narrow("jobs:write"),
-        Self::Narrow("models:read"),
-        Self::Narrow("account:read"),
-        Self::Narrow("tokens:write"),
-        Self::Other,
-        Self::Administrator,
-        Self::Owner,
-    ];
-
-    /// Whether the jobs are theirs.
-    pub fn owns(self) -> bool {
-        matches!(self, Self::Owner | Self::Narrow(_))
-    }
-}
 
 /// An answer, read whole.
 #[derive(Debug)]
@@ -91,46 +64,62 @@ impl Answer {
 pub struct World {
     server: Server,
     anonymous: reqwest::Client,
-    tokens: Vec<(Who, String)>,
+    proofs: RefCell<Vec<(Who, Proof)>>,
     searched: Cell<u32>,
 }
 
 impl World {
     pub async fn new() -> Self {
-        let server = Options::new(env!("CARGO_BIN_EXE_lamplighter")).start().await;
-        let of_owner = |scopes: &[&str]| server.create_token("alice@example.com", scopes);
-        let whole = of_owner(&EVERYTHING);
-        let revoked = of_owner(&EVERYTHING);
-        let done = server
-            .command(&["token", "revoke", &revoked])
-            .output()
-            .expect("the program starts");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        let mut tokens = vec![
-            (Who::Forger, forged(&whole)),
-            (Who::Revoked, revoked),
-            (Who::Other, server.create_token("bob@example.com", &EVERYTHING)),
-            (Who::Administrator, server.token().to_owned()),
-            (Who::Owner, whole.clone()),
-        ];
-        for scope in EVERYTHING {
-            tokens.push((Who::Narrow(scope), of_owner(&[scope])));
-        }
+        let server = Options::new(env!("CARGO_BIN_EXE_lamplighter"))
+            .config(CONFIG)
+            .start()
+            .await;
+        let anonymous = http_client();
+        let proofs = proofs::make(&server, &anonymous).await;
         Self {
             server,
-            anonymous: http_client(),
-            tokens,
+            anonymous,
+            proofs: RefCell::new(proofs),
             searched: Cell::new(0),
         }
     }
 
-    fn api(&self, who: Who) -> Api {
-        let (_, token) = self
-            .tokens
-            .iter()
-            .find(|(holder, _)| *holder == who)
-            .expect("a token");
-        self.server.api_as(token)
+    fn proof(&self, who: Who) -> Proof {
+        let proofs = self.proofs.borrow();
+        let found = proofs.iter().find(|(holder, _)| *holder == who);
+        found.expect("everybody was made").1.clone()
+    }
+
+    /// Gives somebody whose session has ended another one.
+    pub async fn log_in_again(&self, who: Who) {
+        let email = who.logged_in().expect("somebody with a session");
+        let (cookie, _) = proofs::log_in(&self.server, &self.anonymous, email).await;
+        let mut proofs = self.proofs.borrow_mut();
+        proofs.retain(|(holder, _)| *holder != who);
+        proofs.push((who, Proof::Cookie(cookie)));
+    }
+
+    /// Another session of the owner; its id.
+    pub async fn spare_session(&self) -> String {
+        proofs::log_in(&self.server, &self.anonymous, "alice@example.com")
+            .await
+            .1
+    }
+
+    fn owner(&self) -> Api {
+        match self.proof(Who::Owner) {
+            Proof::Token(token) => self.server.api_as(&token),
+            Proof::Cookie(_) => unreachable!("the owner has a token"),
+        }
+    }
+
+    fn request(&self, who: Who, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.anonymous.request(method, self.server.url(path));
+        match self.proof(who) {
+            Proof::Token(token) => request.bearer_auth(token),
+            Proof::Cookie(cookie) if cookie.is_empty() => request,
+            Proof::Cookie(cookie) => request.header(header::COOKIE, cookie),
+        }
     }
 
     /// Answers that were searched for what is not the caller's.
@@ -139,10 +128,7 @@ impl World {
     }
 
     pub async fn ask(&self, who: Who, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let mut request = match who {
-            Who::Anonymous => self.anonymous.request(method, self.server.url(path)),
-            _ => self.api(who).request(method, path),
-        };
+        let mut request = self.request(who, method, path);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -150,7 +136,7 @@ impl World {
     }
 
     pub async fn submit_with_key(&self, who: Who, key: &str, body: &Value) -> Answer {
-        let request = self.api(who).request(Method::POST, "/v1/jobs").json(body);
+        let request = self.request(who, Method::POST, "/v1/jobs").json(body);
         self.send(who, request.header("idempotency-key", key)).await
     }
 
@@ -189,13 +175,13 @@ impl World {
     async fn submit(&self, mut input: Value) -> Value {
         input["mark"] = MARK.into();
         let body = json!({"model": "echo", "input": input, "metadata": {"mark": MARK}});
-        self.api(Who::Owner).post_job(&body).await
+        self.owner().post_job(&body).await
     }
 
     /// A job of the owner that has ended.
     pub async fn finished_job(&self) -> Value {
         let job = self.submit(json!({"chunks": 2})).await;
-        self.api(Who::Owner).wait(&job).await
+        self.owner().wait(&job).await
     }
 
     /// A token of the owner that may do nothing but make tokens like it; its id.
@@ -235,20 +221,27 @@ impl World {
         self.submit(json!({"sleep_ms": 600_000})).await
     }
 
-    /// What the owner has: each job and how it stands, but for what time changes.
-    pub async fn stored(&self) -> Vec<(Value, bool)> {
-        let page = self
-            .ask(Who::Owner, Method::GET, "/v1/jobs?limit=100", None)
-            .await;
-        let jobs = page.body["data"].as_array().expect("a page").iter();
-        jobs.map(|job| (job["id"].clone(), job.get("cancel_requested_at").is_some()))
-            .collect()
+    /// What the owner has, but for what time changes: each job and how it stands, each live token, the account.
+    pub async fn stored(&self) -> Value {
+        let read = async |path: &str| self.ask(Who::Owner, Method::GET, path, None).await.body;
+        let each = |page: &Value, fields: &[&str]| -> Vec<Value> {
+            let items = page["data"].as_array().expect("a page").iter();
+            items
+                .map(|item| fields.iter().map(|field| item[*field].clone()).collect())
+                .collect()
+        };
+        let account = read("/v1/account").await;
+        json!({
+            "jobs": each(&read("/v1/jobs?limit=100").await, &["id", "cancel_requested_at"]),
+            "tokens": each(&read("/v1/tokens?limit=100").await, &["id", "name", "status", "expires_at"]),
+            "account": [account["email"], account["display_name"], account["plan"], account["role"]],
+        })
     }
 
     /// Ends and removes a job, where it is still there, so that the next one runs alone.
     pub async fn end(&self, job: &Value) {
         let path = format!("/v1/jobs/{}", job["id"].as_str().expect("an id"));
-        let owner = self.api(Who::Owner);
+        let owner = self.owner();
         let (found, _) = owner.get(&path).await;
         if found == StatusCode::NOT_FOUND {
             return;
@@ -258,12 +251,4 @@ impl World {
         let (status, body) = owner.call(Method::DELETE, &path, None).await;
         assert_eq!(status.as_u16(), 204, "{body}");
     }
-}
-
-/// A token with another character in its sealed part, and so with a wrong checksum as well.
-fn forged(token: &str) -> String {
-    let mut bytes = token.as_bytes().to_vec();
-    let middle = bytes.len() / 2;
-    bytes[middle] = if bytes[middle] == b'A' { b'B' } else { b'A' };
-    String::from_utf8(bytes).expect("a token is ASCII")
 }

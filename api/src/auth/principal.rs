@@ -418,7 +418,11 @@ pub(crate) fn no_token() -> ApiError {
 }
 
 fn no_session() -> ApiError {
-    ApiError::new(ErrorCode::Unauthorized, "You are not logged in any more.")
+    let detail = "You are not logged in any more.";
+    challenge(
+        ApiError::new(ErrorCode::Unauthorized, detail),
+        "Bearer realm=\"lamplighter\"",
+    )
 }
 
 fn invalid_token() -> ApiError {
