@@ -36,10 +36,7 @@ pub async fn api(args: ServeArgs) -> Result<(), Failure> {
     let listener = role::listen(&config.server.bind).await?;
     let address = listener.local_addr()?;
     let _file = AddressFile::write(&config.server.data_dir, "server.addr", address)?;
-    lifecycle.spawn(
-        key.clone()
-            .watch(config.secret_key_file(), lifecycle.soft.clone()),
-    );
+    lifecycle.spawn(key.clone().watch(lifecycle.soft.clone()));
     let state = state(&adapters, &config, key, &models, &lifecycle);
     start(listener, state, &lifecycle);
     adapters.keep_house(&config, &lifecycle);

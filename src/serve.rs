@@ -44,10 +44,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     if alone {
         take_back(&adapters.db).await?;
     }
-    lifecycle.spawn(
-        key.clone()
-            .watch(config.secret_key_file(), lifecycle.soft.clone()),
-    );
+    lifecycle.spawn(key.clone().watch(lifecycle.soft.clone()));
     let listener = role::listen(&config.server.bind).await?;
     let address = listener.local_addr()?;
     let state = api::state(&adapters, &config, key, &models, &lifecycle);

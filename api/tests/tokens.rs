@@ -18,7 +18,7 @@ use lamplighter_api::{
     },
 };
 use lamplighter_shared::{
-    cache::{Redis, RedisCache},
+    cache::{Cache, Redis, RedisCache},
     config::Config,
     db::{
         Db, api_tokens,
@@ -331,6 +331,27 @@ async fn an_end_that_the_cache_missed_is_told_later() {
         .len();
     println!("told {:?} after Redis was back; {keys} tombstone", back.elapsed());
     assert_eq!(keys, 1);
+}
+
+/// The process that revokes can't reach Redis, the others can: they would take the token. They tell Redis in its
+/// place, before it answers.
+#[tokio::test]
+async fn who_is_cut_off_from_the_cache_has_others_tell_it() {
+    let world = World::new(true).await;
+    let (token, other) = (world.token().await, &world.nodes[1]);
+    assert_eq!(other.status(&token).await, 200);
+    let nowhere = Redis::connect("redis://127.0.0.1:1").expect("an address where nobody is");
+    let cut_off: Arc<dyn Cache> = Arc::new(RedisCache::new(&nowhere));
+    let stop = CancellationToken::new();
+    let (db, cache) = (other.state.db.clone(), other.state.cache.clone());
+    tokio::spawn(void::repeat(db, cache, stop.clone()));
+    let start = Instant::now();
+    let revoked = token::revoke(&world.nodes[0].state.db, &cut_off, &token).await;
+    let (took, status) = (start.elapsed(), other.status(&token).await);
+    stop.cancel();
+    println!("S5 revoked by one that is cut off from Redis, refused by the other: {status}, after {took:?}");
+    assert_eq!(revoked.expect("the database answers"), Revoked::Now);
+    assert_eq!(status, 401);
 }
 
 /// Each way of forging a token that we could think of, through the front door.

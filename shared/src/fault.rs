@@ -25,6 +25,12 @@ pub async fn point(name: &str) {
     }
 }
 
+/// A time that tests may change (`return(wait MILLISECONDS)`), who can't wait as long as people must.
+#[must_use]
+pub fn time(name: &str, usual: Duration) -> Duration {
+    asked(name).unwrap_or(usual)
+}
+
 /// What the environment asks for at this place: a wait. What it asks for otherwise has happened by now.
 fn asked(name: &str) -> Option<Duration> {
     fail::fail_point!(name, |action: Option<String>| {
@@ -58,5 +64,9 @@ mod tests {
         // Only once, and nowhere else.
         assert_eq!(asked("fault.test"), None);
         assert_eq!(asked("fault.other"), None);
+        fail::cfg("fault.time", "return(wait 7)").expect("an action");
+        let usual = Duration::from_secs(30);
+        assert_eq!(time("fault.time", usual), Duration::from_millis(7));
+        assert_eq!(time("fault.other", usual), usual);
     }
 }

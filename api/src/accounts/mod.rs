@@ -127,7 +127,10 @@ fn require_privacy(app: &App) -> Result<(), ApiError> {
 }
 
 /// Makes every process forget what it knows of a user's proofs, after the change that they must not survive.
-async fn forget_proofs(app: &App, user: UserId) -> Result<(), ApiError> {
+///
+/// # Errors
+/// Where the database fails.
+pub(crate) async fn forget_proofs(app: &App, user: UserId) -> Result<(), ApiError> {
     let keys = users::proofs_of(&app.db, user).await?;
     void(&app.db, &app.cache, keys).await?;
     Ok(())

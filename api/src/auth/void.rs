@@ -1,9 +1,9 @@
 //! Ends what the cache says of tokens and sessions, after the change that ends them was committed.
 //!
 //! Whoever revokes, logs out, demotes or disables commits first, then calls [`void`], then answers: from the
-//! answer on nobody takes what was ended. Where the cache does not answer, a task repeats it until it does;
-//! meanwhile processes that can't reach it ask the database, and one that still does trusts it for 30 s more.
-//! The same 30 s bound what a process leaves behind that dies between the commit and the call: nothing was
+//! answer on nobody takes what was ended. Where the cache does not answer, a task repeats it until it does:
+//! processes that can't reach the cache ask the database, and one that still does has the task done before we
+//! answer. Only one that reaches the cache and not the database may trust it for 30 s more. The same 30 s bound what a process leaves behind that dies between the commit and the call: nothing was
 //! answered then.
 
 use std::{sync::Arc, time::Duration};
@@ -15,18 +15,23 @@ use lamplighter_shared::{
         tasks::{self, NewTask, TaskKind},
     },
     fault,
+    id::TaskId,
 };
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// How long an ended proof is kept void in the cache. Longer than any lease and any value lives.
 const TOMBSTONE: Duration = Duration::from_secs(60);
-/// How long the cache is tried to be told.
+/// How long we try alone to tell the cache …
+const ALONE: Duration = Duration::from_millis(500);
+/// … and how long in all, with everybody.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks whether somebody else has told it.
+const ANYBODY: Duration = Duration::from_millis(250);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Between two looks for tasks.
-const LOOK: Duration = Duration::from_secs(2);
+/// Between two looks for tasks: well within [`PATIENCE`].
+const LOOK: Duration = Duration::from_secs(1);
 /// Tasks at one look.
 const AT_ONCE: u64 = 100;
 /// Keys in one task: a task is told whole or not at all.
@@ -55,17 +60,48 @@ pub async fn void(db: &Db, cache: &Arc<dyn Cache>, keys: Vec<String>) -> Result<
     }
     let (db, cache) = (db.clone(), cache.clone());
     let done = tokio::spawn(async move {
-        let deadline = Instant::now() + PATIENCE;
-        let Some(left) = bury_until(&*cache, keys, deadline).await else {
+        let began = Instant::now();
+        let Some(left) = bury_until(&*cache, keys, began + ALONE).await else {
             return Ok(Voided::Now);
         };
+        let mut ids = Vec::new();
         for keys in left.chunks(IN_ONE) {
-            tasks::enqueue(&db, &task(keys)?).await?;
+            ids.push(tasks::enqueue(&db, &task(keys)?).await?);
         }
-        Ok(Voided::Soon)
+        Ok(by_anybody(&db, &*cache, (left, ids), began + PATIENCE).await)
     });
     done.await
         .unwrap_or_else(|e| Err(DbError::Statement(format!("voiding did not end: {e}"))))
+}
+
+/// Goes on trying, and looks whether another process has done the tasks meanwhile.
+async fn by_anybody(
+    db: &Db,
+    cache: &dyn Cache,
+    (mut keys, mut open): (Vec<String>, Vec<TaskId>),
+    deadline: Instant,
+) -> Voided {
+    while Instant::now() < deadline {
+        let until = deadline.min(Instant::now() + ANYBODY);
+        let Some(left) = bury_until(cache, keys, until).await else {
+            // Best effort: a task that is done twice does no harm.
+            for id in open {
+                let _ = tasks::remove(db, id).await;
+            }
+            return Voided::Now;
+        };
+        keys = left;
+        while let Some(id) = open.last() {
+            if !matches!(tasks::is_there(db, *id).await, Ok(false)) {
+                break;
+            }
+            open.pop();
+        }
+        if open.is_empty() {
+            return Voided::Now;
+        }
+    }
+    Voided::Soon
 }
 
 /// What could not be buried in time, if anything.

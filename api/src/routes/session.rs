@@ -30,6 +30,7 @@ use super::{
     jobs::{built, documented},
 };
 use crate::{
+    accounts::forget_proofs,
     answer::{self, Answer, Documented},
     auth::{
         cookies,
@@ -155,8 +156,9 @@ impl SessionRoutes {
             .did(Action::SessionEndAll)
             .user(principal.user)
             .detail(json!({"keep_current": keep_current.0}));
-        let ended = sessions::end_all(&app.db, principal.user, keep, &entry).await?;
-        begun::forget(app, &ended).await?;
+        sessions::end_all(&app.db, principal.user, keep, &entry).await?;
+        // With those that another request ends at this moment: it may not have told the cache yet.
+        forget_proofs(app, principal.user).await?;
         if keep.is_some() {
             Ok(Answer::empty())
         } else {
@@ -202,7 +204,11 @@ async fn end(app: &App, principal: &Principal<Person>, id: SessionId) -> Result<
         .user(principal.user)
         .subject(id);
     let ended = sessions::end(&app.db, principal.user, id, &entry).await?;
-    begun::forget(app, ended.as_slice()).await?;
+    match &ended {
+        Some(fingerprint) => begun::forget(app, &[*fingerprint]).await?,
+        // Another request may have ended it at this moment, and not told the cache yet.
+        None => forget_proofs(app, principal.user).await?,
+    }
     Ok(ended.is_some())
 }
 

@@ -175,7 +175,10 @@ impl Cache for MemoryCache {
             return Ok(None);
         }
         inner.make_room(now);
-        let lease = Lease(self.nonces.fetch_add(1, Ordering::Relaxed).to_string());
+        let lease = Lease {
+            nonce: self.nonces.fetch_add(1, Ordering::Relaxed).to_string(),
+            asked: now,
+        };
         let entry = Entry {
             value: lease.clone(),
             until: now + ttl,

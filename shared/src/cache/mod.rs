@@ -11,7 +11,7 @@ mod memory;
 mod rate;
 pub mod redis;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -37,9 +37,14 @@ pub enum Found {
     Nothing,
 }
 
-/// The right to store what is about to be read. It is worth nothing to anybody else.
+/// The right to store what is about to be read. It is worth nothing to anybody else, and to nobody once the
+/// server of the cache was lost meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease(pub(super) String);
+pub struct Lease {
+    nonce: String,
+    /// Before it was asked for.
+    asked: Instant,
+}
 
 /// A map with expiry that several processes may share. Times to live are relative and counted by whoever
 /// keeps the map; one of zero stores nothing.

@@ -83,6 +83,15 @@ pub async fn open(db: &Db, kind: TaskKind, limit: u64) -> Result<Vec<(TaskId, St
         .collect()
 }
 
+/// Whether a task was not removed yet.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn is_there(db: &Db, id: TaskId) -> Result<bool, DbError> {
+    let sql = "SELECT id FROM tasks WHERE id = $1";
+    Ok(db.query_one(sql, vec![id.0.into()]).await?.is_some())
+}
+
 /// Removes a task; nobody needs to know that it was.
 ///
 /// # Errors

@@ -2,20 +2,20 @@
 //! every token; leaking them alone mints none, since each token also needs its row.
 //!
 //! A rotation ([`Key::rotate`]) adds a key that at first only opens; once every process has read the file again
-//! ([`Key::watch`], each second) it seals. The one before opens what it sealed until it is retired
+//! ([`Key::watch`], each second) it seals. Who missed that reads the file when it meets the new key's name. The one before opens what it sealed until it is retired
 //! ([`Key::retire`]). So at no moment anybody seals with what another process can't open.
 
+mod file;
 pub mod ring;
 
 use std::{
     fs, io,
-    io::Write,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use file::{KeyFile, read, replace, write_aside};
 use pasetors::{
     Local,
     keys::{Generate, SymmetricKey},
@@ -33,7 +33,11 @@ const MAX_FOOTER: usize = 256;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The keys that tokens are sealed with and opened. Shows nothing of itself when printed.
-pub struct Key(RwLock<Arc<Ring>>);
+pub struct Key {
+    ring: RwLock<Arc<Ring>>,
+    /// Where they were read from; none where they never were in a file.
+    file: Option<KeyFile>,
+}
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,7 +63,10 @@ impl Key {
     }
 
     fn of(ring: Ring) -> Self {
-        Self(RwLock::new(Arc::new(ring)))
+        Self {
+            ring: RwLock::new(Arc::new(ring)),
+            file: None,
+        }
     }
 
     /// Reads the keys from a file, or makes the file (mode 0600) with a new key. Of several processes that
@@ -87,7 +94,7 @@ impl Key {
         let aside = write_aside(path, &ring)?;
         let linked = fs::hard_link(&aside, path);
         fs::remove_file(&aside)?;
-        linked.map(|()| Self::of(ring))
+        linked.and_then(|()| Self::load(path))
     }
 
     /// Reads the keys from a file.
@@ -95,7 +102,12 @@ impl Key {
     /// # Errors
     /// Where it can't be read, or holds no key.
     pub fn load(path: &Path) -> io::Result<Self> {
-        read(path).map(Self::of)
+        let (file, ring) = KeyFile::open(path)?;
+        let ring = RwLock::new(Arc::new(ring));
+        Ok(Self {
+            ring,
+            file: Some(file),
+        })
     }
 
     /// Adds a new key to a file, which seals after `grace`; the one before goes on opening.
@@ -122,35 +134,37 @@ impl Key {
 
     /// Reads the file again whenever it changes, until the process stops. A file that can't be read changes
     /// nothing.
-    pub async fn watch(self: Arc<Self>, path: PathBuf, stop: CancellationToken) {
-        let mut seen = None;
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-            let Ok(found) = fs::metadata(&path).and_then(|file| Ok((file.modified()?, file.len()))) else {
-                continue;
-            };
-            if seen == Some(found) {
-                continue;
-            }
-            fault::point("rotate.mid").await;
-            match self.reload(&path) {
-                Ok(()) => seen = Some(found),
-                Err(error) => tracing::warn!(%error, "the key file can't be read; the keys stay as they are"),
+            if self.file.as_ref().is_some_and(KeyFile::has_changed) {
+                fault::point("rotate.mid").await;
+                self.refresh();
             }
         }
     }
 
-    /// Reads the file again.
-    ///
-    /// # Errors
-    /// Where it can't be read, or holds no key; then nothing changes.
-    pub fn reload(&self, path: &Path) -> io::Result<()> {
-        let ring = Arc::new(read(path)?);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = ring;
-        Ok(())
+    /// Reads the file if it is another one than was read last. What can't be read changes nothing, and is not
+    /// read again until it changes.
+    fn refresh(&self) {
+        let Some(file) = &self.file else { return };
+        let take = |ring| *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        if let Err(error) = file.read_changed(take) {
+            tracing::warn!(%error, "the key file can't be read; the keys stay as they are");
+        }
     }
 
     fn ring(&self) -> Arc<Ring> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The key of this footer. One that is not known may have come into the file just now; whoever makes names
+    /// up costs a look at the file's stamp, no more.
+    fn by_footer(&self, footer: &[u8]) -> Option<Arc<One>> {
+        let found = self.ring().by_footer(footer).cloned();
+        found.or_else(|| {
+            self.refresh();
+            self.ring().by_footer(footer).cloned()
+        })
     }
 
     /// The key that seals now.
@@ -177,8 +191,7 @@ impl Key {
         if footer.len() > MAX_FOOTER {
             return None;
         }
-        let ring = self.ring();
-        let one = ring.by_footer(footer)?;
+        let one = self.by_footer(footer)?;
         let (footer, purpose) = (one.footer().as_bytes(), purpose.as_bytes());
         let opened = LocalToken::decrypt(one.secret(), &untrusted, Some(footer), Some(purpose)).ok()?;
         Some(opened.payload().to_owned())
@@ -198,34 +211,10 @@ fn wall_clock() -> UnixMillis {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn read(path: &Path) -> io::Result<Ring> {
-    let text = fs::read_to_string(path)?;
-    if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
-        tracing::warn!(path = %path.display(), "the key file can be read by others than its owner; make it mode 0600");
-    }
-    Ring::parse(&text).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
-}
-
-/// Writes a file beside this one, so that nobody ever reads half of it.
-fn write_aside(path: &Path, ring: &Ring) -> io::Result<PathBuf> {
-    let aside = path.with_extension(format!("new-{}", uuid::Uuid::now_v7().simple()));
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(&aside)?;
-    let written = file
-        .write_all(ring.text()?.as_bytes())
-        .and_then(|()| file.sync_all());
-    match written {
-        Ok(()) => Ok(aside),
-        Err(error) => fs::remove_file(&aside).and(Err(error)),
-    }
-}
-
-fn replace(path: &Path, ring: &Ring) -> io::Result<()> {
-    fs::rename(write_aside(path, ring)?, path)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -313,18 +302,18 @@ mod tests {
         assert!(Key::rotate(&path, Duration::ZERO).is_err(), "one at a time");
         assert_eq!(Key::retire(&path).expect("nothing"), 0, "the old one still seals");
         step(&one, &two);
-        one.reload(&path).expect("read");
+        one.refresh();
         step(&one, &two);
-        two.reload(&path).expect("read");
+        two.refresh();
         // The time comes, and one of the two hears of it first.
         let text = fs::read_to_string(&path).expect("text");
         let begins = text.find(" from=").expect("the new key waits");
         let line = text.find('\n').expect("a line");
         fs::write(&path, format!("{}{}", &text[..begins], &text[line..])).expect("written");
-        one.reload(&path).expect("read");
+        one.refresh();
         assert_ne!(one.sealing().footer(), two.sealing().footer());
         step(&one, &two);
-        two.reload(&path).expect("read");
+        two.refresh();
         step(&one, &two);
         println!(
             "S18 rotation: {} sealed, opened by both at each step, refused: {refused}",
@@ -332,10 +321,32 @@ mod tests {
         );
         assert_eq!(refused, 0);
         assert_eq!(Key::retire(&path).expect("retired"), 1);
-        one.reload(&path).expect("read");
+        one.refresh();
         let void = sealed.iter().filter(|text| one.open("a", text).is_none()).count();
         println!("S18 retired: {void} of the old key refused");
         assert_eq!(void, 7);
+    }
+
+    /// As a process that stood still, or could not read the file, from before the rotation until after it.
+    #[test]
+    fn who_missed_the_whole_grace_opens_what_the_new_key_seals() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("secret.key");
+        let missed = Key::create(&path).expect("made");
+        let old = missed.seal("a", "text").expect("sealed");
+        Key::rotate(&path, Duration::ZERO).expect("rotated");
+        let new = Key::load(&path).expect("read").seal("a", "text").expect("sealed");
+        assert_eq!(missed.open("b", &new), None, "for another purpose");
+        assert_eq!(missed.open("a", &new).as_deref(), Some("text"));
+        assert_eq!(missed.open("a", &old).as_deref(), Some("text"));
+        // A name that nobody knows changes nothing, nor does a file that is none.
+        let foreign = Key::generate().expect("a key").seal("a", "text").expect("sealed");
+        assert_eq!(missed.open("a", &foreign), None);
+        assert!(!missed.file.as_ref().expect("a file").has_changed());
+        fs::write(&path, "no key").expect("written");
+        assert_eq!(missed.open("a", &foreign), None);
+        assert_eq!(missed.open("a", &old).as_deref(), Some("text"));
+        assert_eq!(missed.open("a", &new).as_deref(), Some("text"));
     }
 
     #[test]

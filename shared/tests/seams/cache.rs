@@ -124,6 +124,61 @@ async fn what_was_read_before_a_change_is_never_stored_after_it() {
     }
 }
 
+/// A token that is used all the time must be looked up again as soon as one that is not.
+#[tokio::test]
+async fn reads_never_extend_the_life_of_a_value() {
+    const TTL: Duration = Duration::from_millis(400);
+    for pair in caches().await {
+        let (here, there, name) = (&*pair.here, &*pair.there, pair.name);
+        let lease = leased(here, "k").await;
+        let began = std::time::Instant::now();
+        assert_eq!(here.fill("k", &lease, b"x", TTL).await, Ok(true), "{name}");
+        let (mut reads, mut left) = (0, 400);
+        while began.elapsed() < TTL / 2 {
+            assert_eq!(
+                (here.get("k").await, there.get("k").await),
+                (value("x"), value("x")),
+                "{name}"
+            );
+            reads += 2;
+            if let Some(server) = &pair.server {
+                let now = server.command(&["PTTL", "lamplighter:cache:k"]).number();
+                let now = now.expect("a number");
+                assert!(now <= left, "{name}: {left} ms, then {now} ms");
+                left = now;
+            }
+            // Who would write where nothing is extends nothing either.
+            assert_eq!(there.set_if_absent("k", b"y", LONG).await, Ok(false), "{name}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        until("it ends", || async { here.get("k").await == Ok(Found::Nothing) }).await;
+        let took = began.elapsed();
+        println!("S5 {name}: a value of {TTL:?}, read {reads} times, was gone after {took:?}");
+        assert!(reads > 10 && took >= TTL - Duration::from_millis(5) && took < 5 * TTL);
+    }
+}
+
+/// A server that comes back may have the lease again, and not the tombstone.
+#[tokio::test]
+async fn a_lease_of_an_earlier_connection_is_worth_nothing() {
+    let server = lamplighter_testkit::redis::Redis::start();
+    let cache = RedisCache::with_quarantine(&connected(&server).await, Duration::ZERO);
+    let lease = leased(&cache, "k").await;
+    server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    until("the connection is lost", || async {
+        cache.get("k").await.is_err()
+    })
+    .await;
+    until("the connection is back", || async {
+        cache.get("k").await.is_ok()
+    })
+    .await;
+    let kept = server.command(&["GET", "lamplighter:lease:k"]).text();
+    assert!(!kept.is_empty(), "the server has the lease");
+    assert_eq!(cache.fill("k", &lease, b"old", LONG).await, Ok(false));
+    assert_eq!(cache.get("k").await, Ok(Found::Nothing));
+}
+
 /// Many readers and one change, whatever comes between: a value that was true before the change is never
 /// found after the change was told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,13 +1,16 @@
 //! The cache in Redis. Values begin with `+`, tombstones are `-`. Every key has a time to live.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fred::prelude::Value;
 use uuid::Uuid;
 
 use super::{LIMIT, PREFIX, Redis, RedisError, Script};
-use crate::cache::{Admission, Cache, Found, Lease, Rate, Unavailable};
+use crate::{
+    cache::{Admission, Cache, Found, Lease, Rate, Unavailable},
+    fault,
+};
 
 /// What a command of the cache may take: it stands in the way of every request, and the database is near.
 const QUICK: Duration = Duration::from_millis(200);
@@ -29,7 +32,7 @@ pub struct RedisCache {
 impl RedisCache {
     /// The cache in this Redis. For 30 s after each connection is made it believes in nothing but tombstones.
     pub fn new(redis: &Redis) -> Self {
-        Self::with_quarantine(redis, QUARANTINE)
+        Self::with_quarantine(redis, fault::time("cache.quarantine", QUARANTINE))
     }
 
     /// The same with another time; for tests.
@@ -38,6 +41,13 @@ impl RedisCache {
             redis: redis.clone(),
             quarantine,
         }
+    }
+
+    /// Whether the connection was made before this moment. A server that came back since may have forgotten
+    /// what was told meanwhile, and know again what was void by then.
+    fn stands_since(&self, moment: Instant) -> bool {
+        let standing = self.redis.connected_for();
+        standing.is_some_and(|standing| standing >= moment.elapsed())
     }
 
     async fn call(&self, command: &'static str, words: Vec<Value>) -> Result<Value, Unavailable> {
@@ -116,6 +126,7 @@ impl Cache for RedisCache {
         let Some(ms) = millis(ttl) else {
             return Ok(None);
         };
+        let asked = Instant::now();
         let nonce = Uuid::now_v7().simple().to_string();
         let words = vec![
             lease_key(key),
@@ -125,14 +136,20 @@ impl Cache for RedisCache {
             "NX".into(),
         ];
         let taken = !self.call("SET", words).await?.is_null();
-        Ok(taken.then_some(Lease(nonce)))
+        Ok(taken.then_some(Lease { nonce, asked }))
     }
 
     async fn fill(&self, key: &str, lease: &Lease, value: &[u8], ttl: Duration) -> Result<bool, Unavailable> {
+        // Else it is only given back.
+        let ttl = if self.stands_since(lease.asked) {
+            ttl
+        } else {
+            Duration::ZERO
+        };
         let words = vec![
             value_key(key),
             lease_key(key),
-            lease.0.as_str().into(),
+            lease.nonce.as_str().into(),
             Value::from(value.to_vec().into_boxed_slice()),
             millis(ttl).unwrap_or_else(|| 0.into()),
         ];
