@@ -20,6 +20,7 @@ test: need-rust ## Run all tests; sets up what they need
 soak: need-rust ## Run the fault scenarios at full size, one after another (one: make soak ARGS=nemesis)
 	SOAK=1 scripts/setup-tests.sh
 	LAMPLIGHTER_TEST_SIZE=soak cargo test --package lamplighter --test fleet -- --include-ignored --nocapture --test-threads 1 $(ARGS)
+	LAMPLIGHTER_TEST_SIZE=soak cargo test --package lamplighter-api --test oracles -- --include-ignored --nocapture --test-threads 1 $(ARGS)
 
 check: need-rust ## Check format, lints, docs, generated files and what is linked
 	scripts/check.sh

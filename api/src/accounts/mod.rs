@@ -3,11 +3,12 @@
 //! cache has to forget.
 //!
 //! Whatever names an address gives everybody the same answer after the same work: one hash where there is a
-//! password, and the same statements. Who has an account learns it from a mail.
+//! password, and the same statements, at an even time ([`evenly`]). Who has an account learns it from a mail.
 //!
 //! Not here: logins and sessions (`auth`), what mails say (`mail`), admins' work on accounts of others.
 
 pub(crate) mod deletion;
+mod evenly;
 pub(crate) mod invite;
 pub(crate) mod limits;
 pub(crate) mod mailed;

@@ -14,7 +14,7 @@ use lamplighter_shared::{
 };
 use poem::http::{HeaderValue, header};
 
-use super::{forget_proofs, limits, mail, mailed};
+use super::{evenly::evenly, forget_proofs, limits, mail, mailed};
 use crate::{
     auth::password::Verdict,
     error::ApiError,
@@ -50,12 +50,23 @@ pub(crate) async fn update(
     let Some(email) = changes.email.filter(|email| email.as_str() != user.email) else {
         return Ok(());
     };
-    if !limits::may_mail(app, &email).await? {
+    let locale = locale.or(user.locale.as_deref());
+    evenly(ask_address(app, (user, locale), &email, origin)).await
+}
+
+/// Asks an address whether it is the user's, in this language.
+async fn ask_address(
+    app: &App,
+    (user, locale): (&User, Option<&str>),
+    email: &Email,
+    origin: &Origin,
+) -> Result<(), ApiError> {
+    if !limits::may_mail(app, email).await? {
         return Ok(());
     }
-    let fresh = mailed::fresh(Purpose::Email, &email);
+    let fresh = mailed::fresh(Purpose::Email, email);
     let (token, code) = (fresh.token, fresh.code);
-    let locale = Locale::of(locale.or(user.locale.as_deref()), None);
+    let locale = Locale::of(locale, None);
     let request = AddressRequest {
         user: user.id,
         challenge: fresh.challenge,

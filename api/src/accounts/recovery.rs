@@ -9,7 +9,9 @@ use lamplighter_shared::{
     email::Email,
 };
 
-use super::{Stranger, account, forget_proofs, limits, mail, mailed, proof_invalid, require_privacy};
+use super::{
+    Stranger, account, evenly::evenly, forget_proofs, limits, mail, mailed, proof_invalid, require_privacy,
+};
 use crate::{auth::secret, error::ApiError, mail::Message, state::App};
 
 /// Sends the mail that verifies a new account once more.
@@ -30,6 +32,10 @@ pub(crate) async fn recover(app: &App, who: &Stranger, email: &Email) -> Result<
 
 async fn send(app: &App, who: &Stranger, email: &Email, purpose: Purpose) -> Result<(), ApiError> {
     limits::asks(app, &who.client).await?;
+    evenly(answer(app, who, email, purpose)).await
+}
+
+async fn answer(app: &App, who: &Stranger, email: &Email, purpose: Purpose) -> Result<(), ApiError> {
     if !limits::may_mail(app, email).await? {
         return Ok(());
     }

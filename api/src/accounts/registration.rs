@@ -11,7 +11,7 @@ use lamplighter_shared::{
     error::ErrorCode,
 };
 
-use super::{Stranger, limits, mail, mailed, proof_invalid, require_privacy};
+use super::{Stranger, evenly::evenly, limits, mail, mailed, proof_invalid, require_privacy};
 use crate::{auth::secret, error::ApiError, mail::Message, state::App};
 
 /// Somebody who asks for an account.
@@ -47,6 +47,11 @@ pub(crate) async fn register(app: &App, who: &Stranger, wish: Wish) -> Result<()
     }
     let about = [wish.email.as_str(), wish.display_name.as_str()];
     app.passwords.check(&wish.password, "/password", &about)?;
+    evenly(enter(app, who, wish)).await
+}
+
+/// Stores what is wished, where it can be, and the mail that says what became of it.
+async fn enter(app: &App, who: &Stranger, wish: Wish) -> Result<(), ApiError> {
     let password_hash = app.passwords.hash(&wish.password).await?;
     if !limits::may_mail(app, &wish.email).await? {
         // Nothing happens: an earlier mail is on its way, and its link must stay good.
@@ -66,7 +71,7 @@ pub(crate) async fn register(app: &App, who: &Stranger, wish: Wish) -> Result<()
         display_name: wish.display_name,
         locale: new_locale.as_str().to_owned(),
         invitation: wish.invitation.as_deref().map(secret::fingerprint),
-        approved: rules != config::Registration::Approval,
+        approved: app.config.accounts.registration != config::Registration::Approval,
         plan: app.config.accounts.default_plan.clone(),
         challenge: fresh.challenge,
         origin: who.origin(),

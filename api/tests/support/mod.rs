@@ -8,7 +8,7 @@ use lamplighter_api::{
     auth::token::{self, NewApiToken},
 };
 use lamplighter_shared::{
-    cache::MemoryCache,
+    cache::{Cache, MemoryCache},
     catalog::publish,
     config::Config,
     db::{
@@ -84,7 +84,12 @@ impl World {
 
     /// A world on this database, which is up to date.
     pub async fn on(db: Db) -> Self {
-        Self::build(db, tempfile::tempdir().expect("a folder"), |_| {}).await
+        Self::on_with(db, |_| {}).await
+    }
+
+    /// A world on this database whose settings `change` has changed.
+    pub async fn on_with(db: Db, change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(db, tempfile::tempdir().expect("a folder"), change).await
     }
 
     async fn build(db: Db, folder: tempfile::TempDir, change: impl FnOnce(&mut Config)) -> Self {
@@ -137,6 +142,12 @@ impl World {
     /// The same world with events that come another way.
     pub fn carried_by(&mut self, events: Arc<dyn Events>) {
         self.state.events = events;
+        self.api = lamplighter_api::build(self.state.clone()).boxed();
+    }
+
+    /// The same world with another cache.
+    pub fn remembered_by(&mut self, cache: Arc<dyn Cache>) {
+        self.state.cache = cache;
         self.api = lamplighter_api::build(self.state.clone()).boxed();
     }
 

@@ -25,7 +25,7 @@ use pasetors::{
 use ring::{One, Ring};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::UnixMillis, fault};
+use crate::{clock::UnixMillis, fault, telemetry::metrics::SEALS_TRIED};
 
 /// The longest footer that is looked at, bytes.
 const MAX_FOOTER: usize = 256;
@@ -193,6 +193,7 @@ impl Key {
         }
         let one = self.by_footer(footer)?;
         let (footer, purpose) = (one.footer().as_bytes(), purpose.as_bytes());
+        metrics::counter!(SEALS_TRIED).increment(1);
         let opened = LocalToken::decrypt(one.secret(), &untrusted, Some(footer), Some(purpose)).ok()?;
         Some(opened.payload().to_owned())
     }

@@ -95,6 +95,7 @@ metrics_table! {
     EVENTS_DROPPED = "events_dropped_total", BARE, "Events of jobs that were given up because their carrier was away or slow.";
     TOKEN_CACHE = "token_cache_total", COUNTER, "Looks for a token in the cache, by result.";
     TOKEN_READS = "token_reads_total", COUNTER, "Tokens and sessions that were read from the database to check a request, by kind.";
+    SEALS_TRIED = "seals_tried_total", BARE, "Texts (tokens, sealed cookies, sealed mails) that a key of ours was tried on; what has not the form of one is refused before.";
     LOGINS = "logins_total", COUNTER, "Logins that were tried, by outcome.";
     PASSWORD_HASHINGS = "password_hashings_total", BARE, "Passwords that were hashed, to store or to compare; also those of accounts that do not exist.";
     PASSWORDS_REFUSED = "passwords_refused_total", BARE, "Requests that were told to come again because too many passwords were being hashed.";

@@ -30,16 +30,10 @@ use super::{
 };
 use crate::id::{SessionId, UserId};
 
-/// Stores a mail for a user, or, without one, does as much work in vain.
+/// Stores a mail for a user; without one nothing, by the same work.
 async fn mail_in(db: &Db, txn: &Txn, user: Option<UserId>, mail: &NewTask) -> Result<(), DbErr> {
-    if user.is_some() {
-        let mail = NewTask { user, ..mail.clone() };
-        tasks::enqueue_in(db, txn, &mail).await?;
-    } else {
-        let sql = "DELETE FROM tasks WHERE id = $1";
-        txn.execute_raw(db.statement(sql, [Uuid::now_v7().into()]))
-            .await?;
-    }
+    let mail = NewTask { user, ..mail.clone() };
+    tasks::enqueue_if_in(db, txn, &mail, user.is_some()).await?;
     Ok(())
 }
 

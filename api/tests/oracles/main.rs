@@ -1,0 +1,8 @@
+//! What answers and their cost give away: nobody learns who has an account (S2), and a forged token costs
+//! nothing before it is refused (S6). The cost is counted where it is spent, in [`effort`].
+
+mod effort;
+mod enumeration;
+mod forgery;
+#[path = "../support/mod.rs"]
+mod support;
