@@ -4,7 +4,7 @@
 //!
 //! In reading order: `compose_file` and `images` read; `stack`, `servers` and `nginx` start what the files say
 //! (with `compose` and `dockerfile`, which understand them); `entrypoints`, `streams`, `refusals`, `origins`,
-//! `failover` and `tls` look at what runs.
+//! `guessing`, `failover` and `tls` look at what runs.
 
 mod compose;
 mod compose_file;
@@ -17,5 +17,6 @@ mod entrypoints;
 mod streams;
 mod refusals;
 mod origins;
+mod guessing;
 mod failover;
 mod tls;

@@ -78,6 +78,11 @@ async fn every_operation_gives_everybody_what_is_theirs() {
         Who::ALL.len(),
         world.searched()
     );
+    println!(
+        "S9 attributes: {} cookies set by all operations, all as they should be",
+        world.cookies()
+    );
+    assert!(world.cookies() > 0, "somebody logs out, and guests get one");
 }
 
 /// Asks as the row says, and compares.

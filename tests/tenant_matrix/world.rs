@@ -10,7 +10,10 @@ use lamplighter_testkit::{
     http_client,
     server::{Options, Server},
 };
-use reqwest::{Method, StatusCode, header};
+use reqwest::{
+    Method, StatusCode,
+    header::{self, HeaderMap},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -66,6 +69,7 @@ pub struct World {
     anonymous: reqwest::Client,
     proofs: RefCell<Vec<(Who, Proof)>>,
     searched: Cell<u32>,
+    cookies: Cell<u32>,
 }
 
 impl World {
@@ -81,6 +85,7 @@ impl World {
             anonymous,
             proofs: RefCell::new(proofs),
             searched: Cell::new(0),
+            cookies: Cell::new(0),
         }
     }
 
@@ -127,6 +132,11 @@ impl World {
         self.searched.get()
     }
 
+    /// Cookies that answers set, each with the attributes that it must have.
+    pub fn cookies(&self) -> u32 {
+        self.cookies.get()
+    }
+
     pub async fn ask(&self, who: Who, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let mut request = self.request(who, method, path);
         if let Some(body) = body {
@@ -149,6 +159,7 @@ impl World {
         let status = response.status();
         let challenge = response.headers().get("www-authenticate");
         let challenge = challenge.map_or(String::new(), |v| v.to_str().expect("text").to_owned());
+        self.check_headers(response.headers());
         let headers = format!("{:?}", response.headers());
         let text = response.text().await.expect("a whole answer");
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
@@ -158,6 +169,20 @@ impl World {
             headers,
             body,
             who,
+        }
+    }
+
+    /// What must be true of every answer.
+    fn check_headers(&self, headers: &HeaderMap) {
+        let mut varies = headers.get_all(header::VARY).iter();
+        assert!(varies.any(|value| value == "Origin"), "S10: {headers:?}");
+        for set in headers.get_all(header::SET_COOKIE) {
+            let set = set.to_str().expect("text");
+            for attribute in ["; Path=/;", "; HttpOnly", "; SameSite=Lax", "; Max-Age="] {
+                assert!(set.contains(attribute), "S9: {set} lacks {attribute}");
+            }
+            assert!(!set.contains("Domain"), "S9: {set}");
+            self.cookies.set(self.cookies.get() + 1);
         }
     }
 

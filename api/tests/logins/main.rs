@@ -2,6 +2,7 @@
 //! ended is over everywhere, and no answer tells who has an account.
 
 mod flood;
+mod foreign_pages;
 mod guessing;
 mod sessions;
 mod world;

@@ -170,6 +170,11 @@ async fn a_session_ends_when_it_is_not_used_and_when_it_is_over() {
     })
     .await;
     let (idle, busy) = (world.logged_in(0, ADA).await, world.logged_in(1, ADA).await);
+    // Both nodes remember it: what is remembered must not outlive it.
+    assert_eq!(
+        (world.current(0, &idle).await, world.current(1, &idle).await),
+        (200, 200)
+    );
     let start = Instant::now();
     let mut ends = [None, None];
     while ends.contains(&None) {

@@ -21,7 +21,10 @@ use lamplighter_shared::{
     telemetry::probes::Probes,
 };
 use lamplighter_testkit::{http_client, postgres::Postgres, redis};
-use reqwest::{Method, header::HeaderMap};
+use reqwest::{
+    Method,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -135,6 +138,26 @@ impl World {
         path: &str,
         body: Option<&Value>,
     ) -> Answer {
+        Self::read(self.request(node, who, (method, path, body))).await
+    }
+
+    /// The same with one more header.
+    pub async fn ask_with(
+        &self,
+        node: usize,
+        who: &Browser,
+        call: (Method, &str, Option<&Value>),
+        (name, value): (HeaderName, HeaderValue),
+    ) -> Answer {
+        Self::read(self.request(node, who, call).header(name, value)).await
+    }
+
+    fn request(
+        &self,
+        node: usize,
+        who: &Browser,
+        (method, path, body): (Method, &str, Option<&Value>),
+    ) -> reqwest::RequestBuilder {
         let url = format!("http://{}{path}", self.nodes[node % 2]);
         let mut request = self.http.request(method, url);
         if let Some(address) = &who.address {
@@ -146,7 +169,7 @@ impl World {
         if let Some(body) = body {
             request = request.json(body);
         }
-        Self::read(request).await
+        request
     }
 
     async fn read(request: reqwest::RequestBuilder) -> Answer {
