@@ -24,7 +24,7 @@ const QUARANTINE: Duration = Duration::from_secs(30);
 const RECONNECT: Duration = Duration::from_secs(5);
 
 /// A Redis that keeps an old state, to be put in the place of the real one.
-enum Old {
+pub enum Old {
     Snapshot(Vec<u8>),
     /// A replica, and the line to its master.
     Replica(Redis, Proxy),
@@ -32,7 +32,7 @@ enum Old {
 
 impl Old {
     /// Keeps what Redis knows now.
-    fn snapshot(redis: &Redis) -> Self {
+    pub fn snapshot(redis: &Redis) -> Self {
         assert_eq!(redis.command(&["SAVE"]).text(), "OK");
         Self::Snapshot(fs::read(dump(redis)).expect("Redis has saved"))
     }
@@ -64,7 +64,7 @@ impl Old {
     }
 
     /// Puts it in the place of the real one, at the same port.
-    async fn take_over(&self, redis: &mut Redis) {
+    pub async fn take_over(&self, redis: &mut Redis) {
         match self {
             Self::Snapshot(bytes) => {
                 redis.kill9();
@@ -129,7 +129,7 @@ fn ring_again(trial: &mut Trial, jobs: &[String]) {
 }
 
 /// Entries of the cache that say that a token is good.
-fn good_tokens(redis: &Redis) -> usize {
+pub fn good_tokens(redis: &Redis) -> usize {
     let keys = redis.command(&["KEYS", "lamplighter:cache:token:*"]);
     let good = |key: &&lamplighter_testkit::redis::Value| {
         redis.command(&["GET", &key.text()]).text().starts_with('+')
