@@ -32,7 +32,9 @@ keep() {
 
 # Seals API tokens; whoever loses it has to make all tokens anew.
 keep secret_key "$(random)"
+# The owner of the database, who changes the schema; and the processes, who can't.
 keep postgres_password "$(random)"
+keep postgres_app_password "$(random)"
 keep redis_password "$(random)"
 # The one user of Redis: everything with its own keys and channels, nothing that harms a server.
 keep redis_acl "user default off

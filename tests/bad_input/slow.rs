@@ -60,7 +60,7 @@ async fn p99(server: &Server, requests: usize) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_clients_hold_nothing_that_others_need() {
-    let (clients, requests) = (sized(200, 1000), sized(200, 1000));
+    let (clients, requests) = (1000, sized(200, 1000));
     let server = Options::new(env!("CARGO_BIN_EXE_lamplighter"))
         .config("[server]\nread_timeout_seconds = 4\n")
         .start()

@@ -3,8 +3,8 @@
 //! of two APIs what it must.
 //!
 //! In reading order: `compose_file` and `images` read; `stack`, `servers` and `nginx` start what the files say
-//! (with `compose` and `dockerfile`, which understand them); `entrypoints`, `streams`, `refusals`, `origins`,
-//! `guessing`, `failover` and `tls` look at what runs.
+//! (with `compose` and `dockerfile`, which understand them); `entrypoints`, `roles`, `streams`, `refusals`,
+//! `slow`, `origins`, `guessing`, `failover` and `tls` look at what runs.
 
 mod compose;
 mod compose_file;
@@ -14,8 +14,10 @@ mod servers;
 mod stack;
 mod nginx;
 mod entrypoints;
+mod roles;
 mod streams;
 mod refusals;
+mod slow;
 mod origins;
 mod guessing;
 mod failover;

@@ -43,7 +43,7 @@ pub struct Stack {
     token: String,
     // After those who use them.
     redis: servers::Redis,
-    _postgres: Postgres,
+    postgres: Postgres,
 }
 
 /// What stands in compose.yaml, and what it is here.
@@ -94,10 +94,12 @@ impl Stack {
             running: BTreeMap::new(),
             token: String::new(),
             redis,
-            _postgres: postgres,
+            postgres,
         };
         let migrated = stack.run("migrate", &[]);
         assert!(migrated.0.success(), "migrate: {}", migrated.1);
+        let roles = stack.run_roles();
+        assert!(roles.0.success(), "roles: {}", roles.1);
         for name in OURS {
             stack.launch(name);
         }
@@ -243,6 +245,33 @@ impl Stack {
         (done.status, String::from_utf8_lossy(&done.stderr).into_owned())
     }
 
+    /// Runs the command of the service `roles`, which is no program of ours.
+    pub fn run_roles(&self) -> (ExitStatus, String) {
+        let words = compose::strings(&self.compose["services"]["roles"]["command"]);
+        let words: Vec<String> = words.iter().map(|word| self.places.put("roles", word)).collect();
+        let done = Command::new(&words[0])
+            .args(&words[1..])
+            .stdin(Stdio::null())
+            .output();
+        let done = done.expect("sh");
+        (done.status, String::from_utf8_lossy(&done.stderr).into_owned())
+    }
+
+    /// Runs a statement of the server, past its passwords, outside the database that has them.
+    pub fn sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        self.postgres.query("postgres", sql)
+    }
+
+    /// Where Postgres listens.
+    pub fn postgres_port(&self) -> u16 {
+        self.postgres.port()
+    }
+
+    /// A secret of the installation.
+    pub fn secret(&self, name: &str) -> String {
+        secret(&self.folder, name)
+    }
+
     /// `ENTRYPOINT` of the image and `command` of the service.
     fn entrypoint(&self, service: &str) -> Command {
         let mut words = self.dockerfile(service).words("ENTRYPOINT");
@@ -379,6 +408,11 @@ fn places(folder: &Path, postgres: &Postgres, redis: u16) -> Places {
         all: vec![
             pair("/run/secrets", path("secrets")),
             pair("/models", path("models")),
+            pair(
+                "--host=postgres",
+                format!("--host=127.0.0.1 --port={}", postgres.port()),
+            ),
+            pair("/roles.sql", compose::file("roles.sql").display().to_string()),
             pair("@postgres:5432", format!("@127.0.0.1:{}", postgres.port())),
             pair("@redis:6379", format!("@127.0.0.1:{redis}")),
             pair("172.30.77.11:8080", apis[0].clone()),
