@@ -39,7 +39,7 @@ fn library() -> PathBuf {
 }
 
 /// A clock that some processes go by; the file says how wrong it is.
-fn wrong_clock(builder: Builder, node: &str, file: &Path) -> Builder {
+pub fn wrong_clock(builder: Builder, node: &str, file: &Path) -> Builder {
     builder
         .env_of(node, "LD_PRELOAD", library())
         .env_of(node, "FAKETIME_TIMESTAMP_FILE", file)
@@ -168,7 +168,7 @@ async fn r17_clocks_that_are_wrong_and_jump_decide_nothing() {
 }
 
 /// Whether the first line of a log was written at another hour than it is.
-fn is_hours_off(log: &str) -> bool {
+pub fn is_hours_off(log: &str) -> bool {
     let minutes = |text: &str| -> Option<i64> {
         let (hours, rest) = text.split_once(':')?;
         Some(hours.parse::<i64>().ok()? * 60 + rest.get(..2)?.parse::<i64>().ok()?)

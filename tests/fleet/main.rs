@@ -40,4 +40,5 @@ mod end_races;
 mod revocations;
 mod revocations_without_redis;
 mod stream_ends;
+mod accounts_under_faults;
 mod key_rotation;

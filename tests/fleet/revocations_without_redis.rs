@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use lamplighter_testkit::scenario::sized;
+use lamplighter_testkit::{proxy::Fault, scenario::sized};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -120,7 +120,7 @@ async fn revoke_all(town: &Town, tokens: &[Issued], crowd: &Crowd) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn s5_a_redis_killed_between_commit_and_burial_lets_nobody_in() {
     // Longer than to kill it takes; a quarantine much shorter than what the snapshot says.
-    let faults = "revoke.after_commit=return(wait 1500);cache.quarantine=return(wait 3000)";
+    let faults = "revoke.after_commit=return(wait 1500);cache.quarantine=return(wait 4000)";
     let mut town = Town::begin("S5 revoke, Redis killed", faults, |builder| builder).await;
     let tokens = tokens(&town, sized(20, 100)).await;
     let crowd = Crowd::of(&town.clients, &tokens);
@@ -148,7 +148,7 @@ async fn s5_a_redis_killed_between_commit_and_burial_lets_nobody_in() {
     old.take_over(town.fleet.redis_mut()).await;
     let good = redis(&town);
     // The quarantine, and as long again.
-    sleep(Duration::from_secs(7)).await;
+    sleep(Duration::from_secs(8)).await;
     let buried = good.saturating_sub(redis(&town));
     let counts = crowd.end().await;
     println!(
@@ -166,6 +166,71 @@ async fn s5_a_redis_killed_between_commit_and_burial_lets_nobody_in() {
         buried >= count,
         "tasks tell Redis what it does not know: {buried}"
     );
+}
+
+/// The API that revokes can't reach Redis, the other one can, and would take the tokens from there.
+#[tokio::test(flavor = "multi_thread")]
+async fn s5_an_api_that_is_cut_off_from_redis_answers_when_the_others_know() {
+    let faults = "cache.quarantine=return(wait 0)";
+    let town = Town::begin("S5 revoke, cut off", faults, |builder| builder.via_proxies(true)).await;
+    let tokens = tokens(&town, sized(20, 100)).await;
+    let crowd = Crowd::of(&town.clients, &tokens);
+    town.cache_is_used().await;
+    let line = town.fleet.apis[0]
+        .lines()
+        .redis
+        .as_ref()
+        .expect("a fleet with Redis");
+    line.set(Fault::BlackHole);
+    sleep(Duration::from_millis(500)).await;
+    let (before, began) = (town.looks("hit").await, Instant::now());
+    futures::future::join_all(tokens.iter().map(async |token| {
+        town.revoke(0, token).await;
+        crowd.answered(token);
+    }))
+    .await;
+    let took = began.elapsed();
+    let hits = town.looks("hit").await - before;
+    sleep(Duration::from_secs(2)).await;
+    line.set(Fault::Pass);
+    sleep(Duration::from_secs(2)).await;
+    let counts = crowd.end().await;
+    println!(
+        "S5 revoke by an API cut off from Redis: accepted afterwards {} of {} ({} tokens × {USERS}), cache hits of the \
+         other one meanwhile {hits}, answered within {took:?}",
+        counts.accepted,
+        counts.afterwards,
+        tokens.len(),
+    );
+    assert!(hits > 0.0 && counts.afterwards > 10 * tokens.len(), "{counts:?}");
+    assert_eq!(counts.accepted, 0);
+}
+
+/// Redis says nothing for as long as a revocation takes, and then goes on as if nothing had been.
+#[tokio::test(flavor = "multi_thread")]
+async fn s5_a_redis_that_is_silent_while_a_token_is_revoked_lets_nobody_in() {
+    let faults = "cache.quarantine=return(wait 3000)";
+    let town = Town::begin("S5 revoke, Redis silent", faults, |builder| builder).await;
+    let tokens = tokens(&town, sized(20, 100)).await;
+    let crowd = Crowd::of(&town.clients, &tokens);
+    town.cache_is_used().await;
+    let redis = town.fleet.redis.as_ref().expect("a fleet with Redis");
+    redis.pause();
+    let took = revoke_all(&town, &tokens, &crowd).await;
+    redis.resume();
+    sleep(Duration::from_secs(5)).await;
+    let counts = crowd.end().await;
+    println!(
+        "S5 revoke, Redis silent meanwhile: accepted afterwards {} of {} ({} tokens × {USERS}), answered within {took:?}",
+        counts.accepted,
+        counts.afterwards,
+        tokens.len(),
+    );
+    assert!(
+        counts.before > tokens.len() && counts.afterwards > 10 * tokens.len(),
+        "{counts:?}"
+    );
+    assert_eq!(counts.accepted, 0);
 }
 
 /// Redis was told, and then comes back from a snapshot in which nothing is revoked: nobody will tell it again.
