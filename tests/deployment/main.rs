@@ -4,7 +4,7 @@
 //!
 //! In reading order: `compose_file` and `images` read; `stack`, `servers` and `nginx` start what the files say
 //! (with `compose` and `dockerfile`, which understand them); `entrypoints`, `roles`, `streams`, `refusals`,
-//! `slow`, `origins`, `guessing`, `failover` and `tls` look at what runs.
+//! `slow`, `origins`, `guessing`, `failover`, `secrets` and `tls` look at what runs.
 
 mod compose;
 mod compose_file;
@@ -21,4 +21,5 @@ mod slow;
 mod origins;
 mod guessing;
 mod failover;
+mod secrets;
 mod tls;

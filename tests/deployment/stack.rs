@@ -41,6 +41,8 @@ pub struct Stack {
     running: BTreeMap<&'static str, Child>,
     nginx: Nginx,
     token: String,
+    /// Variables of every service of ours, beside those of the file.
+    extra: Vec<(String, String)>,
     // After those who use them.
     redis: servers::Redis,
     postgres: Postgres,
@@ -72,6 +74,11 @@ impl Stack {
 
     /// Starts everything in the order the file asks for, and waits until all is healthy.
     pub fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    /// The same, where services of ours have further variables.
+    pub fn start_with(name: &str, extra: &[(&str, &str)]) -> Self {
         let started = Instant::now();
         let folder = folder(name);
         let variables = BTreeMap::from([
@@ -93,6 +100,10 @@ impl Stack {
             places,
             running: BTreeMap::new(),
             token: String::new(),
+            extra: extra
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             redis,
             postgres,
         };
@@ -267,6 +278,16 @@ impl Stack {
         self.postgres.port()
     }
 
+    /// What Postgres wrote to its log.
+    pub fn postgres_log(&self) -> String {
+        self.postgres.log()
+    }
+
+    /// The process of a service.
+    pub fn pid(&self, service: &str) -> u32 {
+        self.running[service].id()
+    }
+
     /// A secret of the installation.
     pub fn secret(&self, name: &str) -> String {
         secret(&self.folder, name)
@@ -289,6 +310,7 @@ impl Stack {
         variables.extend(environment(&self.compose["services"][service]));
         // Of the models only the one that needs no files.
         variables.insert("LAMPLIGHTER_MODELS__ENABLED".to_owned(), r#"["echo"]"#.to_owned());
+        variables.extend(self.extra.iter().cloned());
         let mut command = Command::new(PROGRAM);
         command
             .args(arguments.iter().map(|word| self.places.put(service, word)))
