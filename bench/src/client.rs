@@ -66,9 +66,22 @@ impl Client {
         self.exchange(&request).await
     }
 
-    async fn exchange(&mut self, request: &str) -> io::Result<Answer> {
+    /// Gets a page, whatever the answer is.
+    ///
+    /// # Errors
+    /// Where the connection breaks.
+    pub async fn get(&mut self, path: &str) -> io::Result<Answer> {
+        let request = format!("GET {path} HTTP/1.1\r\n{}\r\n", self.head);
+        self.say(&request).await
+    }
+
+    async fn say(&mut self, request: &str) -> io::Result<Answer> {
         self.stream.write_all(request.as_bytes()).await?;
-        let answer = self.read_answer().await?;
+        self.read_answer().await
+    }
+
+    async fn exchange(&mut self, request: &str) -> io::Result<Answer> {
+        let answer = self.say(request).await?;
         if (200..300).contains(&answer.status) {
             return Ok(answer);
         }

@@ -62,6 +62,10 @@ enum What {
     Submit,
     /// From the request to the claim when the fleet is idle, against durable commits.
     Doorbell,
+    /// What checking a token adds to a request, and what it takes of Redis and of Postgres.
+    Auth,
+    /// Submitting under a plan with limits against one without.
+    Limits,
 }
 
 // One thread: the clients should take little from the two processors of a small machine.
@@ -125,6 +129,15 @@ async fn measure(cli: Cli) -> io::Result<Report> {
     }
     if wanted(What::Doorbell) {
         fleet::doorbell::measure(&program, if cli.quick { 50 } else { 500 }, &mut report).await?;
+    }
+    if wanted(What::Auth) {
+        fleet::auth::measure(&program, if cli.quick { 200 } else { 2000 }, &mut report).await?;
+        let (clients, tokens) = if cli.quick { (200, 20) } else { (2000, 500) };
+        fleet::cold::measure(&program, clients, tokens, &mut report).await?;
+    }
+    if wanted(What::Limits) {
+        let (jobs, rounds) = if cli.quick { (200, 2) } else { (4000, 5) };
+        fleet::limits::measure(&program, jobs, rounds, &mut report).await?;
     }
     if wanted(What::Submit) {
         fleet::submit::measure(&program, if cli.quick { 200 } else { 5000 }, &mut report).await?;

@@ -1,11 +1,14 @@
 //! The distributed platform: processes of their own for API and workers, a Postgres whose commits reach the
 //! disk, and a Redis, all private to the run.
 //!
-//! Start with [`throughput`], then [`doorbell`], [`submit`] and [`flatness`]; [`watch`] is how a measurement
-//! hears of a claim. Not here: faults; those are tests.
+//! Start with [`throughput`], then [`doorbell`], [`submit`] and [`flatness`]; [`auth`], [`cold`] and [`limits`] are
+//! what tokens and plans cost; [`watch`] is how a measurement hears of a claim. Not here: faults; those are tests.
 
+pub mod auth;
+pub mod cold;
 pub mod doorbell;
 pub mod flatness;
+pub mod limits;
 pub mod submit;
 pub mod throughput;
 mod watch;
@@ -51,8 +54,13 @@ async fn start(builder: Builder) -> Fleet {
 
 /// All APIs of a fleet, as its owner.
 fn target(fleet: &Fleet) -> Target {
+    target_as(fleet, fleet.token())
+}
+
+/// All APIs of a fleet, as the holder of a token.
+fn target_as(fleet: &Fleet, token: &str) -> Target {
     Target {
         addresses: fleet.apis.iter().map(|api| api.address()).collect(),
-        token: fleet.token().to_owned(),
+        token: token.to_owned(),
     }
 }
