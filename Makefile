@@ -17,10 +17,9 @@ test: need-rust ## Run all tests; sets up what they need
 	scripts/setup-tests.sh
 	scripts/test.sh
 
-soak: need-rust ## Run the fault scenarios at full size, one after another (one: make soak ARGS=nemesis)
+soak: need-rust ## Run all tests at full size, one after another, for hours (some: make soak ARGS=nemesis)
 	SOAK=1 scripts/setup-tests.sh
-	LAMPLIGHTER_TEST_SIZE=soak cargo test --package lamplighter --test fleet -- --include-ignored --nocapture --test-threads 1 $(ARGS)
-	LAMPLIGHTER_TEST_SIZE=soak cargo test --package lamplighter-api --test oracles -- --include-ignored --nocapture --test-threads 1 $(ARGS)
+	scripts/soak.sh $(ARGS)
 
 check: need-rust ## Check format, lints, docs, generated files and what is linked
 	scripts/check.sh

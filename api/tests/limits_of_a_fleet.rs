@@ -126,6 +126,26 @@ async fn two_hundred_submits_at_a_limit_of_fifty_store_fifty_with_and_without_re
     assert!(times[98] < Duration::from_secs(2), "{:?}", times[98]);
 }
 
+/// R21: the burst of a rate, asked for by all at once, at two APIs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_hundred_requests_at_once_exactly_the_burst_of_fifty_gets_through() {
+    let world = World::new(|plan| {
+        // The next one is a minute away.
+        plan.requests_per_minute = 1;
+        plan.burst = 50;
+    })
+    .await;
+    let answers = world.submit(200).await;
+    let (passed, refused) = (
+        count(&answers, StatusCode::ACCEPTED),
+        count(&answers, StatusCode::TOO_MANY_REQUESTS),
+    );
+    println!(
+        "R21 rate: 200 requests at once to two APIs at a burst of 50: {passed} let through, {refused} refused"
+    );
+    assert_eq!((passed, refused), (50, 150));
+}
+
 /// R7: 60 a minute and 40 at once; both APIs are asked for two seconds with Redis, and for three without.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn without_redis_the_rate_is_never_twice_what_the_plan_says() {

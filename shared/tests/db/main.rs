@@ -24,6 +24,7 @@ mod upgrade;
 mod scale;
 mod accounts;
 mod logins;
+mod own_tokens;
 mod people;
 mod roles;
 mod tasks;

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use lamplighter_shared::cache::Rate;
+use lamplighter_shared::cache::{Admission, Cache, Rate};
+use lamplighter_testkit::scenario::{Scenario, sized};
+use rand::{Rng, RngExt};
 
 use crate::world::caches;
 
@@ -105,5 +107,109 @@ async fn in_no_stretch_of_time_more_is_let_through_than_the_rate_says() {
         assert!(worst <= 1.0, "{name}: {worst}");
         // Nor much less than it says.
         assert!(total >= 200, "{name}: {total}");
+    }
+}
+
+/// A bucket that is filled evenly, by somebody who knows of each decision only that it fell between the question
+/// and the answer: how much is in it at least and at most.
+struct Bucket {
+    rate: Rate,
+    least: f64,
+    most: f64,
+    asked: Instant,
+    answered: Instant,
+}
+
+impl Bucket {
+    /// What a decision can be off by: moments are whole microseconds.
+    const SLACK: f64 = 0.05;
+
+    fn full(rate: Rate) -> Self {
+        let now = Instant::now();
+        let burst = f64::from(rate.burst);
+        Self {
+            rate,
+            least: burst,
+            most: burst,
+            asked: now,
+            answered: now,
+        }
+    }
+
+    /// Takes note of a decision; whether it can be true.
+    fn judge(&mut self, (asked, answered): (Instant, Instant), cost: u32, told: &Admission) -> bool {
+        let (burst, cost) = (f64::from(self.rate.burst), f64::from(cost));
+        let filled = |time: Duration| time.as_secs_f64() * self.rate.per_second;
+        // From the latest moment of the last decision to the earliest of this one, and the other way round.
+        let least = self.least + filled(asked.saturating_duration_since(self.answered));
+        let most = self.most + filled(answered - self.asked);
+        let (least, most) = (least.min(burst), most.min(burst));
+        let possible = if told.allowed {
+            cost <= most + Self::SLACK
+        } else {
+            cost > least - Self::SLACK
+        };
+        // What was decided narrows what can have been there.
+        (self.least, self.most) = if told.allowed {
+            (least.max(cost) - cost, (most - cost).max(0.0))
+        } else {
+            (least.min(cost), most.min(cost))
+        };
+        if told.allowed {
+            self.most = self.most.max(self.least);
+        }
+        (self.asked, self.answered) = (asked, answered);
+        let left = f64::from(told.remaining);
+        possible && left <= self.most + Self::SLACK && left > self.least - 1.0 - Self::SLACK
+    }
+}
+
+/// One random sequence over both handles: how many were let through, and how many refused.
+async fn sequence(pair: [&dyn Cache; 2], key: &str, random: &mut impl Rng) -> (u32, u32) {
+    let rate = rate(random.random_range(20.0..500.0), random.random_range(1..20));
+    let (mut bucket, mut counts) = (Bucket::full(rate), (0, 0));
+    for step in 0..40 {
+        let cost = random
+            .random_range(1..=rate.burst + 1)
+            .min(random.random_range(1..=24));
+        let asked = Instant::now();
+        let told = pair[random.random_range(0..2)]
+            .admit(key, rate, cost)
+            .await
+            .expect("an answer");
+        let answered = Instant::now();
+        let possible = bucket.judge((asked, answered), cost, &told);
+        assert!(possible, "step {step}, {rate:?}, cost {cost}: {told:?}");
+        if told.allowed {
+            counts.0 += 1;
+        } else {
+            counts.1 += 1;
+        }
+        if random.random_bool(0.3) {
+            tokio::time::sleep(Duration::from_millis(random.random_range(1..12))).await;
+        }
+    }
+    counts
+}
+
+/// Any rate, any costs, any pauses, from two processes: what is decided is what a bucket would.
+#[tokio::test]
+async fn whatever_is_asked_it_is_decided_as_by_a_bucket() {
+    let scenario = Scenario::new("rates");
+    for pair in caches().await {
+        let mut random = scenario.random();
+        let (mut passed, mut refused) = (0, 0);
+        let sequences = sized(40, 2000);
+        for n in 0..sequences {
+            let handles = [&*pair.here, &*pair.there];
+            let counts = sequence(handles, &format!("model:{n}"), &mut random).await;
+            passed += counts.0;
+            refused += counts.1;
+        }
+        println!(
+            "R21 rates, {}: {sequences} random sequences against a bucket: {passed} let through, {refused} refused, 0 wrong",
+            pair.name
+        );
+        assert!(passed > sequences && refused > sequences, "{passed}, {refused}");
     }
 }

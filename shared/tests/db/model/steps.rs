@@ -39,6 +39,47 @@ pub enum Step {
     Restart,
 }
 
+/// A walk through the places that a few random sequences may all miss: a repetition, every end, a lost lease
+/// with what its holder still says, and both quotas of the second user used up.
+pub fn tour() -> Vec<Step> {
+    let submit = |user, patient, key| Step::Submit {
+        user,
+        priority: Priority::Normal,
+        cost: 1,
+        patient,
+        key,
+    };
+    let claim = |limit| Step::Claim { worker: 0, limit };
+    let finish = |ending| Step::Finish {
+        worker: 0,
+        picks: vec![(0, ending)],
+        impostor: false,
+    };
+    let (first, any, limited) = (
+        submit(2, true, Some((0, 0))),
+        submit(2, true, None),
+        submit(1, true, None),
+    );
+    let mut tour = vec![first.clone(), first, claim(1), finish(Ending::Succeeded)];
+    tour.extend([any.clone(), claim(1), finish(Ending::Failed)]);
+    tour.extend([any.clone(), Step::Cancel { user: 2, job: 0 }]);
+    tour.extend([submit(2, false, None), Step::Tick { ms: 100_000 }]);
+    tour.extend([any, claim(1), Step::Tick { ms: 12_000 }, Step::Tick { ms: 5000 }]);
+    let zombie = Step::Heartbeat {
+        worker: 0,
+        zombie: true,
+    };
+    tour.extend([
+        zombie,
+        finish(Ending::Succeeded),
+        claim(1),
+        finish(Ending::Succeeded),
+    ]);
+    let waiting = || std::iter::repeat_n(limited.clone(), 4);
+    tour.extend(waiting().chain([claim(3)]).chain(waiting()));
+    tour
+}
+
 /// A random step.
 pub fn step() -> impl Strategy<Value = Step> {
     let priority =
