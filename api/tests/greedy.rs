@@ -45,7 +45,7 @@ async fn submit_all(apis: &[Api; 2], token: &str, count: usize) -> HashMap<Statu
     for sender in 0..SENDERS.min(count) {
         let (apis, token) = (apis.clone(), token.to_owned());
         sending.spawn(async move {
-            let mut statuses = HashMap::new();
+            let mut statuses = HashMap::<StatusCode, usize>::new();
             for n in (sender..count).step_by(SENDERS) {
                 let answer = submit(&apis[n % 2], &token).await;
                 let (status, again) = (answer.status(), answer.headers().contains_key("retry-after"));
@@ -55,7 +55,7 @@ async fn submit_all(apis: &[Api; 2], token: &str, count: usize) -> HashMap<Statu
             statuses
         });
     }
-    let mut sum = HashMap::new();
+    let mut sum = HashMap::<StatusCode, usize>::new();
     for (status, count) in sending.join_all().await.into_iter().flatten() {
         *sum.entry(status).or_default() += count;
     }
@@ -110,8 +110,14 @@ async fn r21_others_wait_no_longer_than_twice_their_fair_share_beside_a_greedy_u
         let answers = submit_all(&apis, token, OTHERS).await;
         assert_eq!(count(&answers, StatusCode::ACCEPTED), OTHERS, "{answers:?}");
     }
-    // Each node asks for the sum once a second.
+    // Each node asks for the sum once a second, and who comes in that very moment goes by the last one.
     tokio::time::sleep(Duration::from_millis(1100)).await;
+    for api in &apis {
+        assert_eq!(
+            submit(api, &two_token).await.status(),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+    }
     let answers = submit_all(&apis, &two_token, 20).await;
     let full = count(&answers, StatusCode::SERVICE_UNAVAILABLE);
     println!("R21 cap of all: 20 submits where all places are taken: {full} told 503");
