@@ -10,7 +10,8 @@ use super::{
         Db, DbError,
         audit::{self, Action, Origin},
         challenges,
-        jobs::{LaneChange, custom, lane_of, leave_lanes},
+        jobs::custom,
+        settle::{COLUMNS, Moved, settle},
         tasks::NewTask,
     },
     end_sessions_in, mail_in,
@@ -75,40 +76,40 @@ pub async fn schedule_deletion(
 }
 
 /// Cancels jobs of a user, some at a time: those that wait at once, those that run by asking. Which, with
-/// their model, and whether they have ended; none when there is nothing left to do.
+/// their model, and whether they have ended; none when there is nothing left to do. What never ran is given back
+/// to the quotas, as with any cancel.
 ///
 /// # Errors
 /// Where the database fails.
 pub async fn cancel_jobs(db: &Db, user: UserId) -> Result<Vec<(JobId, String, JobState)>, DbError> {
-    let sql = "WITH chosen AS MATERIALIZED (
+    let sql = format!(
+        "WITH chosen AS MATERIALIZED (
             SELECT j.id FROM jobs j WHERE j.owner_id = $1
               AND (j.state = 'queued' OR j.state = 'processing' AND j.cancel_requested_at IS NULL)
-            ORDER BY j.id LIMIT $2 {skip_locked}
+            ORDER BY j.id LIMIT $2 {{skip_locked}}
         )
-        UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, {now}),
-            completed_at = CASE state WHEN 'queued' THEN {now} ELSE completed_at END,
+        UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, {{now}}),
+            completed_at = CASE state WHEN 'queued' THEN {{now}} ELSE completed_at END,
             state = CASE state WHEN 'queued' THEN 'canceled' ELSE state END
         WHERE id IN (SELECT id FROM chosen) AND state IN ('queued', 'processing')
-        RETURNING id, state, model, share_key, priority";
+        RETURNING {COLUMNS}"
+    );
     db.transaction(move |txn| {
-        let db = db.clone();
+        let (db, sql) = (db.clone(), sql.clone());
         Box::pin(async move {
             let rows = txn
-                .query_all_raw(db.statement(sql, [user.0.into(), CHUNK.into()]))
+                .query_all_raw(db.statement(&sql, [user.0.into(), CHUNK.into()]))
                 .await?;
             let stopped: Vec<_> = rows.iter().map(stopped).collect::<Result<_, _>>()?;
-            let left = rows
+            // What runs moves when its worker ends it.
+            let ended = rows
                 .iter()
                 .zip(&stopped)
                 .filter(|(_, job)| job.2 == JobState::Canceled);
-            let one_less = LaneChange {
-                waiting: -1,
-                running: 0,
-            };
-            let changes: Vec<_> = left
-                .map(|(row, _)| Ok((lane_of(row)?, one_less)))
+            let moved: Vec<_> = ended
+                .map(|(row, _)| Moved::of(row, JobState::Queued))
                 .collect::<Result<_, DbErr>>()?;
-            leave_lanes(&db, txn, &changes).await?;
+            settle(&db, txn, &moved).await?;
             Ok(stopped)
         })
     })
