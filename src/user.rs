@@ -2,10 +2,12 @@
 
 use std::io;
 
-use lamplighter_api::auth::{
-    secret,
-    setup::hash_password,
-    void::{Voided, void},
+use lamplighter_api::{
+    accounts::setup,
+    auth::{
+        setup::hash_password,
+        void::{Voided, void},
+    },
 };
 use lamplighter_shared::{
     config::Config,
@@ -89,8 +91,8 @@ async fn create(config: &Config, mut new: NewAccount, password: bool) -> Result<
         let hash = hash_password(config.accounts.min_password_length, &new.email, text).await;
         new.password_hash = Some(hash?);
     }
-    let (secret, fingerprint) = secret::fresh();
-    new.setup = new.password_hash.is_none().then_some(fingerprint);
+    let (token, challenge) = setup::fresh(&new.email)?;
+    new.setup = new.password_hash.is_none().then_some(challenge);
     let id = people::create(&db, &new, &Origin::operator()).await?;
     let id = id.ok_or_else(|| Failure(format!("{} has an account already", new.email)))?;
     println!("{id}");
@@ -100,7 +102,7 @@ async fn create(config: &Config, mut new: NewAccount, password: bool) -> Result<
             || format!("http://{}", config.server.bind),
             |origin| origin.to_string(),
         );
-        println!("{origin}/setup#token={secret}");
+        println!("{origin}/setup#token={token}");
         eprintln!("whoever has the link can set the password, once, within a week");
     }
     Ok(())

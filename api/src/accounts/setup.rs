@@ -4,7 +4,7 @@ use lamplighter_shared::{
     db::{
         Db,
         accounts::{self, SetUp},
-        challenges::{self, Purpose},
+        challenges::{self, NewChallenge, Purpose},
         users::User,
     },
     email::Email,
@@ -14,16 +14,25 @@ use lamplighter_shared::{
 use super::{Stranger, forget_proofs, limits, mailed, proof_invalid, require_privacy};
 use crate::{auth::secret, error::ApiError, state::App};
 
-/// A new set-up token for an account, in the place of earlier ones. Whoever has it can claim the account, once,
-/// within a week.
+/// A new set-up token for the account with an address, and what of it is stored. Whoever has it can claim the
+/// account, once, within a week.
+///
+/// # Errors
+/// Where the address is none.
+pub fn fresh(email: &str) -> Result<(String, NewChallenge), ApiError> {
+    let email = Email::parse(email).map_err(ApiError::internal)?;
+    let fresh = mailed::fresh(Purpose::Setup, &email);
+    Ok((fresh.token, fresh.challenge))
+}
+
+/// A new set-up token for an account that is there, in the place of earlier ones.
 ///
 /// # Errors
 /// Where the database fails, or the account's address is none.
 pub async fn issue(db: &Db, user: &User) -> Result<String, ApiError> {
-    let email = Email::parse(&user.email).map_err(ApiError::internal)?;
-    let fresh = mailed::fresh(Purpose::Setup, &email);
-    challenges::replace(db, user.id, &fresh.challenge).await?;
-    Ok(fresh.token)
+    let (token, challenge) = fresh(&user.email)?;
+    challenges::replace(db, user.id, &challenge).await?;
+    Ok(token)
 }
 
 /// Whether a text is a set-up token that is good now.

@@ -7,11 +7,11 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, Func, LikeExpr},
 };
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{
     Db, DbError,
     audit::{self, Action, Entry, Origin},
+    challenges::{self, NewChallenge},
     connection::Txn,
     entity::users::{Column, Entity, Model},
     tasks::{self, NewTask},
@@ -318,12 +318,9 @@ pub struct NewAccount {
     pub plan: String,
     /// The password as a PHC string; none: it is chosen by a set-up link, or there is none.
     pub password_hash: Option<String>,
-    /// SHA-256 of a secret with which the password can be set, once, within a week.
-    pub setup: Option<[u8; 32]>,
+    /// What claims the account, and sets its password.
+    pub setup: Option<NewChallenge>,
 }
-
-/// How long a password can be set with such a secret, milliseconds.
-const SETUP_MS: i64 = 7 * 86_400_000;
 
 /// Makes an account; none where the address has one.
 ///
@@ -341,18 +338,6 @@ pub async fn create(db: &Db, new: &NewAccount, origin: &Origin) -> Result<Option
         new.password_hash.clone().into(),
     ];
     let statement = db.statement(sql, values);
-    let setup = new.setup.map(|fingerprint| {
-        let sql = "INSERT INTO challenges (id, user_id, purpose, fingerprint, email, created_at, expires_at)
-            VALUES ($1, $2, 'setup', $3, $4, {now}, {now} + $5)";
-        let values = [
-            Uuid::now_v7().into(),
-            id.0.into(),
-            fingerprint.to_vec().into(),
-            new.email.as_str().into(),
-            SETUP_MS.into(),
-        ];
-        db.statement(sql, values)
-    });
     let detail = json!({"role": new.role.as_str(), "plan": new.plan});
     let entry = origin
         .did(Action::AccountCreate)
@@ -360,13 +345,14 @@ pub async fn create(db: &Db, new: &NewAccount, origin: &Origin) -> Result<Option
         .subject(id)
         .detail(detail);
     db.transaction(move |txn| {
-        let (db, statement, setup, entry) = (db.clone(), statement.clone(), setup.clone(), entry.clone());
+        let (db, statement, entry) = (db.clone(), statement.clone(), entry.clone());
+        let setup = new.setup.clone();
         Box::pin(async move {
             if txn.execute_raw(statement).await?.rows_affected() == 0 {
                 return Ok(None);
             }
-            if let Some(setup) = setup {
-                txn.execute_raw(setup).await?;
+            if let Some(setup) = &setup {
+                challenges::replace_in(&db, txn, Some(id), setup).await?;
             }
             audit::record_in(&db, txn, &entry).await?;
             Ok(Some(id))

@@ -1,11 +1,14 @@
 //! The roles that `docs/operations.md` gives to the processes: what they need they can do, the schema and the
 //! audit log they can't touch.
 
+use std::time::Duration;
+
 use lamplighter_shared::{
     config::Config,
     db::{
         Db,
         audit::{self, Filter, Origin},
+        challenges::{NewChallenge, Purpose},
         people::{self, Change, Changed, NewAccount},
         retention::housekeeping,
         users::Role,
@@ -51,7 +54,14 @@ async fn the_role_of_the_processes_does_its_work_and_no_more() {
         role: Role::User,
         plan: "basic".to_owned(),
         password_hash: None,
-        setup: Some([7; 32]),
+        setup: Some(NewChallenge {
+            purpose: Purpose::Setup,
+            fingerprint: [7; 32],
+            code_fingerprint: None,
+            email: "ada@example.com".to_owned(),
+            lifetime: Duration::from_secs(60),
+            code_lifetime: Duration::ZERO,
+        }),
     };
     let who = Origin::operator();
     let user = people::create(&db, &new, &who)
