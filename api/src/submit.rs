@@ -34,6 +34,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub struct Client<'a> {
     /// The owner of the job.
     pub user: UserId,
+    /// Whether they have no account.
+    pub is_guest: bool,
     /// Whose use it counts as.
     pub share: &'a Share,
     /// The models that may be used; none: all.
@@ -294,6 +296,7 @@ fn new_job(
     Ok(NewJob {
         id: JobId::generate(),
         owner: client.user,
+        owner_is_guest: client.is_guest,
         model: spec.id.clone(),
         task: spec.task.as_str().to_owned(),
         priority,

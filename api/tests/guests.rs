@@ -2,7 +2,7 @@
 
 mod support;
 
-use lamplighter_shared::db::users;
+use lamplighter_shared::db::{people, users};
 use poem::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use support::{Read, World, send};
@@ -77,12 +77,7 @@ async fn each_guest_has_their_own_jobs_and_nobody_else_s() {
         let read = ask(&world, (method.clone(), &path), None, &two).await;
         assert_eq!(read.status, StatusCode::NOT_FOUND, "{method} {path}");
         let anonymous = ask(&world, (method.clone(), &path), None, "").await;
-        let none = [StatusCode::UNAUTHORIZED, StatusCode::NOT_FOUND];
-        assert!(
-            none.contains(&anonymous.status),
-            "{method} {path}: {}",
-            anonymous.status
-        );
+        assert_eq!(anonymous.status, StatusCode::UNAUTHORIZED, "{method} {path}");
         foreign += 2;
     }
     let own = ask(&world, (Method::GET, &path), None, &one).await;
@@ -195,22 +190,49 @@ async fn no_altered_cookie_is_anybody() {
     assert_eq!(read.status, StatusCode::OK, "the one that is right");
 }
 
-#[tokio::test]
-async fn dropping_the_cookie_gains_nothing() {
-    let world = World::with(|config| {
-        config.models.public = vec!["echo".to_owned()];
-        config.server.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
-        let guest = config.plans.get_mut("guest").expect("a plan");
-        (guest.requests_per_minute, guest.burst) = (1, 5);
-    })
-    .await;
+/// Serves the world behind a proxy; where jobs are submitted.
+async fn served(world: &World) -> (String, tokio::task::JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
     let url = format!("http://{}/v1/jobs", listener.local_addr().expect("an address"));
-    let serving = lamplighter_api::serve(listener, world.state.clone(), world.lifecycle.clone());
-    let serving = tokio::spawn(serving);
-    let http = lamplighter_testkit::http_client();
+    let (state, lifecycle) = (world.state.clone(), world.lifecycle.clone());
+    let serving = tokio::spawn(async move {
+        let _ = lamplighter_api::serve(listener, state, lifecycle).await;
+    });
+    (url, serving)
+}
+
+/// Submits without a cookie, from this address.
+async fn submit_from(url: &str, address: &str, accept: &str) -> reqwest::Response {
+    let request = lamplighter_testkit::http_client().post(url);
+    let request = request
+        .header("x-forwarded-for", address)
+        .header("accept", accept);
+    let answer = request.json(&json!({"model": "echo", "input": {}})).send().await;
+    answer.expect("an answer")
+}
+
+/// How many users hold jobs of guests.
+async fn guests(world: &World) -> usize {
+    let all = people::Search {
+        status: Some(people::Status::Guest),
+        limit: 1000,
+        ..people::Search::default()
+    };
+    people::search(&world.state.db, &all).await.expect("a list").len()
+}
+
+#[tokio::test]
+async fn dropping_the_cookie_gains_nothing_and_leaves_nothing() {
+    let world = World::with(|config| {
+        config.models.public = vec!["echo".to_owned()];
+        config.server.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
+        let guest = config.plans.get_mut("guest").expect("a plan");
+        (guest.requests_per_minute, guest.burst, guest.waiting) = (1, 5, 3);
+    })
+    .await;
+    let (url, serving) = served(&world).await;
     let mut taken = Vec::new();
     for group in [
         &["198.51.100.7"][..],
@@ -218,19 +240,59 @@ async fn dropping_the_cookie_gains_nothing() {
         &["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:db8:1:2:1:2:3:4"],
         &["2001:db8:1:3::1"],
     ] {
-        let mut stored = 0;
+        let (mut stored, mut refused) = (0, std::collections::BTreeMap::<String, usize>::new());
         for n in 0..20 {
-            let request = http.post(&url).header("x-forwarded-for", group[n % group.len()]);
-            let answer = request.json(&json!({"model": "echo", "input": {}})).send().await;
-            let status = answer.expect("an answer").status().as_u16();
+            let answer = submit_from(&url, group[n % group.len()], "application/json").await;
+            let status = answer.status().as_u16();
             assert!([202, 429].contains(&status), "{status}");
-            stored += usize::from(status == 202);
+            if status == 202 {
+                stored += 1;
+            } else {
+                let body: Value = answer.json().await.expect("a problem");
+                let code = body["code"].as_str().unwrap_or_default();
+                *refused.entry(code.to_owned()).or_default() += 1;
+            }
         }
+        assert_eq!(
+            refused.get("quota_exceeded"),
+            Some(&2),
+            "let in by the rate: {refused:?}"
+        );
         taken.push(stored);
     }
     serving.abort();
-    println!("guests without cookies: {taken:?} of 20 each from 3 networks, 5 at once allowed");
-    assert_eq!(taken, [5, 5, 5]);
+    let rows = guests(&world).await;
+    println!(
+        "guests without cookies: {taken:?} of 20 each from 3 networks, 5 at once and 3 waiting allowed; rows {rows}"
+    );
+    assert_eq!((taken, rows), (vec![3, 3, 3], 9));
+}
+
+#[tokio::test]
+async fn streams_of_guests_count_by_network() {
+    let world = World::with(|config| {
+        config.models.public = vec!["echo".to_owned()];
+        config.server.trusted_proxies = vec!["127.0.0.1".parse().expect("an address")];
+        config.server.streams_per_owner = 2;
+    })
+    .await;
+    let (url, serving) = served(&world).await;
+    let (mut open, mut statuses) = (Vec::new(), Vec::new());
+    for address in [
+        "2001:db8:1:2::1",
+        "2001:db8:1:2:ffff::9",
+        "2001:db8:1:2::3",
+        "2001:db8:1:3::1",
+    ] {
+        let answer = submit_from(&url, address, "text/event-stream").await;
+        statuses.push(answer.status().as_u16());
+        open.push(answer);
+    }
+    let rows = guests(&world).await;
+    drop(open);
+    serving.abort();
+    println!("streams of guests, three from one network and two allowed: {statuses:?}; rows {rows}");
+    assert_eq!((statuses, rows), (vec![200, 200, 429, 200], 3));
 }
 
 #[tokio::test]

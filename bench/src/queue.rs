@@ -118,6 +118,7 @@ fn job(owner: &User) -> NewJob {
     NewJob {
         id: JobId::generate(),
         owner: owner.id,
+        owner_is_guest: false,
         model: MODEL.to_owned(),
         task: "text-embedding".to_owned(),
         priority: Priority::Normal,

@@ -36,6 +36,7 @@ fn job(owner: &users::User, number: usize) -> NewJob {
     NewJob {
         id: JobId::generate(),
         owner: owner.id,
+        owner_is_guest: false,
         model: "echo".to_owned(),
         task: "echo".to_owned(),
         priority: Priority::Normal,

@@ -2,10 +2,7 @@
 //! jobs. The cookie proves nothing but that these jobs are theirs; what they may have counts by network, so
 //! dropping it gains nothing.
 
-use lamplighter_shared::{
-    db::{DbError, users},
-    id::UserId,
-};
+use lamplighter_shared::{db::DbError, id::UserId};
 use poem::http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +45,8 @@ pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<UserId>,
         .filter(|_| age < LIFE_SECONDS as i64 * 1000))
 }
 
-/// Lets a guest submit a job for a model, as the user that holds it; the cookie to set on the answer, where
-/// they have none yet. Of everybody else it asks nothing.
+/// Lets a guest submit a job for a model; the cookie to set on the answer, where they have none yet. The user
+/// that holds the job is made with it, so nothing is left of who is refused. Of everybody else it asks nothing.
 ///
 /// # Errors
 /// 401 where the model is not for guests, 403 where no cookie is safe here.
@@ -64,14 +61,11 @@ pub(crate) async fn admit<S>(
     if !app.is_public(model) {
         return Err(no_token());
     }
-    let cookie = if new {
-        Some(cookie(app, principal.user).await?)
+    if new {
+        cookie(app, principal.user).await.map(Some)
     } else {
-        None
-    };
-    // Also one who is known: housekeeping may have forgotten them meanwhile.
-    users::create_guest(&app.db, principal.user).await?;
-    Ok(cookie)
+        Ok(None)
+    }
 }
 
 async fn cookie(app: &App, user: UserId) -> Result<HeaderValue, ApiError> {

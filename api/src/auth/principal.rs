@@ -78,7 +78,7 @@ pub enum Credential {
     },
     /// The sealed cookie of somebody without an account.
     Guest {
-        /// Whether they have no cookie yet, and no row: what they submit makes both.
+        /// Whether they have no cookie yet, and no row: the first job of theirs that is stored makes both.
         new: bool,
     },
 }
@@ -135,15 +135,23 @@ impl<S> Principal<S> {
 
     /// The same, as somebody who submits jobs.
     pub(crate) fn client(&self) -> Client<'_> {
+        let is_guest = matches!(self.credential, Credential::Guest { .. });
         Client {
             user: self.user,
+            is_guest,
             share: &self.share,
             // Guests are told otherwise which models are for them.
-            models: match self.credential {
-                Credential::Guest { .. } => None,
-                _ => self.models.as_deref(),
-            },
+            models: self.models.as_deref().filter(|_| !is_guest),
             token: self.credential.token(),
+        }
+    }
+
+    /// Whose open streams count together: the user's; of guests those of their network, for each of them may be
+    /// as many users as they like.
+    pub(crate) fn stream_owner(&self) -> String {
+        match self.credential {
+            Credential::Guest { .. } => self.share.key.clone(),
+            _ => self.user.to_string(),
         }
     }
 

@@ -86,6 +86,8 @@ pub trait Needs: Send + Sync + 'static {
 pub struct JobsWrite;
 /// Needs [`Scope::JobsWrite`] and room in the queues; a repetition costs nothing.
 pub struct Submitting;
+/// The same, of somebody who has a job already.
+pub struct Repeating;
 /// Needs [`Scope::JobsRead`].
 pub struct JobsRead;
 /// Needs [`Scope::ModelsRead`].
@@ -110,6 +112,12 @@ impl Needs for Submitting {
     const SCOPE: Option<Scope> = Some(Scope::JobsWrite);
     const GUESTS: bool = true;
     const STRANGERS: bool = true;
+    const SUBMITS: bool = true;
+}
+
+impl Needs for Repeating {
+    const SCOPE: Option<Scope> = Submitting::SCOPE;
+    const GUESTS: bool = true;
     const SUBMITS: bool = true;
 }
 

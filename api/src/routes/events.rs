@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use futures::stream;
-use lamplighter_shared::{db::jobs, error::ErrorCode, event::EventId, id::UserId};
+use lamplighter_shared::{db::jobs, error::ErrorCode, event::EventId};
 use poem::{
     Body, Request, Response,
     http::{HeaderValue, header},
@@ -90,7 +90,7 @@ impl EventRoutes {
         let job = jobs::get(&app.db, principal.user, id)
             .await?
             .ok_or_else(ApiError::no_such_job)?;
-        let slot = slot(app, principal.user)?;
+        let slot = slot(app, principal.stream_owner())?;
         let start = Start {
             job,
             after,
@@ -105,7 +105,7 @@ impl EventRoutes {
 ///
 /// # Errors
 /// 429 where the owner has all they may have.
-pub(super) fn slot(app: &App, owner: UserId) -> Result<StreamSlot, ApiError> {
+pub(super) fn slot(app: &App, owner: String) -> Result<StreamSlot, ApiError> {
     app.streams.take(owner).ok_or_else(|| {
         let most = app.config.server.streams_per_owner;
         let detail = format!("You have {most} event streams open, the most there may be; close one first.");

@@ -29,7 +29,7 @@ use crate::{
     auth::{
         guest,
         principal::Principal,
-        scope::{JobsRead, JobsWrite, Submitting},
+        scope::{JobsRead, JobsWrite, Repeating, Submitting},
     },
     create_job::CreateJob,
     error::ApiError,
@@ -94,6 +94,7 @@ impl JobRoutes {
         let asked = Asked {
             form,
             prefer: Prefer::of(request.headers()),
+            stream_owner: principal.stream_owner(),
             credential: principal.credential,
         };
         Ok(submission::answer(app, job, asked).await?.cookie(cookie))
@@ -215,7 +216,7 @@ impl JobRoutes {
     #[oai(path = "/v1/jobs/:id/retry", method = "post", operation_id = "retryJob")]
     async fn retry(
         &self,
-        principal: Principal<Submitting>,
+        principal: Principal<Repeating>,
         request: &Request,
         /// The identifier of the job to repeat.
         id: Path<String>,
@@ -237,6 +238,7 @@ impl JobRoutes {
         let asked = Asked {
             form,
             prefer: Prefer::of(request.headers()),
+            stream_owner: principal.stream_owner(),
             credential: principal.credential,
         };
         submission::answer(app, job, asked).await

@@ -37,6 +37,8 @@ pub(super) struct Asked {
     pub form: Form,
     /// When.
     pub prefer: Prefer,
+    /// Among whose streams one counts.
+    pub stream_owner: String,
     /// With which proof; a stream goes on asking whether it is good.
     pub credential: Credential,
 }
@@ -59,7 +61,7 @@ pub(super) async fn answer(app: &Arc<App>, new: NewJob, asked: Asked) -> Result<
     if asked.form == Form::Json {
         return submit_and_wait(app, new, asked.prefer).await;
     }
-    let slot = events::slot(app, new.owner)?;
+    let slot = events::slot(app, asked.stream_owner)?;
     let Submission { job, replayed, .. } = submit::submit(app, new).await?;
     let location = location(&job);
     let start = Start {

@@ -218,6 +218,7 @@ fn job(owner: UserId) -> NewJob {
     NewJob {
         id: JobId::generate(),
         owner,
+        owner_is_guest: false,
         model: MODEL.to_owned(),
         task: "echo".to_owned(),
         priority: Priority::Normal,

@@ -13,6 +13,7 @@ use super::{
     jobs::{custom, from_row},
     lanes::Lanes,
     shares::{Accounts, Refusal, ShareLimits, Standing},
+    users,
 };
 use crate::{
     id::{JobId, TokenId, UserId},
@@ -27,6 +28,8 @@ pub struct NewJob {
     pub id: JobId,
     /// Who submits it.
     pub owner: UserId,
+    /// Whether they have no account: the user that holds their jobs is made with the first one that is stored.
+    pub owner_is_guest: bool,
     /// The model.
     pub model: String,
     /// The task of the model.
@@ -112,6 +115,8 @@ pub(super) async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Coun
             if db.dialect() == Dialect::Postgres && jobs.iter().any(|job| job.idempotency.is_some()) {
                 txn.execute_unprepared("SET LOCAL lock_timeout = '1s'").await?;
             }
+            let guests = jobs.iter().filter(|job| job.owner_is_guest).map(|job| job.owner);
+            let mut new_guests = users::create_guests_in(&db, txn, &guests.collect()).await?;
             let holders = claim_keys(&db, txn, ttl, &jobs).await?;
             let fresh = jobs.iter().zip(&holders).filter(|(_, holder)| holder.is_none());
             let fresh: Vec<&NewJob> = fresh.map(|(job, _)| job).collect();
@@ -128,6 +133,8 @@ pub(super) async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Coun
             }
             accounts.settle(&db, txn).await?;
             free_keys(&db, txn, jobs.iter().filter(|job| refused.contains_key(&job.id))).await?;
+            new_guests.retain(|guest| new.iter().all(|job| job.owner != *guest));
+            users::forget_guests_in(&db, txn, &new_guests).await?;
             let ranks = lanes.rank(&db, txn, &new).await?;
             let mut stored = insert(&db, txn, &new, &ranks, &accounts).await?;
             let mut results = Vec::with_capacity(jobs.len());

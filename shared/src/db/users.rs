@@ -1,10 +1,13 @@
 //! The table `users`.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryResult};
+use std::collections::BTreeSet;
+
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Db, DbError,
+    connection::Txn,
     entity::users::{Column, Entity, Model},
 };
 use crate::{
@@ -117,18 +120,42 @@ pub async fn create(db: &Db, email: &str, role: Role) -> Result<User, DbError> {
         .ok_or_else(|| DbError::Statement("the new user is not there".to_owned()))
 }
 
-/// Makes the user that holds the jobs of somebody without an account, where they are not there already.
-///
-/// # Errors
-/// Where the database fails.
-pub async fn create_guest(db: &Db, id: UserId) -> Result<(), DbError> {
-    let email = format!("{}@guest.invalid", id.0.simple());
-    db.execute(
-        "INSERT INTO users (id, email, role, plan, is_guest, created_at)
-         VALUES ($1, $2, 'user', 'guest', true, {now}) ON CONFLICT DO NOTHING",
-        vec![id.0.into(), email.into()],
-    )
-    .await?;
+/// Makes the users that hold the jobs of people without an account, in the order of their ids; those that were
+/// not there already.
+pub(super) async fn create_guests_in(
+    db: &Db,
+    txn: &Txn,
+    ids: &BTreeSet<UserId>,
+) -> Result<Vec<UserId>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let row = |i: usize| format!("(${}, ${}, 'user', 'guest', true, {{now}})", 2 * i + 1, 2 * i + 2);
+    let rows: Vec<String> = (0..ids.len()).map(row).collect();
+    let values = ids
+        .iter()
+        .flat_map(|id| [id.0.into(), format!("{}@guest.invalid", id.0.simple()).into()]);
+    let sql = format!(
+        "INSERT INTO users (id, email, role, plan, is_guest, created_at) VALUES {}
+         ON CONFLICT DO NOTHING RETURNING id",
+        rows.join(", ")
+    );
+    let made = txn.query_all_raw(db.statement(&sql, values)).await?;
+    made.iter().map(|row| row.try_get("", "id").map(UserId)).collect()
+}
+
+/// Takes back what [`create_guests_in`] made: nothing of theirs was stored.
+pub(super) async fn forget_guests_in(db: &Db, txn: &Txn, ids: &[UserId]) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<String> = (1..=ids.len()).map(|i| format!("${i}")).collect();
+    let sql = format!(
+        "DELETE FROM users WHERE id IN ({}) AND is_guest = true",
+        places.join(", ")
+    );
+    txn.execute_raw(db.statement(&sql, ids.iter().map(|id| id.0.into())))
+        .await?;
     Ok(())
 }
 

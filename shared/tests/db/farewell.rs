@@ -11,10 +11,14 @@ use lamplighter_shared::{
         challenges::{self, NewChallenge, Purpose},
         finish::Outcome,
         retention::housekeeping,
+        shares,
+        submit::NewJob,
         tasks::{self, NewTask, TaskKind},
         users::{self, Role},
     },
+    error::ErrorCode,
     id::{TokenId, UserId},
+    job::{JobError, JobState},
 };
 use uuid::Uuid;
 
@@ -204,6 +208,54 @@ async fn a_deleted_account_is_gone_from_every_table_and_nobody_else_loses_anythi
 }
 
 #[tokio::test]
+async fn the_jobs_of_who_leaves_are_given_back_as_with_any_cancel() {
+    for_each_database(async |w| {
+        let leaver = w.user().await;
+        let me = worker("a");
+        w.submit_all(jobs(leaver, 6)).await;
+        let runs = w.claim(&me, 3).await;
+        w.succeed(&me, &runs[..1]).await;
+        w.finish(
+            &me,
+            &[end(
+                &runs[1],
+                Outcome::Crashed(JobError::new(ErrorCode::WorkerCrashed, "no")),
+            )],
+        )
+        .await;
+        let glance = async || {
+            let glance = shares::glance(&w.db, &leaver.to_string())
+                .await
+                .expect("a glance");
+            (
+                glance.standing.hour_used,
+                glance.standing.day_used,
+                glance.waiting,
+                glance.running,
+            )
+        };
+        assert_eq!(glance().await, (6, 6, 4, 1), "{}", w.name);
+        let stopped = cancel_jobs(&w.db, leaver).await.expect("cancelled");
+        let waited = stopped.iter().filter(|job| job.2 == JobState::Canceled).count();
+        assert_eq!((stopped.len(), waited), (5, 4), "{}", w.name);
+        // Three never ran.
+        assert_eq!(glance().await, (3, 3, 0, 1), "{}", w.name);
+        w.assert_lanes_true().await;
+        w.assert_counted_true().await;
+        w.finish(&me, &[end(&runs[2], Outcome::Canceled)]).await;
+        let after = glance().await;
+        println!(
+            "{}: 6 jobs of who leaves, 3 given back, {} of the quota used, {} run",
+            w.name, after.0, after.3
+        );
+        assert_eq!(after, (3, 3, 0, 0), "{}", w.name);
+        w.assert_lanes_true().await;
+        w.assert_counted_true().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nobody_who_came_back_is_removed_and_who_never_came_is() {
     for_each_database(async |w| {
         let back = users::create(&w.db, "back@example.com", Role::User)
@@ -221,15 +273,23 @@ async fn nobody_who_came_back_is_removed_and_who_never_came_is() {
             .await
             .expect("a user")
             .id;
-        w.execute(
-            "UPDATE users SET verified_at = NULL, password_hash = 'x' WHERE email = 'never@example.com'",
-        )
-        .await;
+        w.execute("UPDATE users SET verified_at = NULL WHERE email = 'never@example.com'")
+            .await;
         let (idle, busy) = (UserId::generate(), UserId::generate());
         for guest in [idle, busy] {
-            users::create_guest(&w.db, guest).await.expect("a guest");
+            let owner_is_guest = true;
+            w.submit(NewJob {
+                owner_is_guest,
+                ..job(guest)
+            })
+            .await;
         }
-        w.submit(job(busy)).await;
+        cancel_jobs(&w.db, idle).await.expect("cancelled");
+        w.execute(&format!(
+            "DELETE FROM jobs WHERE owner_id = {}",
+            literal(w, idle.0)
+        ))
+        .await;
         w.clock.advance(7 * DAY);
         assert_eq!(purged(w).await, 0, "{}", w.name);
         w.clock.advance(1);
