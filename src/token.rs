@@ -1,6 +1,10 @@
 //! `lamplighter token`: tokens made and revoked on the server's machine.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use lamplighter_api::auth::{
     scope::Scope,
@@ -66,20 +70,26 @@ pub async fn run(command: TokenCommand) -> Result<(), Failure> {
                 token
             };
             let cache = adapters::cache(&config).await?;
-            match revoke(&db, &cache, text.trim()).await? {
-                Revoked::Now if config.database.is_shared() && !cache.is_shared() => eprintln!(
-                    "revoked; redis.url (LAMPLIGHTER_REDIS_URL) is not set here: if the APIs have a Redis, they may \
+            let revoked = revoke(&db, &cache, text.trim()).await?;
+            if let Revoked::Before(at) = revoked {
+                let at = UNIX_EPOCH + Duration::from_millis(at.unsigned_abs());
+                eprintln!("already revoked at {}", humantime::format_rfc3339_seconds(at));
+            }
+            match revoked {
+                Revoked::Now | Revoked::Before(_) if config.database.is_shared() && !cache.is_shared() => {
+                    eprintln!(
+                        "revoked; redis.url (LAMPLIGHTER_REDIS_URL) is not set here: if the APIs have a Redis, they may \
                      take the token for up to 30 s more, until this is run again with it"
-                ),
+                    )
+                }
                 Revoked::Now => eprintln!("revoked"),
+                Revoked::Before(_) => {}
                 Revoked::Soon => eprintln!(
                     "revoked; Redis does not answer, so an API that still reaches it may take the token for \
                      up to 30 s more"
                 ),
                 Revoked::NotFound => {
-                    return Err(Failure(
-                        "there is no such token, or it is revoked already".to_owned(),
-                    ));
+                    return Err(Failure("there is no such token".to_owned()));
                 }
             }
             Ok(())

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use lamplighter_shared::{
     cache::Cache,
+    clock::UnixMillis,
     db::{
         Db, DbError, api_tokens,
         audit::{Action, Entry, Origin},
@@ -217,7 +218,9 @@ pub enum Revoked {
     /// The database knows, the cache could not be told: who still reaches the cache may take the token for
     /// another 30 s. Revoking it again tells the cache again.
     Soon,
-    /// There is no such token, or it was revoked before.
+    /// It was revoked before, at this time.
+    Before(UnixMillis),
+    /// There is no such token.
     NotFound,
 }
 
@@ -235,8 +238,9 @@ pub async fn revoke(db: &Db, cache: &Arc<dyn Cache>, text: &str) -> Result<Revok
     // Also where it was revoked before: perhaps the cache was not told then.
     let told = void(db, cache, vec![ProofKind::Token.cache_key(&fingerprint)]).await?;
     Ok(match (found, told) {
-        (false, _) => Revoked::NotFound,
-        (true, Voided::Now) => Revoked::Now,
-        (true, Voided::Soon) => Revoked::Soon,
+        (None, _) => Revoked::NotFound,
+        (Some(_), Voided::Soon) => Revoked::Soon,
+        (Some(api_tokens::Revocation::Before(at)), Voided::Now) => Revoked::Before(at),
+        (Some(api_tokens::Revocation::Now), Voided::Now) => Revoked::Now,
     })
 }

@@ -117,18 +117,29 @@ pub async fn live_for(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<(Live, i
     Ok(Some((live, row.try_get("", "left_ms")?)))
 }
 
-/// Ends the token with this fingerprint at once; whether it was live. The row stays, for the record.
+/// What became of a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// It ended the token.
+    Now,
+    /// The token was revoked before, at this time.
+    Before(UnixMillis),
+}
+
+/// Ends the token with this fingerprint at once; none where there is no such token. The row stays, for the
+/// record.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn revoke(db: &Db, fingerprint: &[u8; 32]) -> Result<bool, DbError> {
-    let rows = db
-        .execute(
-            "UPDATE api_tokens SET revoked_at = {now} WHERE fingerprint = $1 AND revoked_at IS NULL",
-            vec![fingerprint.to_vec().into()],
-        )
-        .await?;
-    Ok(rows > 0)
+pub async fn revoke(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<Revocation>, DbError> {
+    let sql = "UPDATE api_tokens SET revoked_at = {now} WHERE fingerprint = $1 AND revoked_at IS NULL";
+    if db.execute(sql, vec![fingerprint.to_vec().into()]).await? > 0 {
+        return Ok(Some(Revocation::Now));
+    }
+    let sql = "SELECT revoked_at FROM api_tokens WHERE fingerprint = $1";
+    let row = db.query_one(sql, vec![fingerprint.to_vec().into()]).await?;
+    let at: Option<UnixMillis> = row.map(|row| row.try_get("", "revoked_at")).transpose()?;
+    Ok(at.map(Revocation::Before))
 }
 
 /// Notes that the token was used and from where, at a grain of a minute.
