@@ -60,11 +60,17 @@ async fn enter(app: &App, who: &Stranger, wish: Wish) -> Result<(), ApiError> {
     let known = users::by_email(&app.db, wish.email.as_str()).await?;
     let locale = wish.locale.as_deref();
     let new_locale = crate::mail::Locale::of(locale, who.accept_language.as_deref());
-    let fresh = mailed::fresh(Purpose::Verify, &wish.email);
     let to = wish.email.as_str();
-    let (token, code) = (fresh.token, fresh.code);
+    let first = mailed::fresh(Purpose::Verify, &wish.email);
+    let verify = Message::VerifyAddress {
+        token: first.token,
+        code: first.code,
+    };
+    let second = mailed::fresh(Purpose::Reset, &wish.email);
+    let again = Message::RegisteredAgain { token: second.token };
     let registration = accounts::Registration {
-        verify: mail(app, to, new_locale, Message::VerifyAddress { token, code })?,
+        verify: (first.challenge, mail(app, to, new_locale, verify)?),
+        again: (second.challenge, mail(app, to, new_locale, again)?),
         known: mail(app, to, who.locale(known.as_ref()), Message::AlreadyRegistered)?,
         email: wish.email.as_str().to_owned(),
         password_hash,
@@ -73,7 +79,6 @@ async fn enter(app: &App, who: &Stranger, wish: Wish) -> Result<(), ApiError> {
         invitation: wish.invitation.as_deref().map(secret::fingerprint),
         approved: app.config.accounts.registration != config::Registration::Approval,
         plan: app.config.accounts.default_plan.clone(),
-        challenge: fresh.challenge,
         origin: who.origin(),
     };
     match accounts::register(&app.db, registration).await? {

@@ -50,6 +50,12 @@ pub enum Message {
     },
     /// Somebody registered with your address, which has an account already.
     AlreadyRegistered,
+    /// Somebody registered with your address, which was registered before and never verified: a link to
+    /// `/reset`, for only who reads this mail may choose the password.
+    RegisteredAgain {
+        /// The token of the link.
+        token: String,
+    },
     /// Choose a new password: a link to `/reset`.
     ResetPassword {
         /// The token of the link.
@@ -87,6 +93,11 @@ pub enum Message {
     AccountApproved,
     /// Your account can now be used with a login at an issuer.
     LoginLinked {
+        /// The issuer's name.
+        issuer: String,
+    },
+    /// A login at an issuer opens your account no longer.
+    LoginUnlinked {
         /// The issuer's name.
         issuer: String,
     },
@@ -142,6 +153,7 @@ impl Message {
         match self {
             Self::VerifyAddress { .. } => "verify_address",
             Self::AlreadyRegistered => "already_registered",
+            Self::RegisteredAgain { .. } => "registered_again",
             Self::ResetPassword { .. } => "reset_password",
             Self::PasswordChanged => "password_changed",
             Self::ConfirmNewAddress { .. } => "confirm_new_address",
@@ -151,6 +163,7 @@ impl Message {
             Self::DeletionScheduled { .. } => "deletion_scheduled",
             Self::AccountApproved => "account_approved",
             Self::LoginLinked { .. } => "login_linked",
+            Self::LoginUnlinked { .. } => "login_unlinked",
         }
     }
 }

@@ -59,15 +59,16 @@ fn page(message: &Message) -> (&'static str, Option<&str>) {
         Message::VerifyAddress { token, .. } | Message::ConfirmNewAddress { token, .. } => {
             ("/verify", Some(token))
         }
-        Message::ResetPassword { token } => ("/reset", Some(token)),
+        Message::ResetPassword { token } | Message::RegisteredAgain { token } => ("/reset", Some(token)),
         Message::Invitation { token } => ("/register", Some(token)),
         Message::AlreadyRegistered | Message::AccountApproved | Message::DeletionScheduled { .. } => {
             ("/login", None)
         }
         Message::TokenExpires { .. } => ("/tokens", None),
-        Message::PasswordChanged | Message::AddressChanged | Message::LoginLinked { .. } => {
-            ("/account", None)
-        }
+        Message::PasswordChanged
+        | Message::AddressChanged
+        | Message::LoginLinked { .. }
+        | Message::LoginUnlinked { .. } => ("/account", None),
     }
 }
 
@@ -81,8 +82,11 @@ fn values(message: &Message) -> Vec<(&'static str, Cow<'_, str>)> {
             vec![("name", name.into()), ("days", days.to_string().into())]
         }
         Message::DeletionScheduled { days } => vec![("days", days.to_string().into())],
-        Message::LoginLinked { issuer } => vec![("issuer", issuer.into())],
+        Message::LoginLinked { issuer } | Message::LoginUnlinked { issuer } => {
+            vec![("issuer", issuer.into())]
+        }
         Message::AlreadyRegistered
+        | Message::RegisteredAgain { .. }
         | Message::ResetPassword { .. }
         | Message::PasswordChanged
         | Message::AddressChanged
@@ -220,6 +224,7 @@ mod tests {
                 code: code.clone(),
             },
             Message::AlreadyRegistered,
+            Message::RegisteredAgain { token: token.clone() },
             Message::ResetPassword { token: token.clone() },
             Message::PasswordChanged,
             Message::ConfirmNewAddress {
@@ -235,6 +240,9 @@ mod tests {
             Message::DeletionScheduled { days: 7 },
             Message::AccountApproved,
             Message::LoginLinked {
+                issuer: EVIL.to_owned(),
+            },
+            Message::LoginUnlinked {
                 issuer: EVIL.to_owned(),
             },
         ]
@@ -302,6 +310,6 @@ mod tests {
             }
         }
         println!("{mails} mails were written");
-        assert_eq!(mails, 33);
+        assert_eq!(mails, 39);
     }
 }

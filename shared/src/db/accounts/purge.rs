@@ -26,7 +26,7 @@ const CHUNK: i64 = 500;
 const DUE: &str = "
     SELECT id FROM users WHERE delete_at <= {moment}
     UNION ALL
-    SELECT id FROM users WHERE verified_at IS NULL AND password_hash IS NOT NULL AND is_guest = false
+    SELECT id FROM users WHERE verified_at IS NULL AND is_guest = false
         AND delete_at IS NULL AND created_at < {moment} - $1
     UNION ALL
     SELECT id FROM users WHERE is_guest = true AND delete_at IS NULL AND created_at < {moment} - $2
@@ -67,8 +67,7 @@ async fn remove(db: &Db, user: UserId) -> Result<bool, DbError> {
 
 /// Removes the account and what no reference takes along, unless it is wanted again or still has a job.
 async fn remove_account(db: &Db, txn: &Txn, user: UserId) -> Result<bool, DbErr> {
-    let sql = "SELECT email FROM users WHERE id = $1 AND (delete_at <= {now} OR is_guest = true
-        OR (verified_at IS NULL AND password_hash IS NOT NULL))
+    let sql = "SELECT email FROM users WHERE id = $1 AND (delete_at <= {now} OR is_guest = true OR verified_at IS NULL)
         AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.owner_id = users.id) {for_update}";
     let Some(row) = txn.query_one_raw(db.statement(sql, [user.0.into()])).await? else {
         return Ok(false);

@@ -2,6 +2,7 @@
 //! differs is the mail.
 
 use sea_orm::{ConnectionTrait, DbErr};
+use uuid::Uuid;
 
 use super::{
     super::{
@@ -34,10 +35,11 @@ pub struct Registration {
     pub approved: bool,
     /// Their plan, where no invitation says otherwise.
     pub plan: String,
-    /// What shows that the address is theirs.
-    pub challenge: NewChallenge,
-    /// The mail that brings the challenge.
-    pub verify: NewTask,
+    /// What shows that the address is theirs, and the mail that brings it.
+    pub verify: (NewChallenge, NewTask),
+    /// What sets the password of an address that somebody registered before and nobody verified, and the mail
+    /// that brings it.
+    pub again: (NewChallenge, NewTask),
     /// The mail to who has an account already.
     pub known: NewTask,
     /// Who asks.
@@ -53,7 +55,21 @@ pub enum Registered {
     NotInvited,
 }
 
-/// Registers. On an address that was not verified yet the newest registration wins.
+/// What a registration did to the account of its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// There is one now.
+    New(UserId),
+    /// There was one that nobody had verified. Who of those who registered it owns the address, and so whose
+    /// password counts, only its mail can tell.
+    Again(UserId),
+    /// It is somebody's.
+    Taken,
+}
+
+/// Registers. An address that was registered before, and not verified, has no password from then on, and what
+/// was mailed before is void: the mail of now leads to a new one. Else whoever registers somebody's address
+/// before or after they do would have a password of an account that its owner then verifies.
 ///
 /// # Errors
 /// Where the database fails.
@@ -74,18 +90,23 @@ pub async fn register(db: &Db, new: Registration) -> Result<Registered, DbError>
             };
             let approved = new.approved || invited.is_some();
             let made = upsert(&db, txn, &new, (role, plan, approved)).await?;
+            let (challenge, mail, user) = match made {
+                Made::New(user) => (&new.verify.0, &new.verify.1, Some(user)),
+                Made::Again(user) => (&new.again.0, &new.again.1, Some(user)),
+                Made::Taken => (&new.verify.0, &new.known, None),
+            };
             let sql = "SELECT id FROM users WHERE email = $1";
             let row = txn
                 .query_one_raw(db.statement(sql, [new.email.as_str().into()]))
                 .await?;
             let known = row.map(|row| row.try_get("", "id").map(UserId)).transpose()?;
             if let Some(invitation) = &invited {
-                invitations::use_in(&db, txn, invitation.id, made).await?;
+                invitations::use_in(&db, txn, invitation.id, user).await?;
             }
-            challenges::replace_in(&db, txn, made, &new.challenge).await?;
-            let mail = if made.is_some() { &new.verify } else { &new.known };
+            challenges::void_all_in(&db, txn, user.unwrap_or(UserId(Uuid::nil()))).await?;
+            challenges::replace_in(&db, txn, user, challenge).await?;
             mail_in(&db, txn, known, mail).await?;
-            let mut entry = match made {
+            let mut entry = match user {
                 Some(_) => new.origin.did(Action::AccountRegister),
                 None => new.origin.failed(Action::AccountRegister),
             };
@@ -97,23 +118,27 @@ pub async fn register(db: &Db, new: Registration) -> Result<Registered, DbError>
     .await
 }
 
-/// Makes the account, or makes an unverified one anew; which one, unless the address is taken.
+/// Makes the account, or takes the password from an unverified one. What an invitation gave it stays, unless
+/// another one gives it something else.
 async fn upsert(
     db: &Db,
     txn: &Txn,
     new: &Registration,
     (role, plan, approved): (Role, &str, bool),
-) -> Result<Option<UserId>, DbErr> {
+) -> Result<Made, DbErr> {
     let sql = "INSERT INTO users (id, email, role, plan, created_at, password_hash, display_name, locale, approved_at)
         VALUES ($1, $2, $3, $4, {now}, $5, $6, $7, CASE WHEN $8 THEN {now} END)
-        ON CONFLICT (email) DO UPDATE SET role = excluded.role, plan = excluded.plan, created_at = excluded.created_at,
-            password_hash = excluded.password_hash, display_name = excluded.display_name,
-            locale = excluded.locale, approved_at = excluded.approved_at
+        ON CONFLICT (email) DO UPDATE SET password_hash = NULL, created_at = excluded.created_at,
+            display_name = excluded.display_name, locale = excluded.locale,
+            role = CASE WHEN $9 THEN excluded.role ELSE users.role END,
+            plan = CASE WHEN $9 THEN excluded.plan ELSE users.plan END,
+            approved_at = CASE WHEN $9 THEN excluded.approved_at ELSE users.approved_at END
         WHERE users.verified_at IS NULL AND users.disabled_at IS NULL AND users.delete_at IS NULL
           AND users.is_guest = false
         RETURNING id";
+    let id = UserId::generate();
     let values = [
-        UserId::generate().0.into(),
+        id.0.into(),
         new.email.as_str().into(),
         role.as_str().into(),
         plan.into(),
@@ -121,7 +146,15 @@ async fn upsert(
         new.display_name.as_str().into(),
         new.locale.as_str().into(),
         approved.into(),
+        new.invitation.is_some().into(),
     ];
-    let row = txn.query_one_raw(db.statement(sql, values)).await?;
-    row.map(|row| row.try_get("", "id").map(UserId)).transpose()
+    let Some(row) = txn.query_one_raw(db.statement(sql, values)).await? else {
+        return Ok(Made::Taken);
+    };
+    let made = UserId(row.try_get("", "id")?);
+    Ok(if made == id {
+        Made::New(made)
+    } else {
+        Made::Again(made)
+    })
 }
