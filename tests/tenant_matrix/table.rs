@@ -108,6 +108,8 @@ pub const ROWS: &[Row] = &[
     row("getAccount", "GET", "/v1/account", Needs::Scope("account:read"), Target::None, &[200]),
     row("updateAccount", "PATCH", "/v1/account", Needs::Person, Target::None, &[200]),
     row("deleteAccount", "DELETE", "/v1/account", Needs::Person, Target::None, &[202]),
+    // There is no such identity; a person who just logged in hears of that, and nobody else.
+    row("deleteIdentity", "DELETE", "/v1/account/identities/{id}", Needs::Person, Target::None, &[404]),
     row("changePassword", "POST", "/v1/account/password", Needs::Person, Target::None, &[422]),
     row("listInvitations", "GET", "/v1/invitations", Needs::Admin, Target::None, &[200]),
     row("createInvitation", "POST", "/v1/invitations", Needs::Admin, Target::None, &[201]),

@@ -9,6 +9,7 @@
 
 pub(crate) mod deletion;
 mod evenly;
+pub(crate) mod identities;
 pub(crate) mod invite;
 pub(crate) mod limits;
 pub(crate) mod mailed;

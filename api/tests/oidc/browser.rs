@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lamplighter_testkit::http_client;
-use poem::Request;
+use poem::{Request, http::Method};
 
 use crate::support::{Read, World, send};
 
@@ -23,13 +23,19 @@ pub struct Browser {
 impl Browser {
     /// Asks the API and keeps its cookies; follows nothing.
     pub async fn get(&mut self, world: &World, path: &str) -> Read {
+        self.ask(world, Method::GET, path).await
+    }
+
+    /// The same by another method.
+    pub async fn ask(&mut self, world: &World, method: Method, path: &str) -> Read {
         let cookies: Vec<String> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let accept = if self.wants_json {
             "application/json"
         } else {
             "text/html,*/*;q=0.8"
         };
-        let mut request = Request::builder().uri_str(path).header("accept", accept);
+        let request = Request::builder().method(method).uri_str(path);
+        let mut request = request.header("accept", accept);
         if !cookies.is_empty() {
             request = request.header("cookie", cookies.join("; "));
         }

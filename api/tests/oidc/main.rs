@@ -12,9 +12,13 @@ use std::{
 
 use lamplighter_shared::{
     config::{OidcProvider, Registration},
-    db::{identities, users},
+    db::{
+        identities,
+        tasks::{self, TaskKind},
+        users,
+    },
 };
-use poem::http::StatusCode;
+use poem::http::{Method, StatusCode};
 use serde_json::json;
 
 use browser::{Browser, HOME, ready};
@@ -372,4 +376,75 @@ async fn an_issuer_that_is_away_is_tried_again() {
     place.one.set(|settings| settings.down = true);
     assert_eq!(error_of(&browser.get(world, &callback).await), "unavailable");
     assert_eq!(browser.whoami(world).await.as_deref(), Some("a@example.org"));
+}
+
+#[tokio::test]
+async fn a_linked_login_is_taken_away_but_never_the_last_way_in() {
+    let place = Place::new(Registration::Open).await;
+    let world = &place.world;
+    place.one.person("1", "ada@example.org", true);
+    place.two.person("2", "ada@elsewhere.example", true);
+    let mut ada = Browser {
+        site: Some("same-origin"),
+        ..Browser::default()
+    };
+    ada.login(world, START).await;
+    let linked = ada
+        .login(world, "/v1/session/oidc/two?link=true&return_to=/account")
+        .await;
+    assert_eq!(linked.header("location"), "/account");
+    let identities = async |browser: &mut Browser| {
+        let account = browser.get(world, "/v1/account").await.json();
+        let list = account["identities"].as_array().expect("a list").clone();
+        let id = |identity: &serde_json::Value| identity["id"].as_str().expect("an id").to_owned();
+        list.iter().map(id).collect::<Vec<_>>()
+    };
+    let path = |id: &str| format!("/v1/account/identities/{id}");
+    let own = identities(&mut ada).await;
+    assert_eq!(own.len(), 2, "{own:?}");
+    assert!(
+        own.iter().all(|id| id.starts_with("idn_") && id.len() == 36),
+        "{own:?}"
+    );
+
+    // Another session of hers, and somebody else's.
+    let mut elsewhere = Browser::default();
+    elsewhere.login(world, START).await;
+    let mut eve = Browser {
+        site: Some("same-origin"),
+        ..Browser::default()
+    };
+    place.one.person("9", "eve@example.org", true);
+    eve.login(world, START).await;
+    for id in [own[0].as_str(), "idn_x", "%2e"] {
+        let refused = eve.ask(world, Method::DELETE, &path(id)).await;
+        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{id}: {}", refused.text);
+    }
+
+    let taken = ada.ask(world, Method::DELETE, &path(&own[1])).await;
+    assert_eq!(taken.status, StatusCode::NO_CONTENT, "{}", taken.text);
+    assert_eq!(identities(&mut ada).await, [own[0].clone()]);
+    assert_eq!(elsewhere.whoami(world).await, None, "other sessions ended");
+    let last = ada.ask(world, Method::DELETE, &path(&own[0])).await;
+    assert_eq!(last.status, StatusCode::CONFLICT, "{}", last.text);
+    assert!(
+        last.text.contains("password"),
+        "it says what to do: {}",
+        last.text
+    );
+    assert_eq!(identities(&mut ada).await, [own[0].clone()]);
+    // Who logs in there now is somebody without an account here.
+    let mut other = Browser::default();
+    other.login(world, "/v1/session/oidc/two").await;
+    assert_eq!(
+        other.whoami(world).await.as_deref(),
+        Some("ada@elsewhere.example")
+    );
+    let mails = tasks::open(&world.state.db, TaskKind::Mail, 100)
+        .await
+        .expect("tasks");
+    let told = mails
+        .iter()
+        .filter(|(_, payload)| payload.contains("login_unlinked"));
+    assert_eq!(told.count(), 1);
 }

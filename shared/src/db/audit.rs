@@ -159,6 +159,8 @@ actions! {
     SessionEndAll = "session.end_all";
     /// An account at an issuer was linked.
     IdentityLink = "identity.link";
+    /// An account at an issuer was taken away, or was to be.
+    IdentityUnlink = "identity.unlink";
     /// A token was made.
     TokenCreate = "token.create";
     /// A token was rotated.

@@ -3,12 +3,13 @@
 use lamplighter_shared::{
     config::Registration,
     db::{
+        accounts::{Unlink, Unlinked, unlink},
         audit::Origin,
         identities::{self, Arrival, Outcome, arrive},
         tasks::{NewTask, TaskKind},
         users::{self, Role, User},
     },
-    id::UserId,
+    id::{SessionId, UserId},
 };
 
 use crate::world::{START, World, for_each_database};
@@ -240,6 +241,79 @@ async fn two_callbacks_at_once_make_one_account() {
             w.name
         );
         assert_eq!(w.number("SELECT count(*) AS n FROM users").await, 10);
+    })
+    .await;
+}
+
+/// An identity of `arrival`, to be taken from a user; one can log in at the issuers of all arrivals.
+fn unlinking(user: UserId, arrival: &Arrival) -> Unlink {
+    Unlink {
+        user,
+        issuer: arrival.issuer.clone(),
+        subject: arrival.subject.clone(),
+        issuers: vec![
+            "https://issuer.example".to_owned(),
+            "https://other.example".to_owned(),
+        ],
+        keep: SessionId::generate(),
+        notice: arrival.mail.clone().expect("a mail"),
+        origin: Origin::system(),
+    }
+}
+
+#[tokio::test]
+async fn the_last_way_into_an_account_stays_and_of_two_at_once_one_does() {
+    for_each_database(async |w| {
+        let first = arrival("1", "ada@example.org");
+        let ada = new(w, &first).await.id;
+        let take = async |unlinking: Unlink| unlink(&w.db, unlinking).await.expect("decided");
+        assert_eq!(
+            take(unlinking(ada, &first)).await,
+            Unlinked::OnlyWay,
+            "{}",
+            w.name
+        );
+        let mut second = arrival("2", "ada@example.org");
+        (second.issuer, second.link_to) = ("https://other.example".to_owned(), Some(ada));
+        assert_eq!(who(w, &second).await, Outcome::Linked(ada));
+        let stranger = new(w, &arrival("3", "b@example.org")).await.id;
+        assert_eq!(
+            take(unlinking(stranger, &first)).await,
+            Unlinked::NotFound,
+            "of somebody else"
+        );
+        // An issuer that is in the settings no more opens nothing.
+        let mut alone = unlinking(ada, &first);
+        alone.issuers.retain(|issuer| *issuer == first.issuer);
+        assert_eq!(take(alone).await, Unlinked::OnlyWay);
+
+        let both = tokio::join!(take(unlinking(ada, &first)), take(unlinking(ada, &second)));
+        let mut both = [both.0, both.1];
+        both.sort_by_key(|end| *end == Unlinked::OnlyWay);
+        assert_eq!(both, [Unlinked::Done, Unlinked::OnlyWay], "{}", w.name);
+        let left = identities::of_user(&w.db, ada).await.expect("read");
+        assert_eq!(left.len(), 1, "{}: {left:?}", w.name);
+        w.execute("UPDATE users SET password_hash = 'x' WHERE email = 'ada@example.org'")
+            .await;
+        let last = if left[0].issuer == first.issuer {
+            &first
+        } else {
+            &second
+        };
+        assert_eq!(
+            take(unlinking(ada, last)).await,
+            Unlinked::Done,
+            "{}: a password is left",
+            w.name
+        );
+        assert_eq!(take(unlinking(ada, last)).await, Unlinked::NotFound);
+        let told = "SELECT count(*) FROM audit_log WHERE action = 'identity.unlink'";
+        assert_eq!(
+            w.number(told).await,
+            5,
+            "{}: two that worked, three that did not",
+            w.name
+        );
     })
     .await;
 }

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::Examples;
 
+const IDENTITY: &str = "idn_5c1f0e9b7a3d42d8b6e1a90c2f7d8e34";
+
 /// The examples of an operation of this group.
 pub(super) fn of(operation: &str) -> Option<Examples> {
     Some(match operation {
@@ -15,6 +17,7 @@ pub(super) fn of(operation: &str) -> Option<Examples> {
             "current_password": "seven quiet otters row home",
             "new_password": "eight loud herons fly south",
         })),
+        "deleteIdentity" => Examples::empty(204, format!("DELETE /v1/account/identities/{IDENTITY}")),
         "deleteAccount" => Examples::json(202, json!({"deletes_at": "2026-02-07T12:00:00.000Z"})),
         _ => return None,
     })
@@ -32,6 +35,7 @@ fn account() -> Value {
         "locale": "en",
         "has_password": true,
         "identities": [{
+            "id": IDENTITY,
             "issuer": "https://accounts.google.com",
             "email": "ada@example.org",
             "created_at": "2026-01-31T12:03:00.000Z",

@@ -11,6 +11,7 @@ mod purge;
 mod recovery;
 mod registration;
 mod setup;
+mod unlink;
 
 pub use address::{AddressRequest, Verified, request_address, update_profile, verify};
 pub use deletion::{Deletion, cancel_jobs, schedule_deletion};
@@ -19,6 +20,7 @@ pub(super) use purge::purge;
 pub use recovery::{Request, reset, send};
 pub use registration::{Registered, Registration, register};
 pub use setup::{SetUp, claim, claimed};
+pub use unlink::{Unlink, Unlinked, unlink};
 
 use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
