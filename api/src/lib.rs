@@ -32,6 +32,7 @@ mod json_body;
 mod strict_json;
 mod create_job;
 mod token_body;
+mod token_usage;
 mod token_view;
 mod schema;
 mod submit;

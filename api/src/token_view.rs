@@ -4,7 +4,7 @@ use lamplighter_shared::db::own_tokens::Token;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 
-use crate::timestamp::Timestamp;
+use crate::{timestamp::Timestamp, token_usage::TokenUsage};
 
 /// An API token.
 #[derive(Debug, Serialize, Object)]
@@ -45,6 +45,9 @@ pub(crate) struct TokenView {
     /// The token that took its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     rotated_to: Option<String>,
+    /// What was used with it. Only where one token is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<TokenUsage>,
 }
 
 /// Whether a token may be used.
@@ -117,6 +120,15 @@ impl TokenView {
             last_used_at: token.last_used_at.map(Timestamp),
             last_used_address: token.last_used_address,
             rotated_to: token.rotated_to.map(|id| id.to_string()),
+            usage: None,
+        }
+    }
+
+    /// The token with what was used.
+    pub fn used(token: Token, usage: TokenUsage) -> Self {
+        Self {
+            usage: Some(usage),
+            ..Self::new(token)
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod support;
 
+use lamplighter_shared::db::finish::Outcome;
 use poem::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use support::{Read, World, send};
@@ -293,4 +294,43 @@ async fn of_many_that_ask_at_once_no_more_get_a_token_than_there_is_room() {
     assert_eq!(beside.status, StatusCode::CONFLICT, "{}", beside.text);
     let instead = ask(&world, &root, Method::POST, &path, Some(&json!({}))).await;
     assert_eq!(instead.status, StatusCode::CREATED, "{}", instead.text);
+}
+
+#[tokio::test]
+async fn a_token_tells_what_was_used_with_it() {
+    let world = World::new().await;
+    let root = world.token_with(&ALL).await;
+    let body = json!({"name": "batch", "scopes": ["jobs:write"]});
+    let made = create(&world, &root, &body).await;
+    let (token, path) = (text(&made, "token"), format!("/v1/tokens/{}", text(&made, "id")));
+    let usage = async || ask(&world, &root, Method::GET, &path, None).await.json()["usage"].clone();
+    let none = usage().await;
+    assert_eq!((&none["used_this_hour"], &none["data"]), (&json!(0), &json!([])));
+    // Two with this token, one of which has not ended, and one with another.
+    for with in [&token, &root, &token] {
+        let job = json!({"model": "echo", "input": {}});
+        let read = ask(&world, with, Method::POST, "/v1/jobs", Some(&job)).await;
+        assert_eq!(read.status, StatusCode::ACCEPTED, "{}", read.text);
+    }
+    for _ in 0..2 {
+        let run = world.claim().await;
+        let output = json!({"usage": {"tokens": 7}}).to_string();
+        world.finish(run, Outcome::Succeeded(output), 0).await;
+    }
+    let used = usage().await;
+    assert_eq!(
+        (&used["used_this_hour"], &used["used_today"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(
+        (&used["totals"]["requests"], &used["totals"]["tokens"]),
+        (&json!(1), &json!(7))
+    );
+    assert_eq!(used["data"][0]["used"], used["totals"]);
+    assert!(used["data"][0].get("token").is_none(), "it is this one: {used}");
+    let list = ask(&world, &root, Method::GET, "/v1/tokens", None).await.json();
+    assert!(list["data"][0].get("usage").is_none(), "only of one token");
+    let other = world.token_with(&["account:read"]).await;
+    let same = ask(&world, &other, Method::GET, &path, None).await.json();
+    assert_eq!(same["usage"], used, "for whoever may see what the user used");
 }

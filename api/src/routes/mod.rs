@@ -16,7 +16,7 @@ mod registration;
 mod account;
 mod invitations;
 mod plans;
-mod usage;
+pub(crate) mod usage;
 mod third_party;
 pub mod health;
 mod metrics;

@@ -37,6 +37,7 @@ use crate::{
     openapi::Failures,
     state::App,
     token_body::{CreateToken, RotateToken},
+    token_usage::TokenUsage,
     token_view::{OwnToken, TokenList, TokenView},
 };
 
@@ -107,7 +108,7 @@ impl TokenRoutes {
 
     /// Get a token
     ///
-    /// One of your tokens, without its text. Needs the scope `account:read`.
+    /// One of your tokens, without its text, and what was used with it. Needs the scope `account:read`.
     #[oai(path = "/v1/tokens/:id", method = "get", operation_id = "getToken")]
     async fn get(
         &self,
@@ -117,7 +118,8 @@ impl TokenRoutes {
     ) -> Result<Answer<One>, ApiError> {
         let app = built(&self.0)?;
         let token = find(app, principal.user, &id).await?;
-        Answer::json(StatusCode::OK, &TokenView::new(token))
+        let usage = TokenUsage::of(app, token.user, token.id).await?;
+        Answer::json(StatusCode::OK, &TokenView::used(token, usage))
     }
 
     /// Revoke a token
