@@ -8,7 +8,6 @@ use lamplighter_shared::{
         sessions::{self, Session},
         users::{self, User},
     },
-    email::Email,
     error::ErrorCode,
     id::SessionId,
 };
@@ -28,9 +27,10 @@ use serde_json::json;
 use super::{
     Tag,
     jobs::{built, documented},
+    registration::object,
 };
 use crate::{
-    accounts::forget_proofs,
+    accounts::{self, forget_proofs},
     answer::{self, Answer, Documented},
     auth::{
         cookies,
@@ -40,7 +40,7 @@ use crate::{
         scope::Person,
         session as begun,
     },
-    error::{ApiError, FieldError},
+    error::ApiError,
     json_body::JsonBody,
     openapi::Failures,
     schema::Schema,
@@ -60,12 +60,18 @@ impl SessionRoutes {
     /// that back. Whether an account exists is not told: a wrong address and a wrong password look the same.
     #[oai(path = "/v1/session", method = "post", operation_id = "createSession")]
     async fn create(&self, request: &Request, body: JsonBody<Login>) -> Result<Answer<Created>, ApiError> {
+        static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+            object(
+                &["email", "password"],
+                &json!({
+                    "email": {"type": "string", "minLength": 1, "maxLength": 254},
+                    "password": {"type": "string", "minLength": 1, "maxLength": password::MAX_LENGTH},
+                }),
+            )
+        });
         let app = built(&self.0)?;
-        let body = read(body)?;
-        let email = Email::parse(&body.email).map_err(|error| {
-            let fault = FieldError::at("/email", "invalid", error.to_string());
-            ApiError::invalid(vec![fault])
-        })?;
+        let body: Login = SCHEMA.read(&body.value)?;
+        let email = accounts::email(&body.email, "/email")?;
         let logged_in = login(app, request, &email, &body.password).await?;
         let (user, id) = (&logged_in.user, logged_in.session.id);
         let mut view = current(app, user.clone(), id).await?;
@@ -165,27 +171,6 @@ impl SessionRoutes {
             logged_out(app)
         }
     }
-}
-
-fn read(body: JsonBody<Login>) -> Result<Login, ApiError> {
-    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
-        let schema = json!({
-            "type": "object",
-            "required": ["email", "password"],
-            "additionalProperties": false,
-            "properties": {
-                "email": {"type": "string", "minLength": 1, "maxLength": 254},
-                "password": {"type": "string", "minLength": 1, "maxLength": password::MAX_LENGTH},
-            }
-        });
-        Schema::new(&schema).expect("schemas of ours compile: every test of a login reads it")
-    });
-    let faults = SCHEMA.faults(&body.value, "");
-    if !faults.is_empty() {
-        return Err(ApiError::invalid(faults));
-    }
-    // Without the cause: it would repeat the value.
-    serde_json::from_value(body.value).map_err(|_| ApiError::internal("a judged login can't be read"))
 }
 
 /// The session that asks.
