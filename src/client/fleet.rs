@@ -1,13 +1,17 @@
 //! `lamplighter workers` and `lamplighter queues`: the fleet, for administrators.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::{ClientArgs, Failure, http::Connection, render::aligned};
+use super::{
+    ClientArgs, Failure,
+    http::Connection,
+    list::{show, text, unreadable, value},
+};
 
 /// What to do with workers, and where.
 #[derive(Debug, Args)]
@@ -122,27 +126,6 @@ fn newest(workers: &[Box<RawValue>], name: &str) -> Result<String, Failure> {
         .ok_or_else(|| Failure::Failed(format!("there is no worker {name:?}")))
 }
 
-fn show<const N: usize>(
-    items: Vec<Box<RawValue>>,
-    json: bool,
-    head: [&str; N],
-    row: impl Fn(&Value) -> [String; N],
-) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    if !json && out.is_terminal() {
-        let mut rows = vec![head.map(str::to_owned)];
-        for item in &items {
-            rows.push(row(&value(item)?));
-        }
-        aligned(&mut out, &rows)?;
-    } else {
-        for item in items {
-            writeln!(out, "{}", item.get())?;
-        }
-    }
-    Ok(out.flush()?)
-}
-
 fn worker_row(worker: &Value) -> [String; 7] {
     let mib = |bytes: &Value| bytes.as_u64().unwrap_or(0) >> 20;
     let model = |model: &Value| format!("{}:{}", text(&model["id"]), text(&model["status"]));
@@ -182,22 +165,6 @@ fn queue_row(queue: &Value) -> [String; 6] {
         number(&queue["service_rate"], "/s"),
         text(&queue["workers"]),
     ]
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-fn value(raw: &RawValue) -> Result<Value, Failure> {
-    serde_json::from_str(raw.get()).map_err(unreadable)
-}
-
-fn unreadable(error: serde_json::Error) -> Failure {
-    Failure::Failed(format!("the server's answer can't be read: {error}"))
 }
 
 #[cfg(test)]

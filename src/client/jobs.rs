@@ -4,19 +4,16 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
     ClientArgs, Failure,
     http::Connection,
     job::Job,
-    render,
+    list, render,
     stream::{Patience, Watch},
 };
-
-/// Jobs in one answer of the API, at most.
-const PAGE: u64 = 100;
 
 /// What to do, and where.
 #[derive(Debug, Args)]
@@ -76,12 +73,6 @@ pub struct ListArgs {
     pub json: bool,
 }
 
-#[derive(Deserialize)]
-struct Page {
-    data: Vec<Box<RawValue>>,
-    next_cursor: Option<String>,
-}
-
 #[derive(Serialize)]
 struct EventLine<'a> {
     event: &'a str,
@@ -96,7 +87,7 @@ struct EventLine<'a> {
 pub async fn run(args: JobsArgs) -> Result<(), Failure> {
     let connection = Connection::new(&args.client)?;
     match args.command {
-        JobsCommand::List(args) => list(&connection, &args).await,
+        JobsCommand::List(args) => print_list(&connection, &args).await,
         JobsCommand::Show { id } => print(&connection, Method::GET, &["v1", "jobs", &id]).await,
         JobsCommand::Cancel { id } => print(&connection, Method::POST, &["v1", "jobs", &id, "cancel"]).await,
         JobsCommand::Retry { id } => print(&connection, Method::POST, &["v1", "jobs", &id, "retry"]).await,
@@ -104,7 +95,7 @@ pub async fn run(args: JobsArgs) -> Result<(), Failure> {
     }
 }
 
-async fn list(connection: &Connection, args: &ListArgs) -> Result<(), Failure> {
+async fn print_list(connection: &Connection, args: &ListArgs) -> Result<(), Failure> {
     let jobs = fetch(connection, args).await?;
     let mut out = io::stdout().lock();
     if out.is_terminal() && !args.json {
@@ -117,36 +108,16 @@ async fn list(connection: &Connection, args: &ListArgs) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// Reads page after page until there are enough.
 async fn fetch(connection: &Connection, args: &ListArgs) -> Result<Vec<Job>, Failure> {
-    let mut jobs = Vec::new();
-    let mut cursor: Option<String> = None;
-    while (jobs.len() as u64) < args.limit {
-        let limit = (args.limit - jobs.len() as u64).min(PAGE).to_string();
-        let wanted = [
-            ("limit", Some(&limit)),
-            ("status", args.status.as_ref()),
-            ("model", args.model.as_ref()),
-            ("cursor", cursor.as_ref()),
-        ];
-        let query: Vec<_> = wanted
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?.as_str())))
-            .collect();
-        let text = connection
-            .text(connection.request(Method::GET, &["v1", "jobs"], &query)?)
-            .await?;
-        let page: Page = serde_json::from_str(&text)
-            .map_err(|e| Failure::Failed(format!("the server's answer is not a list: {e}")))?;
-        for job in page.data {
-            jobs.push(Job::parse(job.get().to_owned())?);
-        }
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    Ok(jobs)
+    let wanted = [("status", &args.status), ("model", &args.model)];
+    let query: Vec<_> = wanted
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value.as_deref()?)))
+        .collect();
+    let jobs = list::fetch(connection, &["v1", "jobs"], &query, args.limit).await?;
+    jobs.into_iter()
+        .map(|job| Job::parse(job.get().to_owned()))
+        .collect()
 }
 
 /// Prints the job that a request answers with.

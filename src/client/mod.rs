@@ -1,4 +1,4 @@
-//! Lamplighter as a client: `run` and `jobs`, and for administrators `workers` and `queues`.
+//! Lamplighter as a client: `run`, `jobs` and `tokens`, and for administrators `workers` and `queues`.
 //!
 //! It speaks only the public HTTP API, like any other client, and knows nothing of the server's inside.
 //! Start with [`run`]; [`stream`] holds what survives lost connections, [`http`] what is sent, [`input`]
@@ -10,7 +10,10 @@ pub mod job;
 pub mod stream;
 pub mod render;
 pub mod run;
+pub mod list;
 pub mod jobs;
+pub mod tokens;
+mod token_facts;
 pub mod fleet;
 #[cfg(test)]
 mod double;
@@ -72,6 +75,14 @@ pub enum ClientCommand {
     /// 3 the server can't be reached.
     #[command(verbatim_doc_comment)]
     Jobs(jobs::JobsArgs),
+    /// List, make, show, revoke, rotate and delete your API tokens.
+    ///
+    /// Needs a token with the scope `tokens:write` (to see them, `account:read`); what it makes may do no more than
+    /// it and does not outlive it. On the server's machine `lamplighter token create` makes the first one.
+    ///
+    /// Exit codes: 0 done; 1 refused; 2 the command line is wrong; 3 the server can't be reached.
+    #[command(verbatim_doc_comment)]
+    Tokens(tokens::TokensArgs),
     /// List workers, drain them, put them into maintenance and resume them (for administrators).
     ///
     /// Exit codes: 0 done; 1 refused; 2 the command line is wrong; 3 the server can't be reached.
@@ -142,6 +153,7 @@ pub fn main(command: ClientCommand) -> ExitCode {
         match command {
             ClientCommand::Run(args) => run::run(args).await,
             ClientCommand::Jobs(args) => jobs::run(args).await,
+            ClientCommand::Tokens(args) => tokens::run(args).await,
             ClientCommand::Workers(args) => fleet::workers(args).await,
             ClientCommand::Queues(args) => fleet::queues(args).await,
         }

@@ -115,9 +115,7 @@ fn duration(seconds: f64) -> String {
 pub fn table(out: &mut impl Write, jobs: &[Job]) -> io::Result<()> {
     let mut rows = vec![["ID", "MODEL", "STATUS", "CREATED", "TOOK"].map(str::to_owned)];
     for Job { view, .. } in jobs {
-        let created = view.created_at.as_deref().unwrap_or("-");
-        // To the second, without the `T`; the zone is always UTC.
-        let created = created.get(..19).unwrap_or(created).replace('T', " ");
+        let created = moment(view.created_at.as_deref().unwrap_or("-"));
         let took = view
             .metrics
             .as_ref()
@@ -132,6 +130,11 @@ pub fn table(out: &mut impl Write, jobs: &[Job]) -> io::Result<()> {
         ]);
     }
     aligned(out, &rows)
+}
+
+/// A time of the API for people: to the second, without the `T`; the zone is always UTC.
+pub fn moment(text: &str) -> String {
+    text.get(..19).unwrap_or(text).replace('T', " ")
 }
 
 /// Writes rows as columns, each as wide as it has to be.

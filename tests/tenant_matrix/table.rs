@@ -185,10 +185,7 @@ impl Row {
 
     /// Whether somebody without an account may begin here, with a public model.
     fn takes_strangers(&self) -> bool {
-        matches!(
-            self.operation,
-            "createJob" | "retryJob" | "listModels" | "getModel"
-        )
+        matches!(self.operation, "createJob" | "listModels" | "getModel")
     }
 
     /// Whether the session that asks is over afterwards.

@@ -1,6 +1,8 @@
 //! The client's command line, as a process against a real server: exit codes, clean pipes, where input
 //! comes from, and what survives.
 
+mod tokens;
+
 use std::{path::Path, process::Stdio, time::Duration};
 
 use lamplighter_testkit::{
