@@ -10,7 +10,6 @@ use lamplighter_shared::{
 use poem::http::StatusCode;
 use poem_openapi::{
     Enum, Object, OpenApi,
-    param::Path,
     registry::{MetaResponse, Registry},
     types::Type,
 };
@@ -19,13 +18,13 @@ use serde_json::json;
 
 use super::{
     Tag,
+    identities::IdentityView,
     jobs::{built, documented},
     registration::object,
 };
 use crate::{
     accounts::{
         self, account, deletion,
-        identities::{id_of, unlink},
         profile::{self, Changes},
     },
     answer::{self, Answer, Documented},
@@ -138,32 +137,9 @@ impl AccountRoutes {
         profile::change_password(app, &user, session(&principal)?, passwords, &principal.origin).await?;
         Ok(Answer::empty())
     }
-
-    /// Remove a login at a provider
-    ///
-    /// Needs a recent login. The account at the provider opens yours no longer, and all other sessions end; a mail
-    /// says so. Refused (409) where nothing else opens the account: choose a password first, by
-    /// `POST /v1/account/recover`.
-    #[oai(
-        path = "/v1/account/identities/:id",
-        method = "delete",
-        operation_id = "deleteIdentity"
-    )]
-    async fn unlink(
-        &self,
-        principal: Principal<Person>,
-        /// The identity's identifier; `GET /v1/account` tells it.
-        id: Path<String>,
-    ) -> Result<Answer<Unlinked>, ApiError> {
-        let app = built(&self.0)?;
-        principal.require_recent_login(app).await?;
-        let user = account(app, principal.user).await?;
-        unlink(app, &user, &id, (session(&principal)?, &principal.origin)).await?;
-        Ok(Answer::empty())
-    }
 }
 
-fn session(principal: &Principal<Person>) -> Result<SessionId, ApiError> {
+pub(super) fn session(principal: &Principal<Person>) -> Result<SessionId, ApiError> {
     match &principal.credential {
         Credential::Session { id, .. } => Ok(*id),
         _ => Err(ApiError::new(
@@ -265,36 +241,6 @@ struct AccountView {
     deletes_at: Option<Timestamp>,
 }
 
-/// An account at an issuer of OpenID Connect.
-#[derive(Debug, Serialize, Object)]
-#[oai(rename = "Identity")]
-struct IdentityView {
-    /// Its identifier.
-    id: String,
-    /// The issuer's address.
-    issuer: String,
-    /// The e-mail address it has there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<String>,
-    /// When it was linked.
-    created_at: Timestamp,
-    /// When it was used last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_login_at: Option<Timestamp>,
-}
-
-impl From<identities::Identity> for IdentityView {
-    fn from(identity: identities::Identity) -> Self {
-        Self {
-            id: id_of(&identity),
-            issuer: identity.issuer,
-            email: identity.email,
-            created_at: Timestamp(identity.created_at),
-            last_login_at: identity.last_login_at.map(Timestamp),
-        }
-    }
-}
-
 /// What is to change of an account; what is not given stays.
 #[derive(Deserialize, Object)]
 #[serde(deny_unknown_fields)]
@@ -336,17 +282,11 @@ documented! {
     Scheduled<DeletionView> = vec![answer::json::<DeletionView>(202, "The account will be deleted.")];
     /// Of a new password.
     Changed<> = vec![answer::bare(204, "The password is changed.")];
-    /// Of an identity.
-    Unlinked<> = vec![answer::bare(204, "It opens the account no longer.")];
 }
 
 /// What these operations may fail with, beside what follows from the way of a request to them.
 pub(super) const FAILURES: &[Failures] = &[
     ("updateAccount", &[ErrorCode::LoginTooOld]),
-    (
-        "deleteIdentity",
-        &[ErrorCode::LoginTooOld, ErrorCode::NotFound, ErrorCode::Conflict],
-    ),
     ("deleteAccount", &[ErrorCode::LoginTooOld, ErrorCode::Conflict]),
     (
         "changePassword",

@@ -14,6 +14,7 @@ mod audit;
 mod outbox;
 mod registration;
 mod account;
+mod identities;
 mod invitations;
 mod plans;
 pub(crate) mod usage;
@@ -81,7 +82,11 @@ type Administration = (
 );
 
 /// Those on one's own account.
-type Accounts = (registration::RegistrationRoutes, account::AccountRoutes);
+type Accounts = (
+    registration::RegistrationRoutes,
+    account::AccountRoutes,
+    identities::IdentityRoutes,
+);
 
 /// What each operation may fail with, beside what follows from the way of a request to it.
 pub(crate) const FAILURES: &[&[Failures]] = &[
@@ -98,6 +103,7 @@ pub(crate) const FAILURES: &[&[Failures]] = &[
     outbox::FAILURES,
     registration::FAILURES,
     account::FAILURES,
+    identities::FAILURES,
     plans::FAILURES,
     usage::FAILURES,
     third_party::FAILURES,
@@ -133,6 +139,7 @@ pub(crate) fn service(app: Option<Arc<App>>) -> OpenApiService<Api, ()> {
         (
             registration::RegistrationRoutes(app.clone()),
             account::AccountRoutes(app.clone()),
+            identities::IdentityRoutes(app.clone()),
         ),
         (
             users::UserRoutes(app.clone()),
