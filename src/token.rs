@@ -71,30 +71,32 @@ pub async fn run(command: TokenCommand) -> Result<(), Failure> {
             };
             let cache = adapters::cache(&config).await?;
             let revoked = revoke(&db, &cache, text.trim()).await?;
-            if let Revoked::Before(at) = revoked {
-                let at = UNIX_EPOCH + Duration::from_millis(at.unsigned_abs());
-                eprintln!("already revoked at {}", humantime::format_rfc3339_seconds(at));
-            }
-            match revoked {
-                Revoked::Now | Revoked::Before(_) if config.database.is_shared() && !cache.is_shared() => {
-                    eprintln!(
-                        "revoked; redis.url (LAMPLIGHTER_REDIS_URL) is not set here: if the APIs have a Redis, they may \
-                     take the token for up to 30 s more, until this is run again with it"
-                    )
-                }
-                Revoked::Now => eprintln!("revoked"),
-                Revoked::Before(_) => {}
-                Revoked::Soon => eprintln!(
-                    "revoked; Redis does not answer, so an API that still reaches it may take the token for \
-                     up to 30 s more"
-                ),
-                Revoked::NotFound => {
-                    return Err(Failure("there is no such token".to_owned()));
-                }
-            }
-            Ok(())
+            tell(revoked, config.database.is_shared() && !cache.is_shared())
         }
     }
+}
+
+/// Says what became of a revocation; `alone`: other processes may have a Redis, and this one does not.
+fn tell(revoked: Revoked, alone: bool) -> Result<(), Failure> {
+    match revoked {
+        Revoked::NotFound => return Err(Failure("there is no such token".to_owned())),
+        Revoked::Now | Revoked::Soon => eprintln!("revoked"),
+        Revoked::Before(at) => {
+            let at = UNIX_EPOCH + Duration::from_millis(at.unsigned_abs());
+            eprintln!("already revoked at {}", humantime::format_rfc3339_seconds(at));
+        }
+    }
+    if revoked == Revoked::Soon {
+        eprintln!(
+            "Redis does not answer, so an API that still reaches it may take the token for up to 30 s more"
+        );
+    } else if alone {
+        eprintln!(
+            "redis.url (LAMPLIGHTER_REDIS_URL) is not set here: if the APIs have a Redis, they may take the token for \
+             up to 30 s more, until this is run again with it"
+        );
+    }
+    Ok(())
 }
 
 async fn account(db: &Db, email: &str) -> Result<users::User, Failure> {

@@ -8,7 +8,6 @@ use poem_openapi::{
     Object, OpenApi,
     param::Path,
     registry::{MetaResponse, Registry},
-    types::Type,
 };
 use serde::Serialize;
 
