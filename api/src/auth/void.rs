@@ -3,8 +3,8 @@
 //! Whoever revokes, logs out, demotes or disables commits first, then calls [`void`], then answers: from the
 //! answer on nobody takes what was ended. Where the cache does not answer, a task repeats it until it does:
 //! processes that can't reach the cache ask the database, and one that still does has the task done before we
-//! answer. Only one that reaches the cache and not the database may trust it for 30 s more. The same 30 s bound what a process leaves behind that dies between the commit and the call: nothing was
-//! answered then.
+//! answer. Only one that reaches the cache and not the database may trust it for 30 s more. The same 30 s bound
+//! what a process leaves behind that dies between the commit and the call: nothing was answered then.
 
 use std::{sync::Arc, time::Duration};
 
