@@ -2,7 +2,7 @@
 //! use it at two APIs and every read of the database lingers before it fills the cache. From the answer on nobody
 //! who starts to ask is let in.
 
-use std::{io::Write, process::Stdio};
+use std::{io::Write, process::Stdio, slice};
 
 use lamplighter_testkit::scenario::sized;
 use reqwest::Method;
@@ -52,7 +52,8 @@ async fn s5_a_revoked_token_is_refused_from_the_answer_on() {
         .rounds(rounds, async |number| {
             let token = town.token(number, &owner, &["jobs:read"]).await;
             let end = town.revoke(number / 2, &token);
-            RACE.round(&town.clients, &[token.proof.clone()], end).await
+            RACE.round(&town.clients, slice::from_ref(&token.proof), end)
+                .await
         })
         .await;
     verdict(&town, "revoke", (rounds, &RACE), tally).await;
@@ -82,7 +83,8 @@ async fn s5_a_revoked_token_stays_refused_where_the_cache_is_emptied() {
                 town.revoke(number / 2, &token).await;
                 redis.command(forget);
             };
-            race.round(&town.clients, &[token.proof.clone()], end).await
+            race.round(&town.clients, slice::from_ref(&token.proof), end)
+                .await
         })
         .await;
     verdict(&town, "revoke, cache emptied", (rounds, &race), tally).await;
@@ -97,7 +99,7 @@ async fn s5_a_login_is_over_from_the_answer_to_the_first_of_two_logouts_on() {
         .rounds(rounds, async |_| {
             let session = town.person("user").await.session;
             let end = first_logout(&town, &session);
-            RACE.round(&town.clients, &[session.clone()], end).await
+            RACE.round(&town.clients, slice::from_ref(&session), end).await
         })
         .await;
     verdict(&town, "logout", (rounds, &RACE), tally).await;

@@ -67,7 +67,6 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::Config;
 
     #[test]
