@@ -14,6 +14,8 @@ use lamplighter_shared::{
     config::Config,
     db::{
         Db, accounts,
+        audit::Origin,
+        people::{self, NewAccount},
         users::{self, Role, User},
     },
     key::Key,
@@ -106,10 +108,21 @@ async fn account(db: &Db, email: &str) -> Result<users::User, Failure> {
     if !plausible || email.chars().any(|c| c.is_whitespace() || c.is_control()) || email.len() > 254 {
         return Err(Failure(format!("{email:?} is not an e-mail address")));
     }
-    if users::by_email(db, email).await?.is_none() {
+    if let Some(known) = users::by_email(db, email).await? {
+        return Ok(known);
+    }
+    let new = NewAccount {
+        email: email.to_owned(),
+        role: Role::User,
+        plan: "unlimited".to_owned(),
+        password_hash: None,
+        setup: None,
+    };
+    if people::create(db, &new, &Origin::operator()).await?.is_some() {
         eprintln!("made an account for {email}");
     }
-    Ok(users::create(db, email, Role::User).await?)
+    let made = users::by_email(db, email).await?;
+    made.ok_or_else(|| Failure(format!("the account of {email} is gone again")))
 }
 
 /// The account of whoever owns the installation; made where there is none.

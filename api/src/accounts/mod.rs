@@ -20,7 +20,7 @@ pub mod setup;
 
 use lamplighter_shared::{
     db::{
-        audit::{ActorKind, Origin},
+        audit::{self, Action, ActorKind, Origin},
         tasks::NewTask,
         users::{self, User},
     },
@@ -98,6 +98,12 @@ pub(crate) fn display_name(text: &str) -> Result<&str, ApiError> {
 fn proof_invalid() -> ApiError {
     let detail = "It is wrong, was used already, or is too old; ask for a new one.";
     ApiError::new(ErrorCode::ProofInvalid, detail)
+}
+
+/// Writes down that somebody brought a proof that is no good, and gives what they are told.
+async fn refuse_proof(app: &App, who: &Stranger, action: Action) -> Result<ApiError, ApiError> {
+    audit::record(&app.db, &who.origin().failed(action)).await?;
+    Ok(proof_invalid())
 }
 
 /// A mail to an address, as a task of the outbox.

@@ -3,6 +3,7 @@
 use lamplighter_shared::{
     db::{
         accounts,
+        audit::Action,
         challenges::{self, Purpose},
         users,
     },
@@ -10,7 +11,8 @@ use lamplighter_shared::{
 };
 
 use super::{
-    Stranger, account, evenly::evenly, forget_proofs, limits, mail, mailed, proof_invalid, require_privacy,
+    Stranger, account, evenly::evenly, forget_proofs, limits, mail, mailed, proof_invalid, refuse_proof,
+    require_privacy,
 };
 use crate::{auth::secret, error::ApiError, mail::Message, state::App};
 
@@ -64,8 +66,10 @@ pub(crate) async fn reset(app: &App, who: &Stranger, token: &str, password: &str
     require_privacy(app)?;
     limits::proves(app, &who.client).await?;
     let fingerprint = secret::fingerprint(token);
-    let user = challenges::peek(&app.db, Purpose::Reset, &fingerprint).await?;
-    let user = account(app, user.ok_or_else(proof_invalid)?).await?;
+    let Some(user) = challenges::peek(&app.db, Purpose::Reset, &fingerprint).await? else {
+        return Err(refuse_proof(app, who, Action::AccountReset).await?);
+    };
+    let user = account(app, user).await?;
     let about = [user.email.as_str(), user.display_name.as_str()];
     app.passwords.check(password, "/password", &about)?;
     let hash = app.passwords.hash(password).await?;

@@ -4,6 +4,7 @@ use lamplighter_shared::{
     db::{
         Db,
         accounts::{self, SetUp},
+        audit::Action,
         challenges::{self, NewChallenge, Purpose},
         users::User,
     },
@@ -11,7 +12,7 @@ use lamplighter_shared::{
     error::ErrorCode,
 };
 
-use super::{Stranger, forget_proofs, limits, mailed, proof_invalid, require_privacy};
+use super::{Stranger, forget_proofs, limits, mailed, proof_invalid, refuse_proof, require_privacy};
 use crate::{auth::secret, error::ApiError, state::App};
 
 /// A new set-up token for the account with an address, and what of it is stored. Whoever has it can claim the
@@ -64,7 +65,7 @@ pub(crate) async fn claim(
         .await?
         .is_none()
     {
-        return Err(proof_invalid());
+        return Err(refuse_proof(app, who, Action::AccountCreate).await?);
     }
     app.passwords.check(password, "/password", &[email.as_str()])?;
     let hash = app.passwords.hash(password).await?;

@@ -224,7 +224,7 @@ pub enum Revoked {
     NotFound,
 }
 
-/// Revokes a token by its text: first in the database, then in the cache.
+/// Revokes a token by its text, for whoever has the server's machine: first in the database, then in the cache.
 ///
 /// # Errors
 /// Where the database fails.
@@ -234,7 +234,7 @@ pub async fn revoke(db: &Db, cache: &Arc<dyn Cache>, text: &str) -> Result<Revok
         return Ok(Revoked::NotFound);
     }
     let fingerprint = fingerprint(text);
-    let found = api_tokens::revoke(db, &fingerprint).await?;
+    let found = api_tokens::revoke(db, &fingerprint, &Origin::operator()).await?;
     // Also where it was revoked before: perhaps the cache was not told then.
     let told = void(db, cache, vec![ProofKind::Token.cache_key(&fingerprint)]).await?;
     Ok(match (found, told) {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, check};
+use crate::password_file;
 
 /// Where mail goes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,6 +56,12 @@ impl Mail {
             return Err(ConfigError(
                 "mail.username and mail.password_file go together".to_owned(),
             ));
+        }
+        if !self.password_file.as_os_str().is_empty() {
+            // Read again for each connection; but who starts the process is told, not who waits for a mail.
+            let file = self.password_file.display();
+            password_file::read(&self.password_file)
+                .map_err(|e| ConfigError(format!("mail.password_file ({file}): {e}")))?;
         }
         if self.max_attempts == 0 || self.per_address_burst == 0 {
             return Err(ConfigError(

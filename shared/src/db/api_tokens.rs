@@ -1,8 +1,13 @@
 //! The table `api_tokens`: fingerprints of the tokens that were issued. The text of a token is never here.
 
+use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Db, DbError, users::Role};
+use super::{
+    Db, DbError,
+    audit::{self, Action, Origin},
+    users::Role,
+};
 use crate::{
     clock::UnixMillis,
     id::{TokenId, UserId},
@@ -131,9 +136,24 @@ pub enum Revocation {
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn revoke(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<Revocation>, DbError> {
-    let sql = "UPDATE api_tokens SET revoked_at = {now} WHERE fingerprint = $1 AND revoked_at IS NULL";
-    if db.execute(sql, vec![fingerprint.to_vec().into()]).await? > 0 {
+pub async fn revoke(db: &Db, fingerprint: &[u8; 32], origin: &Origin) -> Result<Option<Revocation>, DbError> {
+    const SQL: &str = "UPDATE api_tokens SET revoked_at = {now} WHERE fingerprint = $1 AND revoked_at IS NULL
+        RETURNING id, user_id";
+    let statement = db.statement(SQL, [fingerprint.to_vec().into()]);
+    let entry = origin.did(Action::TokenRevoke);
+    let revoked = db.transaction(move |txn| {
+        let (db, statement, entry) = (db.clone(), statement.clone(), entry.clone());
+        Box::pin(async move {
+            let Some(row) = txn.query_one_raw(statement).await? else {
+                return Ok(false);
+            };
+            let (user, token) = (row.try_get("", "user_id")?, row.try_get("", "id")?);
+            let entry = entry.user(UserId(user)).subject(TokenId(token));
+            audit::record_in(&db, txn, &entry).await?;
+            Ok(true)
+        })
+    });
+    if revoked.await? {
         return Ok(Some(Revocation::Now));
     }
     let sql = "SELECT revoked_at FROM api_tokens WHERE fingerprint = $1";

@@ -3,6 +3,7 @@
 use lamplighter_shared::{
     db::{
         api_tokens::{self, NewToken, Revocation},
+        audit::Origin,
         users::{self, Role},
     },
     id::{TokenId, UserId},
@@ -63,7 +64,12 @@ async fn a_token_is_live_until_it_expires_or_is_revoked() {
         );
         assert_eq!((found.scopes, found.expires_at), (first.scopes, START + 1000));
         assert_eq!(live(3).await, None);
-        let revoke = async |byte: u8| api_tokens::revoke(&w.db, &[byte; 32]).await.expect("revoke");
+        let who = Origin::operator();
+        let revoke = async |byte: u8| {
+            api_tokens::revoke(&w.db, &[byte; 32], &who)
+                .await
+                .expect("revoke")
+        };
         assert_eq!(revoke(1).await, Some(Revocation::Now));
         w.clock.advance(1);
         assert_eq!(revoke(1).await, Some(Revocation::Before(START)), "once");

@@ -3,6 +3,7 @@
 use lamplighter_shared::{
     db::{
         api_tokens::{self, NewToken, Revocation},
+        audit::Origin,
         tasks::{self, NewTask, TaskKind},
         users,
     },
@@ -39,7 +40,9 @@ async fn proofs_of_a_user_are_the_good_ones_and_the_ones_that_just_ended() {
             proofs.sort();
             proofs
         };
-        let revoked = api_tokens::revoke(&w.db, &[1; 32]).await.expect("revoke");
+        let revoked = api_tokens::revoke(&w.db, &[1; 32], &Origin::operator())
+            .await
+            .expect("revoke");
         assert_eq!(revoked, Some(Revocation::Now));
         assert_eq!(proofs().await, [key(1), key(2), key(3)]);
         w.clock.advance(61_000);

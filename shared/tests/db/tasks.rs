@@ -203,7 +203,9 @@ async fn owners_hear_of_the_end_of_a_token_seven_days_and_one_day_before_and_onc
         token(w, ada, 2, 7).await;
         token(w, ada, 3, 1).await;
         let revoked = token(w, ada, 4, 30).await;
-        api_tokens::revoke(&w.db, &[4; 32]).await.expect("revoke");
+        api_tokens::revoke(&w.db, &[4; 32], &Origin::operator())
+            .await
+            .expect("revoke");
         let write: reminders::Write = Arc::new(move |ending| {
             assert_ne!(ending.token, revoked);
             Ok(NewTask {
