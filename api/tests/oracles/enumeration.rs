@@ -115,7 +115,7 @@ async fn an_address_tells_nothing_of_its_account_neither_by_words_nor_by_work() 
         }
         let mut work = (0, 0);
         for round in 0..ROUNDS {
-            let mut seen: Vec<((u16, Vec<(String, String)>, String), Effort)> = Vec::new();
+            let mut seen = Vec::new();
             for email in &emails {
                 let (read, effort) = gauge.ask(knock(door, path, email)).await;
                 seen.push((told(&read), effort));

@@ -175,7 +175,7 @@ impl Forger {
     fn cut(&self) -> Vec<Mutant> {
         let body = self.good.len() - CHECKSUM;
         let raw =
-            (1..self.good.len()).map(|at| (format!("cut at {at}"), self.good[..at].as_bytes().to_vec()));
+            (1..self.good.len()).map(|at| (format!("cut at {at}"), self.good.as_bytes()[..at].to_vec()));
         let summed = (1..body).map(|at| {
             (
                 format!("cut at {at}, summed"),
