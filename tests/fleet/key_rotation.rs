@@ -118,8 +118,11 @@ async fn s18_a_key_is_rotated_under_load_and_no_good_token_is_refused() {
     );
     assert!(!early, "the old key is retired while it seals");
     assert_eq!(refused, 0);
+    retire(&town, &old[..waiting], &new).await;
+}
 
-    // Whatever the old key sealed ends; the last ones were sealed by the new one at both.
+/// Retires the old key: what it sealed ends at both APIs, what the new one did goes on.
+async fn retire(town: &Town, old: &[Proof], new: &[Proof]) {
     town.fleet.run(&["secret", "retire"]);
     let owner = town.owner();
     until("both APIs have read the file", async || {
@@ -139,8 +142,7 @@ async fn s18_a_key_is_rotated_under_load_and_no_good_token_is_refused() {
         }
         count
     };
-    let old = &old[..waiting];
-    let (void, kept) = (count(old, 401).await, count(&new, 200).await);
+    let (void, kept) = (count(old, 401).await, count(new, 200).await);
     println!(
         "S18 retired: {void} of {} uses of tokens of the old key refused, {kept} of {} of the new one taken",
         2 * old.len(),
