@@ -42,7 +42,11 @@ async fn what_runs_can_read_and_write_rows_and_no_more() {
     // Once more does no harm.
     let (status, words) = stack.run_roles();
     assert!(status.success(), "{words}");
-    let logged_in = stack.sql("SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'lamplighter'");
+    // Not those who look: psql, and the server's own processes.
+    let logged_in = stack.sql(
+        "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = 'lamplighter'
+        AND backend_type = 'client backend' AND application_name <> 'psql'",
+    );
     assert_eq!(
         logged_in,
         [[Some("lamplighter_app".to_owned())]],
