@@ -21,5 +21,6 @@ mod slow;
 mod origins;
 mod guessing;
 mod failover;
+mod hunted;
 mod secrets;
 mod tls;

@@ -3,6 +3,7 @@
 
 mod effort;
 mod enumeration;
+mod forger;
 mod forgery;
 #[path = "../support/mod.rs"]
 mod support;
