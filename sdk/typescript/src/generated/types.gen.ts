@@ -402,6 +402,10 @@ export type Identity = {
      */
     email?: string;
     /**
+     * Its identifier.
+     */
+    id: string;
+    /**
      * The issuer's address.
      */
     issuer: string;
@@ -1641,6 +1645,10 @@ export type Token = {
      * The token itself. Only in the answer that made it: nobody can read it again.
      */
     token?: string;
+    /**
+     * What was used with it. Only where one token is asked for.
+     */
+    usage?: TokenUsage;
 };
 
 /**
@@ -1707,6 +1715,30 @@ export type TokenList = {
  * Whether a token may be used.
  */
 export type TokenStatus = 'active' | 'expired' | 'revoked';
+
+/**
+ * TokenUsage
+ *
+ * What was used with a token: jobs count when they end, if they ran.
+ */
+export type TokenUsage = {
+    /**
+     * One point for each day (UTC) on which jobs ended, oldest first; the last 400 days.
+     */
+    data: Array<UsagePoint>;
+    /**
+     * The sum of the series.
+     */
+    totals: UsageCounts;
+    /**
+     * Jobs of this token that ended in this hour.
+     */
+    used_this_hour: number;
+    /**
+     * Jobs of this token that ended today (UTC).
+     */
+    used_today: number;
+};
 
 /**
  * UpdatePlan
@@ -2385,6 +2417,60 @@ export type UpdateAccountResponses = {
 };
 
 export type UpdateAccountResponse = UpdateAccountResponses[keyof UpdateAccountResponses];
+
+export type DeleteIdentityData = {
+    body?: never;
+    path: {
+        /**
+         * The identity's identifier; `GET /v1/account` tells it.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/account/identities/{id}';
+};
+
+export type DeleteIdentityErrors = {
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `login_too_old`: A recent login is needed. `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `conflict`: This can't be beside what is there.
+     */
+    409: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type DeleteIdentityError = DeleteIdentityErrors[keyof DeleteIdentityErrors];
+
+export type DeleteIdentityResponses = {
+    /**
+     * It opens the account no longer.
+     */
+    204: void;
+};
+
+export type DeleteIdentityResponse = DeleteIdentityResponses[keyof DeleteIdentityResponses];
 
 export type ChangePasswordData = {
     body: PasswordChange;
@@ -3911,7 +3997,7 @@ export type CreateSessionErrors = {
      */
     401: Problem;
     /**
-     * `cross_site`: The request comes from another site. `email_not_verified`: The e-mail address is not verified yet. `approval_pending`: The account is not approved yet. `account_disabled`: The account is disabled. `insecure_connection`: This needs https.
+     * `email_not_verified`: The e-mail address is not verified yet. `approval_pending`: The account is not approved yet. `account_disabled`: The account is disabled. `insecure_connection`: This needs https. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**
@@ -3982,7 +4068,7 @@ export type BeginProviderLoginErrors = {
      */
     401: Problem;
     /**
-     * `insufficient_scope`: The token does not allow this. `login_too_old`: A recent login is needed. `cross_site`: The request comes from another site. `insecure_connection`: This needs https.
+     * `insufficient_scope`: The token does not allow this. `login_too_old`: A recent login is needed. `insecure_connection`: This needs https. `cross_site`: The request comes from another site.
      */
     403: Problem;
     /**

@@ -77,6 +77,7 @@ from .token import Token
 from .token_limits import TokenLimits
 from .token_list import TokenList
 from .token_status import TokenStatus
+from .token_usage import TokenUsage
 from .update_plan import UpdatePlan
 from .usage import Usage
 from .usage_counts import UsageCounts
@@ -173,6 +174,7 @@ __all__ = (
     "TokenLimits",
     "TokenList",
     "TokenStatus",
+    "TokenUsage",
     "UpdatePlan",
     "Usage",
     "UsageCounts",

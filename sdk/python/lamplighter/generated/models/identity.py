@@ -19,12 +19,14 @@ class Identity:
 
     Attributes:
         created_at (datetime.datetime): When it was linked.
+        id (str): Its identifier.
         issuer (str): The issuer's address.
         email (str | Unset): The e-mail address it has there.
         last_login_at (datetime.datetime | Unset): When it was used last.
     """
 
     created_at: datetime.datetime
+    id: str
     issuer: str
     email: str | Unset = UNSET
     last_login_at: datetime.datetime | Unset = UNSET
@@ -32,6 +34,8 @@ class Identity:
 
     def to_dict(self) -> dict[str, Any]:
         created_at = self.created_at.isoformat()
+
+        id = self.id
 
         issuer = self.issuer
 
@@ -46,6 +50,7 @@ class Identity:
         field_dict.update(
             {
                 "created_at": created_at,
+                "id": id,
                 "issuer": issuer,
             }
         )
@@ -61,6 +66,8 @@ class Identity:
         d = dict(src_dict)
         created_at = datetime.datetime.fromisoformat(d.pop("created_at"))
 
+        id = d.pop("id")
+
         issuer = d.pop("issuer")
 
         email = d.pop("email", UNSET)
@@ -74,6 +81,7 @@ class Identity:
 
         identity = cls(
             created_at=created_at,
+            id=id,
             issuer=issuer,
             email=email,
             last_login_at=last_login_at,

@@ -3,13 +3,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.token_status import TokenStatus, check_token_status
 from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.token_usage import TokenUsage
+
 
 T = TypeVar("T", bound="Token")
 
@@ -33,6 +37,7 @@ class Token:
         revoked_at (datetime.datetime | Unset): When it was revoked.
         rotated_to (str | Unset): The token that took its place.
         token (str | Unset): The token itself. Only in the answer that made it: nobody can read it again.
+        usage (TokenUsage | Unset): What was used with a token: jobs count when they end, if they ran.
     """
 
     created_at: datetime.datetime
@@ -49,6 +54,7 @@ class Token:
     revoked_at: datetime.datetime | Unset = UNSET
     rotated_to: str | Unset = UNSET
     token: str | Unset = UNSET
+    usage: TokenUsage | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,6 +92,10 @@ class Token:
 
         token = self.token
 
+        usage: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.usage, Unset):
+            usage = self.usage.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -113,11 +123,15 @@ class Token:
             field_dict["rotated_to"] = rotated_to
         if token is not UNSET:
             field_dict["token"] = token
+        if usage is not UNSET:
+            field_dict["usage"] = usage
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.token_usage import TokenUsage  # noqa: PLC0415
+
         d = dict(src_dict)
         created_at = datetime.datetime.fromisoformat(d.pop("created_at"))
 
@@ -157,6 +171,13 @@ class Token:
 
         token = d.pop("token", UNSET)
 
+        _usage = d.pop("usage", UNSET)
+        usage: TokenUsage | Unset
+        if isinstance(_usage, Unset):
+            usage = UNSET
+        else:
+            usage = TokenUsage.from_dict(_usage)
+
         token = cls(
             created_at=created_at,
             expires_at=expires_at,
@@ -172,6 +193,7 @@ class Token:
             revoked_at=revoked_at,
             rotated_to=rotated_to,
             token=token,
+            usage=usage,
         )
 
         token.additional_properties = d

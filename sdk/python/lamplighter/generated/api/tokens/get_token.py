@@ -84,7 +84,7 @@ def sync_detailed(
 ) -> Response[Problem | Token]:
     """Get a token
 
-     One of your tokens, without its text. Needs the scope `account:read`.
+     One of your tokens, without its text, and what was used with it. Needs the scope `account:read`.
 
     Args:
         id (str):
@@ -115,7 +115,7 @@ def sync(
 ) -> Problem | Token | None:
     """Get a token
 
-     One of your tokens, without its text. Needs the scope `account:read`.
+     One of your tokens, without its text, and what was used with it. Needs the scope `account:read`.
 
     Args:
         id (str):
@@ -141,7 +141,7 @@ async def asyncio_detailed(
 ) -> Response[Problem | Token]:
     """Get a token
 
-     One of your tokens, without its text. Needs the scope `account:read`.
+     One of your tokens, without its text, and what was used with it. Needs the scope `account:read`.
 
     Args:
         id (str):
@@ -170,7 +170,7 @@ async def asyncio(
 ) -> Problem | Token | None:
     """Get a token
 
-     One of your tokens, without its text. Needs the scope `account:read`.
+     One of your tokens, without its text, and what was used with it. Needs the scope `account:read`.
 
     Args:
         id (str):
