@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Rust, and only what is missing: the programs of Postgres, Redis and
-# nginx (each test starts private servers; no service is used, and none is started), Chromium, Python with pip
-# and venv, Node and npm. With SOAK=1 also what only `make soak` needs: stress-ng and faketime.
+# nginx (each test starts private servers; no service is used, and none is started), Chromium, faketime, Python with
+# pip and venv, Node and npm. With SOAK=1 also what only `make soak` needs: stress-ng.
 # As root it installs packages (Debian and Ubuntu); otherwise it says which ones are missing.
 set -euo pipefail
 
@@ -35,9 +35,9 @@ python3 -c 'import ensurepip, venv' > /dev/null 2>&1 || missing+=(python3-venv)
 { has pip || has pip3 || python3 -m pip --version > /dev/null 2>&1; } || missing+=(python3-pip)
 has node || missing+=(nodejs)
 has npm || missing+=(npm)
+has faketime || missing+=(faketime)
 if [ "${SOAK:-}" = 1 ]; then
     has stress-ng || missing+=(stress-ng)
-    has faketime || missing+=(faketime)
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then

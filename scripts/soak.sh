@@ -31,7 +31,8 @@ fi
 
 echo
 echo "== the figures"
-grep -aE '^(scenario=.* seed=|R[0-9]+b?[ :]|S[0-9]+[ :])' "$log"
+# With one test at a time the runner's "test … ... " stands before the first line that a test prints.
+sed -E 's/^test .* \.\.\. //' "$log" | grep -aE '^(scenario=.* seed=|R[0-9]+b?[ :]|S[0-9]+[ :])'
 echo
 echo "== the runners' summaries"
 grep -aE '^test result:|panicked at' "$log"
