@@ -93,7 +93,7 @@ impl<E: Endpoint> Endpoint for Admitted<E> {
 fn overloaded() -> ApiError {
     let detail = "The server has more to do than it can; try again in a moment.";
     // Not all at the same moment again.
-    let again = Duration::from_millis(rand::random_range(500..=2500));
+    let again = Duration::from_millis(rand::random_range(500..=2000));
     ApiError::new(ErrorCode::Unavailable, detail).retry_after(again)
 }
 

@@ -34,7 +34,7 @@ const ROW_EVERY: Duration = Duration::from_secs(2);
 /// … and each second while the carrier of events is away.
 const ROW_ALONE: Duration = Duration::from_millis(900);
 /// The token is looked at so often: a revoked one loses its streams within 5 s, one for the beat included.
-const TOKEN_EVERY: Duration = Duration::from_secs(4);
+const TOKEN_EVERY: Duration = Duration::from_secs(3);
 /// How long the last events of a job that has ended may be on their way …
 const LAST_EVENTS: Duration = Duration::from_millis(300);
 /// … where the carrier has brought those before them …

