@@ -17,6 +17,7 @@ use poem_openapi::{
 };
 
 use crate::{
+    auth::witness::Witness,
     client::ClientInfo,
     client_address::client_address,
     cors::{self, Cors},
@@ -81,6 +82,7 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         let allowed = self.edge.cors.allowed(&path, request.headers());
         let info = ClientInfo::new(&request, client, &self.edge.trusted, &id);
         request.set_data(info);
+        request.set_data(Witness::default());
         let outcome = AssertUnwindSafe(self.answer(request, allowed.is_some()))
             .catch_unwind()
             .await;

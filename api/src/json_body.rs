@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::{
     admission,
+    auth::witness::Witness,
     error::{ApiError, FieldError},
     routes, strict_json,
 };
@@ -133,6 +134,7 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiE
     admission::give_back();
     let all = all.await?;
     admission::take_again()?;
+    Witness::ask_again(request).await?;
     Ok(all)
 }
 

@@ -22,6 +22,7 @@ mod client;
 mod routes;
 pub mod auth;
 mod plans;
+mod running_caps;
 mod queue_room;
 mod rate_headers;
 mod nodes;

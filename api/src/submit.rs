@@ -21,7 +21,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    auth::share::Share,
+    auth::{principal::Principal, share::Share},
     create_job::{CreateJob, MAX_METADATA},
     error::{ApiError, FieldError},
     rate_headers::{self, Policy},
@@ -42,6 +42,39 @@ pub struct Client<'a> {
     pub models: Option<&'a [String]>,
     /// The token, where one proves who it is.
     pub token: Option<TokenId>,
+}
+
+/// What a request asks for.
+pub enum Wanted {
+    /// A job to be stored.
+    New(Box<NewJob>),
+    /// The job of an earlier request for the same, with the same idempotency key.
+    Earlier(Job),
+}
+
+impl Wanted {
+    /// The job it is about.
+    pub fn id(&self) -> JobId {
+        match self {
+            Self::New(job) => job.id,
+            Self::Earlier(job) => job.id,
+        }
+    }
+
+    /// Stores the job, unless it is there.
+    ///
+    /// # Errors
+    /// As [`submit`].
+    pub async fn stored(self, app: &Arc<App>) -> Result<Submission, ApiError> {
+        match self {
+            Self::New(job) => submit(app, *job).await,
+            Self::Earlier(job) => Ok(Submission {
+                job,
+                input: None,
+                replayed: true,
+            }),
+        }
+    }
 }
 
 /// What came of a submission.
@@ -119,6 +152,33 @@ pub async fn repeat(app: &App, client: &Client<'_>, id: JobId) -> Result<NewJob,
     Ok(new)
 }
 
+/// The job that an earlier request with the same idempotency key made. It is given whatever has become of plans
+/// and models since.
+///
+/// # Errors
+/// 422 where the key belongs to a request for something else, which costs as much as a first one; 429 then.
+pub(crate) async fn earlier<S>(
+    app: &App,
+    principal: &Principal<S>,
+    asked: Option<&Idempotency>,
+) -> Result<Option<Job>, ApiError> {
+    let (Some(earlier), Some(asked)) = (&principal.earlier, asked) else {
+        return Ok(None);
+    };
+    let same = earlier.body_hash == asked.body_hash;
+    if same && let Some(job) = jobs::get(&app.db, principal.user, earlier.job).await? {
+        return Ok(Some(job));
+    }
+    // Its job was deleted just now: what follows is a first request.
+    principal.charge(app).await?;
+    if same { Ok(None) } else { Err(key_reused()) }
+}
+
+fn key_reused() -> ApiError {
+    let detail = "This Idempotency-Key was used for a request with another body.";
+    ApiError::new(ErrorCode::IdempotencyKeyReused, detail)
+}
+
 /// Stores a job and wakes its workers.
 ///
 /// # Errors
@@ -156,10 +216,7 @@ pub async fn submit(app: &Arc<App>, job: NewJob) -> Result<Submission, ApiError>
             "a job without a key was taken for a repetition",
         )),
         Submitted::Refused(refusal) => Err(refused(&refusal)),
-        Submitted::KeyReused => {
-            let detail = "This Idempotency-Key was used for a request with another body.";
-            Err(ApiError::new(ErrorCode::IdempotencyKeyReused, detail))
-        }
+        Submitted::KeyReused => Err(key_reused()),
         Submitted::InFlight => {
             let detail = "The first request with this Idempotency-Key is still being stored; ask again.";
             let error = ApiError::new(ErrorCode::IdempotencyInFlight, detail);
@@ -241,6 +298,15 @@ fn refused(refusal: &Refusal) -> ApiError {
         Quota::Daily => "jobs a day",
         Quota::Waiting => "jobs waiting at once",
     };
+    if refusal.quota == Quota::Waiting {
+        // The others stand in every answer of a submission; of this one there is something to tell only now.
+        rate_headers::note(Policy {
+            name: refusal.quota.as_str(),
+            quota: refusal.limit.into(),
+            window: None,
+            left: Some((0, refusal.retry_after)),
+        });
+    }
     let detail = format!(
         "You may have {} {what}, and have {}.",
         refusal.limit, refusal.used
@@ -292,7 +358,6 @@ fn new_job(
         );
         return Err(ApiError::new(ErrorCode::PriorityNotAllowed, detail));
     }
-    let running = i32::try_from(plan.running).unwrap_or(i32::MAX);
     Ok(NewJob {
         id: JobId::generate(),
         owner: client.user,
@@ -303,7 +368,7 @@ fn new_job(
         cost: spec.task.cost(input),
         share_key: client.share.key.clone(),
         plan_weight: plan.weight.max(1).into(),
-        running_cap: Some(running).filter(|cap| *cap > 0),
+        running_cap: plan.running_cap(),
         limits: ShareLimits {
             jobs_per_hour: plan.jobs_per_hour,
             jobs_per_day: plan.jobs_per_day,

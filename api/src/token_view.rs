@@ -19,6 +19,9 @@ pub(crate) struct TokenView {
     token: Option<String>,
     /// What its owner calls it.
     name: String,
+    /// The last four characters of the token, to tell it from others. Left out of tokens from before these were kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last4: Option<String>,
     /// What it may do.
     scopes: Vec<String>,
     /// The models it may use. Left out: all.
@@ -110,6 +113,7 @@ impl TokenView {
             object: "token".to_owned(),
             token: None,
             name: token.name,
+            last4: token.last4,
             scopes: token.scopes,
             models: token.models,
             status,

@@ -168,6 +168,12 @@ async fn no_altered_cookie_is_anybody() {
     let real = |issued_at: i64| json!({"user": guest.id.to_string(), "issued_at": issued_at}).to_string();
     mutants.push(seal("guest:v1", &claims(now)));
     mutants.push(seal("guest:v1", "{}"));
+    // With the key itself: an account is no guest.
+    mutants.push(seal("guest:v1", &real(now)));
+    mutants.push(seal(
+        "guest:v1",
+        &json!({"user": world.owner.id.to_string(), "issued_at": now}).to_string(),
+    ));
     mutants.push(seal("guest:v1", &real(now - 30 * 86_400_000)));
     mutants.push(seal("pat:v1", &real(now)));
     mutants.push(seal("", &real(now)));
@@ -188,6 +194,40 @@ async fn no_altered_cookie_is_anybody() {
     assert!(mutants.len() > 500 && accepted == 0);
     let read = ask(&world, (Method::GET, &path), None, &good).await;
     assert_eq!(read.status, StatusCode::OK, "the one that is right");
+}
+
+#[tokio::test]
+async fn a_disabled_guest_is_a_stranger_and_there_is_nothing_else_to_change() {
+    let world = world().await;
+    let own = submit(&world, "echo", "").await;
+    let (who, path) = (cookie(&own), job(&own));
+    let admin = world.token_with(&["admin"]).await;
+    let sealed = who.strip_prefix("guest=").expect("a cookie");
+    let claims = world.state.key.open("guest:v1", sealed).expect("ours");
+    let claims: Value = serde_json::from_str(&claims).expect("JSON");
+    let id = claims["user"].as_str().expect("an id").to_owned();
+    let change = async |body: Value| {
+        let request = poem::Request::builder()
+            .method(Method::PATCH)
+            .uri_str(format!("/v1/users/{id}"))
+            .header("authorization", format!("Bearer {admin}"))
+            .content_type("application/json");
+        send(world.api(), request.body(body.to_string())).await.status
+    };
+    for body in [
+        json!({"role": "admin"}),
+        json!({"plan": "pro"}),
+        json!({"approved": true}),
+    ] {
+        assert_eq!(change(body.clone()).await, StatusCode::CONFLICT, "{body}");
+    }
+    let seen = ask(&world, (Method::GET, &path), None, &who).await;
+    assert_eq!(seen.status, StatusCode::OK);
+    assert_eq!(change(json!({"disabled": true})).await, StatusCode::OK);
+    let seen = ask(&world, (Method::GET, &path), None, &who).await;
+    assert_eq!(seen.status, StatusCode::UNAUTHORIZED);
+    let again = submit(&world, "echo", &who).await;
+    assert!(cookie(&again).starts_with("guest="), "somebody new");
 }
 
 /// Serves the world behind a proxy; where jobs are submitted.

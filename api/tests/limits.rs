@@ -2,8 +2,15 @@
 
 mod support;
 
+use std::time::Duration;
+
 use lamplighter_shared::{
-    db::{audit::Origin, finish::Outcome, plans},
+    db::{
+        audit::Origin,
+        claim::{Claimer, claim},
+        finish::Outcome,
+        plans,
+    },
     job::Priority,
     plan::Plan,
 };
@@ -88,7 +95,11 @@ async fn waiting_jobs_are_bounded_for_the_share_and_for_everybody() {
     for _ in 0..2 {
         assert_eq!(submit(&world, None, echo()).await.status, StatusCode::ACCEPTED);
     }
-    assert_quota(&submit(&world, None, echo()).await, "waiting");
+    let refused = submit(&world, None, echo()).await;
+    assert_quota(&refused, "waiting");
+    let policy = "\"waiting\";q=2;qu=\"concurrent-requests\"";
+    assert!(refused.header("ratelimit-policy").contains(policy));
+    assert!(refused.header("ratelimit").contains("\"waiting\";r=0;t="));
     world.claim().await;
     assert_eq!(submit(&world, None, echo()).await.status, StatusCode::ACCEPTED);
 
@@ -248,4 +259,189 @@ async fn every_answer_tells_of_the_rate() {
         assert!(read.header("ratelimit").contains("\"burst\";r=29"), "{path}");
     }
     assert_eq!(world.get("/healthz").await.header("ratelimit"), "");
+}
+
+/// Whoever knows a key that was used must not be able to ask as often as they like with it.
+#[tokio::test]
+async fn repetitions_are_free_and_come_to_an_end_and_other_requests_with_their_key_cost() {
+    let world = narrowed(|plan| {
+        plan.requests_per_minute = 1;
+        plan.burst = 3;
+    })
+    .await;
+    assert_eq!(
+        submit(&world, Some("k"), echo()).await.status,
+        StatusCode::ACCEPTED
+    );
+    let (mut replayed, mut refused) = (0, 0);
+    for _ in 0..40 {
+        match submit(&world, Some("k"), echo()).await.status {
+            StatusCode::ACCEPTED => replayed += 1,
+            StatusCode::TOO_MANY_REQUESTS => refused += 1,
+            other => panic!("{other}"),
+        }
+    }
+    // Ten times the burst of three; the rate itself still has two.
+    assert_eq!((replayed, refused), (30, 10));
+    assert_eq!(submit(&world, None, echo()).await.status, StatusCode::ACCEPTED);
+
+    let world = narrowed(|plan| {
+        plan.requests_per_minute = 1;
+        plan.burst = 3;
+    })
+    .await;
+    assert_eq!(
+        submit(&world, Some("k"), echo()).await.status,
+        StatusCode::ACCEPTED
+    );
+    let (mut reused, mut limited) = (0, 0);
+    for n in 0..20 {
+        let other = json!({"model": "echo", "input": {"n": n}});
+        match submit(&world, Some("k"), other).await.status {
+            StatusCode::UNPROCESSABLE_ENTITY => reused += 1,
+            StatusCode::TOO_MANY_REQUESTS => limited += 1,
+            other => panic!("{other}"),
+        }
+    }
+    println!(
+        "R10 a known key: {replayed} of 40 repetitions free at a burst of 3; of 20 other bodies {reused} judged, {limited} limited"
+    );
+    assert_eq!((reused, limited), (2, 18));
+}
+
+#[tokio::test]
+async fn a_repetition_gives_its_job_whatever_became_of_the_plan() {
+    let world = World::new().await;
+    let high = json!({"model": "echo", "input": {}, "priority": "high"});
+    let first = submit(&world, Some("k"), high.clone()).await;
+    assert_eq!(first.status, StatusCode::ACCEPTED, "{}", first.text);
+    let fields = json!({"priorities": ["low"]});
+    let fields = fields.as_object().expect("an object");
+    let admin = world.token_with(&["admin"]).await;
+    let request = poem::Request::builder()
+        .method(Method::PATCH)
+        .uri_str("/v1/plans/unlimited")
+        .header("authorization", format!("Bearer {admin}"))
+        .content_type("application/json");
+    let changed = send(
+        world.api(),
+        request.body(Value::Object(fields.clone()).to_string()),
+    )
+    .await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+    let again = submit(&world, Some("k"), high.clone()).await;
+    assert_eq!(
+        (again.status, again.header("idempotent-replayed")),
+        (StatusCode::ACCEPTED, "true"),
+        "{}",
+        again.text
+    );
+    assert_eq!(again.json()["id"], first.json()["id"]);
+    assert_eq!(submit(&world, None, high).await.status, StatusCode::FORBIDDEN);
+}
+
+/// Limits of its own go on with what comes from a token: else it would have them anew with every token it makes.
+#[tokio::test]
+async fn a_token_s_own_quota_goes_on_with_its_children_and_whatever_takes_its_place() {
+    let world = World::new().await;
+    let limited = world
+        .token_with(&["jobs:write", "tokens:write", "account:read"])
+        .await;
+    let as_token = async |token: &str, (method, path): (Method, &str), body: Value| {
+        let request = poem::Request::builder()
+            .method(method)
+            .uri_str(path)
+            .header("authorization", format!("Bearer {token}"))
+            .content_type("application/json");
+        send(world.api(), request.body(body.to_string())).await
+    };
+    let own = as_token(&limited, (Method::GET, "/v1/token"), json!({}))
+        .await
+        .json();
+    let admin = world.token_with(&["admin"]).await;
+    let path = format!(
+        "/v1/users/{}/tokens/{}",
+        world.owner.id,
+        own["id"].as_str().expect("an id")
+    );
+    let grant = json!({"limits": {"jobs_per_day": 3}});
+    let granted = as_token(&admin, (Method::PATCH, &path), grant).await;
+    assert_eq!(granted.status, StatusCode::OK, "{}", granted.text);
+    let (mut token, mut stored, mut refused) = (limited, 0, 0);
+    for round in 0..3 {
+        let child = json!({"name": "child", "scopes": ["jobs:write"], "expires_in_seconds": 600});
+        let child = as_token(&token, (Method::POST, "/v1/tokens"), child).await.json();
+        for text in [&token, &child["token"].as_str().expect("a token").to_owned()] {
+            match as_token(text, (Method::POST, "/v1/jobs"), echo()).await.status {
+                StatusCode::ACCEPTED => stored += 1,
+                StatusCode::TOO_MANY_REQUESTS => refused += 1,
+                other => panic!("{round}: {other}"),
+            }
+        }
+        let own = as_token(&token, (Method::GET, "/v1/token"), json!({}))
+            .await
+            .json();
+        let rotate = format!("/v1/tokens/{}/rotate", own["id"].as_str().expect("an id"));
+        let next = as_token(&token, (Method::POST, &rotate), json!({})).await.json();
+        token = next["token"].as_str().expect("a token").to_owned();
+    }
+    println!(
+        "R21 a token's own quota of 3, over 3 rotations and 3 children: {stored} stored, {refused} refused"
+    );
+    assert_eq!((stored, refused), (3, 3));
+}
+
+/// What an administrator took away holds from the first request after a start on, however many come at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn changes_of_plans_hold_from_the_first_request_on() {
+    let world = World::new().await;
+    let fields = json!({"jobs_per_hour": 1});
+    let fields = fields.as_object().expect("an object").clone();
+    let changed = plans::change(&world.state.db, "unlimited", &fields, &Origin::operator()).await;
+    changed.expect("changed");
+    let fresh = std::sync::Arc::new(lamplighter_api::build(world.state.clone()));
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..60 {
+        let (api, request) = (fresh.clone(), world.submission().body(echo().to_string()));
+        all.spawn(async move { send(&*api, request).await.status });
+    }
+    let statuses = all.join_all().await;
+    let stored = statuses
+        .iter()
+        .filter(|status| **status == StatusCode::ACCEPTED)
+        .count();
+    println!("R21 after a start: {stored} of 60 at once stored at a changed quota of 1");
+    assert_eq!(stored, 1);
+}
+
+/// Claims what may run on `echo`; how many that were.
+async fn claimable(world: &World) -> usize {
+    let claimer = Claimer {
+        boot: world.boot,
+        worker: "w".to_owned(),
+        lease: Duration::from_secs(10),
+    };
+    let claimed = claim(&world.state.db, "echo", 10, &claimer).await;
+    claimed.expect("claimed").len()
+}
+
+/// A cap that changes holds for what waits already.
+#[tokio::test]
+async fn a_changed_cap_of_running_jobs_holds_for_those_that_wait() {
+    let world = narrowed(|plan| plan.running = 4).await;
+    for _ in 0..6 {
+        assert_eq!(submit(&world, None, echo()).await.status, StatusCode::ACCEPTED);
+    }
+    let first = world.claim().await;
+    let admin = world.token_with(&["admin"]).await;
+    let request = poem::Request::builder()
+        .method(Method::PATCH)
+        .uri_str("/v1/plans/unlimited")
+        .header("authorization", format!("Bearer {admin}"))
+        .content_type("application/json");
+    let changed = send(world.api(), request.body(json!({"running": 1}).to_string())).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+    assert_eq!(claimable(&world).await, 0, "one runs, and one may");
+    world.finish(first, Outcome::Succeeded("{}".to_owned()), 0).await;
+    assert_eq!(claimable(&world).await, 1);
 }

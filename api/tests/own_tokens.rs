@@ -80,6 +80,7 @@ async fn a_token_is_made_shown_once_listed_revoked_and_deleted() {
         (get.json()["status"].as_str(), get.json().get("token")),
         (Some("active"), None)
     );
+    assert_eq!(get.json()["last4"].as_str(), token.get(token.len() - 4..));
     let list = ask(&world, &token, Method::GET, "/v1/tokens?limit=1", None)
         .await
         .json();

@@ -128,6 +128,7 @@ impl World {
             fingerprint,
             expires_at: request.expires_at,
             models: None,
+            last4: None,
         };
         api_tokens::insert(&state.db, &row).await.expect("stored");
         text

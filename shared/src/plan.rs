@@ -73,6 +73,12 @@ impl Plan {
         priorities: Vec::new(),
     };
 
+    /// Jobs running at once on one model, as lanes have it; none: any number.
+    pub fn running_cap(&self) -> Option<i32> {
+        let most = i32::try_from(self.running).unwrap_or(i32::MAX);
+        (most > 0).then_some(most)
+    }
+
     /// The plan with these changes.
     #[must_use]
     pub fn with(self, changes: &PlanChanges) -> Self {

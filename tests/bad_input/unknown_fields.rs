@@ -49,10 +49,7 @@ fn properties(document: &Value, schema: &Value) -> Vec<String> {
         return properties(document, target.expect("a schema"));
     }
     let own = schema["properties"].as_object();
-    let mut names: Vec<String> = own
-        .into_iter()
-        .flat_map(|own| own.keys().cloned())
-        .collect();
+    let mut names: Vec<String> = own.into_iter().flat_map(|own| own.keys().cloned()).collect();
     for kind in ["allOf", "anyOf", "oneOf"] {
         for part in schema[kind].as_array().into_iter().flatten() {
             names.extend(properties(document, part));
@@ -153,7 +150,10 @@ async fn fields_that_nobody_asked_for_are_refused_everywhere() {
                 .into_iter()
                 .any(|error| error["pointer"] == format!("/{field}"));
             if status != 422 || !named {
-                faults.push(format!("{} {path} with {field}: {status} {answer}", operation.method));
+                faults.push(format!(
+                    "{} {path} with {field}: {status} {answer}",
+                    operation.method
+                ));
             }
         }
     }
@@ -168,6 +168,9 @@ async fn fields_that_nobody_asked_for_are_refused_everywhere() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert_eq!(before, after);
     // Where an administrator says which role somebody gets.
-    assert_eq!(skipped, ["POST /v1/invitations: role", "PATCH /v1/users/{id}: role"]);
+    assert_eq!(
+        skipped,
+        ["POST /v1/invitations: role", "PATCH /v1/users/{id}: role"]
+    );
     assert!(operations.len() >= 16, "bodies are found: {}", operations.len());
 }

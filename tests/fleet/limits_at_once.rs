@@ -26,7 +26,10 @@ async fn submit(town: &Town, proof: &Proof) -> (usize, usize) {
     let mut all = JoinSet::new();
     for number in 0..AT_ONCE {
         let request = town.clients.request(number, proof, Method::POST, "/v1/jobs");
-        let (request, clients) = (request.json(&json!({"model": "echo", "input": {}})), town.clients.clone());
+        let (request, clients) = (
+            request.json(&json!({"model": "echo", "input": {}})),
+            town.clients.clone(),
+        );
         all.spawn(async move { clients.ask(request).await });
     }
     let answers = all.join_all().await;

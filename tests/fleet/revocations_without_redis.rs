@@ -147,7 +147,11 @@ impl Crowd {
 
 async fn use_it(clients: Clients, mut api: usize, (number, proof): (usize, Proof), seen: Arc<Seen>) {
     while !seen.over.load(Ordering::SeqCst) {
-        let late = seen.ended.lock().expect("nobody panics with it").contains(&number);
+        let late = seen
+            .ended
+            .lock()
+            .expect("nobody panics with it")
+            .contains(&number);
         let status = clients.status(api, &proof, OPEN).await;
         api += 1;
         // 503: an API that reaches neither the cache nor the database can't say.

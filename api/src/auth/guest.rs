@@ -1,8 +1,12 @@
 //! Somebody without an account, who tries a public model: a sealed cookie names the user that holds their
 //! jobs. The cookie proves nothing but that these jobs are theirs; what they may have counts by network, so
-//! dropping it gains nothing.
+//! dropping it gains nothing. It is good only for users that are guests by the database: whoever has the key, and
+//! so can seal cookies, gets at nobody's account.
 
-use lamplighter_shared::{db::DbError, id::UserId};
+use lamplighter_shared::{
+    db::{DbError, users},
+    id::UserId,
+};
 use poem::http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
@@ -24,10 +28,11 @@ struct Claims {
     issued_at: i64,
 }
 
-/// The guest whose cookie a request brings; a cookie that is not ours, or is too old, is none.
+/// The guest whose cookie a request brings; a cookie that is not ours, is too old, or names nobody who may go on as a
+/// guest, is none.
 ///
 /// # Errors
-/// Where the database does not tell the time.
+/// Where the database does not answer.
 pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<UserId>, DbError> {
     let Some(claims) = app
         .cookies
@@ -37,12 +42,13 @@ pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Result<Option<UserId>,
     else {
         return Ok(None);
     };
-    let age = app.db.now().await? - claims.issued_at;
-    Ok(claims
-        .user
-        .parse()
-        .ok()
-        .filter(|_| age < LIFE_SECONDS as i64 * 1000))
+    let Ok(user) = claims.user.parse() else {
+        return Ok(None);
+    };
+    let now = users::now_of_guest(&app.db, user).await?;
+    Ok(now
+        .filter(|now| now - claims.issued_at < LIFE_SECONDS as i64 * 1000)
+        .map(|_| user))
 }
 
 /// Lets a guest submit a job for a model; the cookie to set on the answer, where they have none yet. The user
@@ -55,7 +61,7 @@ pub(crate) async fn admit<S>(
     principal: &Principal<S>,
     model: &str,
 ) -> Result<Option<HeaderValue>, ApiError> {
-    let Credential::Guest { new } = principal.credential else {
+    let Credential::Guest { new, .. } = principal.credential else {
         return Ok(None);
     };
     if !app.is_public(model) {

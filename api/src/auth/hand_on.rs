@@ -12,7 +12,7 @@ use lamplighter_shared::{
 };
 
 use super::{
-    principal::{Credential, Principal},
+    principal::{Credential, Principal, invalid_token},
     scope::TokensWrite,
     token::{LONGEST, SHORTEST},
 };
@@ -37,10 +37,14 @@ impl<'a> HandOn<'a> {
     /// What this one may hand on.
     ///
     /// # Errors
-    /// 403 where the login is too old.
+    /// 403 where the login is too old, 401 where the token has ended.
     pub async fn of(app: &App, principal: &'a Principal<TokensWrite>) -> Result<Self, ApiError> {
         let token = match &principal.credential {
-            Credential::Token { id, .. } => own_tokens::get(&app.db, principal.user, *id).await?,
+            Credential::Token { id, .. } => {
+                // A token that ended since it was let in hands nothing on: without it nothing bounds what it may.
+                let token = own_tokens::get(&app.db, principal.user, *id).await?;
+                Some(token.filter(Token::is_live).ok_or_else(invalid_token)?)
+            }
             Credential::Session { .. } | Credential::Guest { .. } => {
                 principal.require_recent_login(app).await?;
                 None
@@ -138,11 +142,13 @@ impl<'a> HandOn<'a> {
 
     /// What a token to be made gets besides.
     pub fn terms(&self, app: &App) -> Terms {
-        let token = self.token.as_ref();
-        Terms {
-            most: Some(app.config.accounts.max_tokens),
-            plan: token.and_then(|token| token.plan.clone()),
-            limits: token.and_then(|token| token.limits.clone()),
+        let most = app.config.accounts.max_tokens;
+        match &self.token {
+            Some(token) => Terms::of(token, most),
+            None => Terms {
+                most: Some(most),
+                ..Terms::default()
+            },
         }
     }
 

@@ -126,7 +126,7 @@ pub async fn rotate(
     db: &Db,
     key: &Key,
     (old, rotation): (&Token, Rotation),
-    most: Option<u32>,
+    most: u32,
     origin: &Origin,
 ) -> Result<IssuedToken, CreateError> {
     let new = NewApiToken {
@@ -137,11 +137,7 @@ pub async fn rotate(
         models: old.models.clone(),
     };
     let (text, row) = mint_row(db, key, new).await?;
-    let terms = Terms {
-        most,
-        plan: old.plan.clone(),
-        limits: old.limits.clone(),
-    };
+    let terms = Terms::of(old, most);
     let overlap = i64::try_from(rotation.overlap.as_millis()).unwrap_or(i64::MAX / 2);
     let entry = entry(origin, Action::TokenRotate, &row).subject(old.id);
     let done = own_tokens::rotate(db, (old.id, overlap), &row, &terms, &entry).await?;
@@ -206,6 +202,7 @@ async fn mint_row(
         fingerprint,
         expires_at: request.expires_at,
         models: new.models,
+        last4: text.get(text.len().saturating_sub(4)..).map(str::to_owned),
     };
     Ok((text, row))
 }

@@ -2,7 +2,8 @@
 //! [`scope`] (what a token allows), `lookup` and `source` (whether a token or session is good), [`void`] (how the cache
 //! hears that one ended), `password` and `login` (how somebody shows who they are), `session` (how logins begin
 //! and end), `cookies` (how a session travels), `guest` (who has no account), `share` (whose use is counted
-//! together), `rate` (how often they may ask), [`principal`] (the handler argument that proves it all).
+//! together), `rate` (how often they may ask), [`principal`] (the handler argument that proves it all), `witness` (whether that still
+//! holds when a slow body is there).
 //!
 //! `oidc`: logins at issuers of OpenID Connect.
 
@@ -25,3 +26,4 @@ pub mod setup;
 pub(crate) mod session;
 pub(crate) mod login;
 pub mod principal;
+pub(crate) mod witness;

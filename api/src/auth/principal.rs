@@ -8,8 +8,9 @@ use lamplighter_shared::{
     db::{
         DbError, api_tokens,
         audit::{ActorKind, Origin},
-        sessions, submit,
-        users::Role,
+        sessions,
+        submit::{self, Earlier},
+        users::{self, Role},
     },
     error::ErrorCode,
     id::{SessionId, TokenId, UserId},
@@ -29,6 +30,7 @@ use super::{
     secret,
     share::Share,
     token::{self, Fingerprint},
+    witness::Witness,
 };
 use crate::{
     client::ClientInfo,
@@ -54,6 +56,8 @@ pub struct Principal<S> {
     pub share: Share,
     /// The same for the audit log.
     pub origin: Origin,
+    /// What the idempotency key of a submission made before.
+    pub earlier: Option<Earlier>,
     needs: PhantomData<S>,
 }
 
@@ -78,6 +82,8 @@ pub enum Credential {
     },
     /// The sealed cookie of somebody without an account.
     Guest {
+        /// The user that holds their jobs.
+        user: UserId,
         /// Whether they have no cookie yet, and no row: the first job of theirs that is stored makes both.
         new: bool,
     },
@@ -102,7 +108,9 @@ impl Credential {
             Self::Session { fingerprint, .. } => Ok(sessions::live(&app.db, fingerprint, app.idle_ms())
                 .await?
                 .is_some()),
-            Self::Guest { .. } => Ok(true),
+            // A row is made with the first job that is stored.
+            Self::Guest { new: true, .. } => Ok(true),
+            Self::Guest { user, .. } => Ok(users::now_of_guest(&app.db, *user).await?.is_some()),
         }
     }
 }
@@ -249,7 +257,7 @@ impl<'a, S: Needs> ApiExtractor<'a> for Principal<S> {
 }
 
 async fn authenticate<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Principal<S>, ApiError> {
-    let principal = match credentials(request.headers())? {
+    let mut principal = match credentials(request.headers())? {
         Some(text) => by_token(app, request, text).await?,
         None => match app.cookies.read(request.headers(), cookies::SESSION) {
             Some(cookie) => by_session(app, request, &cookie).await?,
@@ -257,8 +265,13 @@ async fn authenticate<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Pri
             None => return Err(no_token()),
         },
     };
-    let repeated = S::SUBMITS && is_repetition(app, &principal, request).await?;
-    if !repeated {
+    if S::SUBMITS {
+        principal.earlier = earlier(app, &principal, request).await?;
+    }
+    let repeated = principal.earlier.is_some();
+    if repeated {
+        app.request_rate.charge_repetition(&principal.share).await?;
+    } else {
         principal.charge(app).await?;
     }
     if S::PERSON && !matches!(principal.credential, Credential::Session { .. }) {
@@ -276,19 +289,20 @@ async fn authenticate<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Pri
     if S::SUBMITS && !repeated {
         app.queue_room.check(&app.db).await?;
     }
+    Witness::note(request, &principal.credential);
     Ok(principal)
 }
 
-/// Whether the request brings an idempotency key whose job is there: what it asks for was charged.
-async fn is_repetition<S>(
+/// What the idempotency key of the request made before, where it brings one: that was charged.
+async fn earlier<S>(
     app: &Arc<App>,
     principal: &Principal<S>,
     request: &Request,
-) -> Result<bool, ApiError> {
+) -> Result<Option<Earlier>, ApiError> {
     // A key that can't be read is refused later.
     match idempotency_key(request.headers()) {
-        Ok(Some(key)) => Ok(submit::is_known(&app.db, principal.user, &key).await?),
-        _ => Ok(false),
+        Ok(Some(key)) => Ok(submit::earlier(&app.db, principal.user, &key).await?),
+        _ => Ok(None),
     }
 }
 
@@ -319,6 +333,7 @@ async fn by_token<S>(app: &Arc<App>, request: &Request, text: &str) -> Result<Pr
         share: Share::of_token(&app.plans, &live).await,
         models: live.models,
         origin: origin(ActorKind::Token, live.token.to_string(), client),
+        earlier: None,
         needs: PhantomData,
     })
 }
@@ -352,6 +367,7 @@ async fn by_session<S>(app: &Arc<App>, request: &Request, cookie: &str) -> Resul
         share: Share::of_session(&app.plans, &live).await,
         models: None,
         origin: origin(ActorKind::User, live.user.to_string(), ClientInfo::of(request)),
+        earlier: None,
         needs: PhantomData,
     })
 }
@@ -371,11 +387,15 @@ async fn by_guest<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Princip
     Ok(Principal {
         user,
         role: Role::User,
-        credential: Credential::Guest { new: known.is_none() },
+        credential: Credential::Guest {
+            user,
+            new: known.is_none(),
+        },
         scopes: vec![Scope::JobsWrite, Scope::JobsRead, Scope::ModelsRead],
         models: Some(app.public_models.clone()),
         share: Share::of_guest(&app.plans, client.address).await,
         origin: origin(ActorKind::Guest, user.to_string(), client),
+        earlier: None,
         needs: PhantomData,
     })
 }
@@ -433,7 +453,7 @@ fn no_session() -> ApiError {
     )
 }
 
-fn invalid_token() -> ApiError {
+pub(crate) fn invalid_token() -> ApiError {
     // One sentence for every reason: a stranger learns nothing about tokens that exist.
     let error = ApiError::new(ErrorCode::Unauthorized, "The token is wrong, expired or revoked.");
     challenge(error, "Bearer realm=\"lamplighter\", error=\"invalid_token\"")

@@ -26,6 +26,8 @@ use crate::{
 const BURST: &str = "burst";
 /// Processes that are taken to live before they have counted each other.
 const UNCOUNTED: u32 = 2;
+/// Repetitions with an idempotency key cost nothing of the rate, and there may be so many times as many of them.
+const REPETITIONS: u32 = 10;
 
 /// The rate of requests of each share.
 pub(crate) struct RequestRate {
@@ -69,13 +71,7 @@ impl RequestRate {
         let Some(full) = rate_of(&share.plan) else {
             return Ok(());
         };
-        let part = self.part(full);
-        let rate = if self.exact { full } else { part };
-        let key = format!("requests:{}", share.key);
-        let (rate, admission) = match self.cache.admit(&key, rate, 1).await {
-            Ok(admission) => (rate, admission),
-            Err(_) => (part, self.here.admit_now(&key, part, 1)),
-        };
+        let (rate, admission) = self.admit(&format!("requests:{}", share.key), full).await;
         let outcome = if admission.allowed { "allowed" } else { "refused" };
         metrics::counter!(RATE_LIMIT, "policy" => BURST, "outcome" => outcome).increment(1);
         rate_headers::note(told(rate, admission));
@@ -83,6 +79,38 @@ impl RequestRate {
             Ok(())
         } else {
             Err(refused(rate, admission))
+        }
+    }
+
+    /// Counts one request that repeats an earlier one, in a bucket of its own: it was charged before, and a client
+    /// that only repeats must come to an end all the same.
+    ///
+    /// # Errors
+    /// 429 where it comes too soon.
+    pub(crate) async fn charge_repetition(&self, share: &Share) -> Result<(), ApiError> {
+        let Some(full) = rate_of(&share.plan) else {
+            return Ok(());
+        };
+        let full = Rate {
+            per_second: full.per_second * f64::from(REPETITIONS),
+            burst: full.burst.saturating_mul(REPETITIONS),
+        };
+        let (rate, admission) = self.admit(&format!("repetitions:{}", share.key), full).await;
+        if admission.allowed {
+            Ok(())
+        } else {
+            rate_headers::note(told(rate, admission));
+            Err(refused(rate, admission))
+        }
+    }
+
+    /// Asks the cache, or, where that does not answer, this process's own count; by which rate it was judged.
+    async fn admit(&self, key: &str, full: Rate) -> (Rate, Admission) {
+        let part = self.part(full);
+        let rate = if self.exact { full } else { part };
+        match self.cache.admit(key, rate, 1).await {
+            Ok(admission) => (rate, admission),
+            Err(_) => (part, self.here.admit_now(key, part, 1)),
         }
     }
 

@@ -28,7 +28,7 @@ impl Share {
         let plan = plans.get(name).await;
         Self {
             key: if own {
-                live.token.to_string()
+                live.share.to_string()
             } else {
                 live.user.to_string()
             },

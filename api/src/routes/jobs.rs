@@ -39,7 +39,7 @@ use crate::{
     preferences::{Prefer, idempotency_key},
     present,
     state::App,
-    submit,
+    submit::{self, Wanted},
     timestamp::Timestamp,
 };
 
@@ -86,18 +86,26 @@ impl JobRoutes {
     ) -> Result<Answer<Submitted>, ApiError> {
         let app = built(&self.0)?;
         let form = submission::form(request.headers())?;
-        let mut job = submit::validate(app, &principal.client(), &body.value)?;
-        let cookie = guest::admit(app, &principal, &job.model).await?;
         let key = idempotency_key(request.headers())?;
-        job.idempotency = submit::idempotency(key, "createJob", &body.value);
-        job.trace = request.data::<Trace>().cloned();
+        let idempotency = submit::idempotency(key, "createJob", &body.value);
+        let mut cookie = None;
+        let wanted = match submit::earlier(app, &principal, idempotency.as_ref()).await? {
+            Some(job) => Wanted::Earlier(job),
+            None => {
+                let mut job = submit::validate(app, &principal.client(), &body.value)?;
+                cookie = guest::admit(app, &principal, &job.model).await?;
+                job.idempotency = idempotency;
+                job.trace = request.data::<Trace>().cloned();
+                Wanted::New(Box::new(job))
+            }
+        };
         let asked = Asked {
             form,
             prefer: Prefer::of(request.headers()),
             stream_owner: principal.stream_owner(),
             credential: principal.credential,
         };
-        Ok(submission::answer(app, job, asked).await?.cookie(cookie))
+        Ok(submission::answer(app, wanted, asked).await?.cookie(cookie))
     }
 
     /// List jobs
@@ -230,18 +238,25 @@ impl JobRoutes {
         let app = built(&self.0)?;
         let id = job_id(&id)?;
         let form = submission::form(request.headers())?;
-        let mut job = submit::repeat(app, &principal.client(), id).await?;
-        guest::admit(app, &principal, &job.model).await?;
         let key = idempotency_key(request.headers())?;
-        job.idempotency = submit::idempotency(key, "retryJob", &Value::from(id.to_string()));
-        job.trace = request.data::<Trace>().cloned();
+        let idempotency = submit::idempotency(key, "retryJob", &Value::from(id.to_string()));
+        let wanted = match submit::earlier(app, &principal, idempotency.as_ref()).await? {
+            Some(job) => Wanted::Earlier(job),
+            None => {
+                let mut job = submit::repeat(app, &principal.client(), id).await?;
+                guest::admit(app, &principal, &job.model).await?;
+                job.idempotency = idempotency;
+                job.trace = request.data::<Trace>().cloned();
+                Wanted::New(Box::new(job))
+            }
+        };
         let asked = Asked {
             form,
             prefer: Prefer::of(request.headers()),
             stream_owner: principal.stream_owner(),
             credential: principal.credential,
         };
-        submission::answer(app, job, asked).await
+        submission::answer(app, wanted, asked).await
     }
 
     /// Delete a job

@@ -33,6 +33,7 @@ use crate::{
     error::ApiError,
     json_body::JsonBody,
     openapi::Failures,
+    running_caps,
     schema::Schema,
     state::App,
 };
@@ -97,6 +98,7 @@ impl PlanRoutes {
         let fields = body.value.as_object().unwrap_or(&empty);
         let changes = plans::change(&app.db, &name, fields, &principal.origin).await?;
         app.plans.changed(&name, changes);
+        running_caps::renew(app).await?;
         answer(app, &name).await
     }
 }

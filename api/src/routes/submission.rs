@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use lamplighter_shared::{
-    db::{jobs, submit::NewJob},
-    error::ErrorCode,
-    event::EventId,
-    job::Job,
-};
+use lamplighter_shared::{db::jobs, error::ErrorCode, event::EventId, job::Job};
 use poem::http::{HeaderMap, HeaderName, StatusCode, header};
 use poem_openapi::{
     registry::{MetaResponse, Registry},
@@ -24,7 +19,7 @@ use crate::{
     preferences::{Form, Prefer, accepted},
     present,
     state::App,
-    submit::{self, Submission},
+    submit::{Submission, Wanted},
     wait::{self, Watch},
 };
 
@@ -56,13 +51,17 @@ pub(super) fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
 /// Stores a job and answers as the client prefers.
 ///
 /// # Errors
-/// As [`submit::submit`]; 429 where the owner has too many streams, before anything is stored.
-pub(super) async fn answer(app: &Arc<App>, new: NewJob, asked: Asked) -> Result<Answer<Submitted>, ApiError> {
+/// As [`submit::submit`](crate::submit::submit); 429 where the owner has too many streams, before anything is stored.
+pub(super) async fn answer(
+    app: &Arc<App>,
+    wanted: Wanted,
+    asked: Asked,
+) -> Result<Answer<Submitted>, ApiError> {
     if asked.form == Form::Json {
-        return submit_and_wait(app, new, asked.prefer).await;
+        return submit_and_wait(app, wanted, asked.prefer).await;
     }
     let slot = events::slot(app, asked.stream_owner)?;
-    let Submission { job, replayed, .. } = submit::submit(app, new).await?;
+    let Submission { job, replayed, .. } = wanted.stored(app).await?;
     let location = location(&job);
     let start = Start {
         job,
@@ -74,8 +73,12 @@ pub(super) async fn answer(app: &Arc<App>, new: NewJob, asked: Asked) -> Result<
     Ok(marked(answer, replayed))
 }
 
-async fn submit_and_wait(app: &Arc<App>, new: NewJob, prefer: Prefer) -> Result<Answer<Submitted>, ApiError> {
-    let id = new.id;
+async fn submit_and_wait(
+    app: &Arc<App>,
+    wanted: Wanted,
+    prefer: Prefer,
+) -> Result<Answer<Submitted>, ApiError> {
+    let id = wanted.id();
     // Before the job exists, so that not even the fastest end is missed.
     let mut watch = match prefer.wait() {
         Some(limit) => Some((Watch::start(app, id).await, limit)),
@@ -85,7 +88,7 @@ async fn submit_and_wait(app: &Arc<App>, new: NewJob, prefer: Prefer) -> Result<
         mut job,
         input,
         replayed,
-    } = submit::submit(app, new).await?;
+    } = wanted.stored(app).await?;
     if let (Some(watch), true) = (&mut watch, replayed) {
         watch.0 = Watch::start(app, job.id).await;
         job = jobs::get(&app.db, job.owner, job.id).await?.unwrap_or(job);

@@ -167,7 +167,7 @@ impl TokenRoutes {
             expires_in: hand_on.next_life(wanted.expires_in_seconds, &old)?,
             overlap: Duration::from_secs(wanted.overlap_seconds.unwrap_or(0)),
         };
-        let most = Some(app.config.accounts.max_tokens);
+        let most = app.config.accounts.max_tokens;
         let made = rotate(&app.db, &app.key, (&old, rotation), most, &principal.origin).await;
         let made = made.map_err(refused)?;
         // Also where it goes on for a while: the cache knows another end.

@@ -35,6 +35,7 @@ use crate::{
     error::ApiError,
     json_body::JsonBody,
     openapi::Failures,
+    running_caps,
     schema::Schema,
     state::App,
     timestamp::Timestamp,
@@ -160,6 +161,7 @@ impl UserTokenRoutes {
             return Err(no_such_token());
         }
         void(&app.db, &app.cache, proofs_of(&app.db, user).await?).await?;
+        running_caps::renew(app).await?;
         let token = user_tokens::get(&app.db, user, token).await?;
         Answer::json(
             StatusCode::OK,

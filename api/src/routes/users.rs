@@ -34,6 +34,7 @@ use crate::{
     json_body::JsonBody,
     mail::{Locale, Mail, Message},
     openapi::Failures,
+    running_caps,
     schema::Schema,
     state::App,
     timestamp::Timestamp,
@@ -150,6 +151,10 @@ impl UserRoutes {
         let user = users::get(&app.db, user_id(&id)?)
             .await?
             .ok_or_else(no_such_user)?;
+        if user.is_guest && (asked.role.is_some() || asked.plan.is_some() || asked.approved.is_some()) {
+            let detail = "Guests have no account: all there is to change is whether they are disabled.";
+            return Err(ApiError::new(ErrorCode::Conflict, detail));
+        }
         let change = Change {
             role: asked.role.map(Role::from),
             plan: asked.plan,
@@ -168,6 +173,7 @@ impl UserRoutes {
             }
             Changed::Done(user) => {
                 void_all(app, user.id).await?;
+                running_caps::renew(app).await?;
                 Answer::json(StatusCode::OK, &UserView::from(*user))
             }
         }

@@ -42,7 +42,10 @@ async fn recover(world: &World, email: &str) -> String {
 /// What is mailed or shown once, and the request that uses it up.
 async fn proofs(world: &World, kind: &str) -> (&'static str, Value) {
     match kind {
-        "link" => (VERIFY, json!({"token": register(world, "link@example.org").await})),
+        "link" => (
+            VERIFY,
+            json!({"token": register(world, "link@example.org").await}),
+        ),
         "code" => {
             register(world, "code@example.org").await;
             let code = last_mail(world).await["code"].clone();
@@ -54,7 +57,9 @@ async fn proofs(world: &World, kind: &str) -> (&'static str, Value) {
             (RESET, json!({"token": token, "password": OTHER_PASSWORD}))
         }
         _ => {
-            let token = setup::issue(&world.state.db, &world.owner).await.expect("a token");
+            let token = setup::issue(&world.state.db, &world.owner)
+                .await
+                .expect("a token");
             let body = json!({"token": token, "email": "owner@example.org", "password": PASSWORD});
             ("/v1/setup", body)
         }

@@ -45,7 +45,7 @@ pub struct World {
     pub token: String,
     pub other_token: String,
     api: BoxEndpoint<'static>,
-    boot: uuid::Uuid,
+    pub boot: uuid::Uuid,
     folder: tempfile::TempDir,
 }
 

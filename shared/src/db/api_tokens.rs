@@ -31,6 +31,8 @@ pub struct NewToken {
     pub expires_at: UnixMillis,
     /// The models it may use; none: all.
     pub models: Option<Vec<String>>,
+    /// The last four characters of its text, for people to tell it from others.
+    pub last4: Option<String>,
 }
 
 /// A token that may be used now, as it is kept in the cache.
@@ -53,6 +55,9 @@ pub struct Live {
     pub plan: Option<String>,
     /// Limits an admin gave it.
     pub limits: Option<PlanChanges>,
+    /// The token whose use its own counts with, where it has a plan or limits of its own: itself, or the first of
+    /// those that it comes from.
+    pub share: TokenId,
     /// When it ends.
     pub expires_at: UnixMillis,
 }
@@ -66,8 +71,8 @@ pub async fn insert(db: &Db, token: &NewToken) -> Result<(), DbError> {
     let models = token.models.as_ref().map(serde_json::to_string).transpose();
     let models = models.map_err(|e| DbError::Statement(e.to_string()))?;
     db.execute(
-        "INSERT INTO api_tokens (id, user_id, name, scopes, fingerprint, created_at, expires_at, models)
-         VALUES ($1, $2, $3, $4, $5, {now}, $6, $7)",
+        "INSERT INTO api_tokens (id, user_id, name, scopes, fingerprint, created_at, expires_at, models, last4)
+         VALUES ($1, $2, $3, $4, $5, {now}, $6, $7, $8)",
         vec![
             token.id.0.into(),
             token.user.0.into(),
@@ -76,6 +81,7 @@ pub async fn insert(db: &Db, token: &NewToken) -> Result<(), DbError> {
             token.fingerprint.to_vec().into(),
             token.expires_at.into(),
             models.into(),
+            token.last4.clone().into(),
         ],
     )
     .await?;
@@ -99,7 +105,7 @@ pub async fn live(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<Live>, DbErr
 /// # Errors
 /// Where the database fails.
 pub async fn live_for(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<(Live, i64)>, DbError> {
-    let sql = "SELECT t.id AS token_id, t.scopes, t.models, t.plan, t.limits, t.expires_at,
+    let sql = "SELECT t.id AS token_id, t.scopes, t.models, t.plan, t.limits, t.share_id, t.expires_at,
             t.expires_at - {now} AS left_ms, u.id AS user_id, u.role, u.plan AS user_plan
         FROM api_tokens t JOIN users u ON u.id = t.user_id
         WHERE t.fingerprint = $1 AND t.revoked_at IS NULL AND t.expires_at > {now}
@@ -108,8 +114,11 @@ pub async fn live_for(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<(Live, i
         return Ok(None);
     };
     let text = |column: &str| row.try_get::<Option<String>>("", column);
+    let token = TokenId(row.try_get("", "token_id")?);
+    let share: Option<uuid::Uuid> = row.try_get("", "share_id")?;
     let live = Live {
-        token: TokenId(row.try_get("", "token_id")?),
+        token,
+        share: share.map_or(token, TokenId),
         user: UserId(row.try_get("", "user_id")?),
         role: Role::parse(&row.try_get::<String>("", "role")?)?,
         scopes: read_json(&row.try_get::<String>("", "scopes")?)?,

@@ -29,6 +29,7 @@ pub mod jobs;
 pub mod submit;
 pub mod shares;
 mod lanes;
+pub mod running_caps;
 mod settle;
 pub mod usage;
 pub mod plans;

@@ -50,6 +50,10 @@ pub struct Token {
     pub last_used_address: Option<String>,
     /// The token that took its place.
     pub rotated_to: Option<TokenId>,
+    /// The token whose use its own counts with, where that is not itself.
+    pub share: Option<TokenId>,
+    /// The last four characters of its text; none for tokens from before they were kept.
+    pub last4: Option<String>,
     /// SHA-256 of its text.
     pub fingerprint: Fingerprint,
 }
@@ -62,14 +66,15 @@ impl Token {
 }
 
 const COLUMNS: &str = "id, user_id, name, scopes, models, plan, limits, created_at, expires_at,
-    expires_at <= {now} AS expired, revoked_at, last_used_at, last_used_address, rotated_to, fingerprint";
+    expires_at <= {now} AS expired, revoked_at, last_used_at, last_used_address, rotated_to, share_id, last4,
+    fingerprint";
 
 impl TryFrom<&QueryResult> for Token {
     type Error = DbErr;
 
     fn try_from(row: &QueryResult) -> Result<Self, DbErr> {
         let text = |column: &str| row.try_get::<Option<String>>("", column);
-        let rotated: Option<uuid::Uuid> = row.try_get("", "rotated_to")?;
+        let token = |column: &str| row.try_get::<Option<uuid::Uuid>>("", column);
         Ok(Self {
             id: TokenId(row.try_get("", "id")?),
             user: UserId(row.try_get("", "user_id")?),
@@ -84,7 +89,9 @@ impl TryFrom<&QueryResult> for Token {
             revoked_at: row.try_get("", "revoked_at")?,
             last_used_at: row.try_get("", "last_used_at")?,
             last_used_address: text("last_used_address")?,
-            rotated_to: rotated.map(TokenId),
+            rotated_to: token("rotated_to")?.map(TokenId),
+            share: token("share_id")?.map(TokenId),
+            last4: text("last4")?,
             fingerprint: fingerprint(row)?,
         })
     }
@@ -99,6 +106,20 @@ pub struct Terms {
     pub plan: Option<String>,
     /// Limits an admin gave the token that this one comes from.
     pub limits: Option<PlanChanges>,
+    /// Whose use goes on with it: else whoever has limits of their own would begin anew with every token they make.
+    pub share: Option<TokenId>,
+}
+
+impl Terms {
+    /// Those of a token that comes from this one.
+    pub fn of(token: &Token, most: u32) -> Self {
+        Self {
+            most: Some(most),
+            plan: token.plan.clone(),
+            limits: token.limits.clone(),
+            share: Some(token.share.unwrap_or(token.id)),
+        }
+    }
 }
 
 /// What became of a token to be stored.
@@ -200,9 +221,9 @@ async fn has_room(
 
 async fn insert_in(db: &Db, txn: &Txn, token: &NewToken, terms: &Terms) -> Result<(), DbErr> {
     let sql = "INSERT INTO api_tokens
-            (id, user_id, name, scopes, fingerprint, created_at, expires_at, models, plan, limits)
-        VALUES ($1, $2, $3, $4, $5, {now}, $6, $7, $8, $9)";
-    let values: [Value; 9] = [
+            (id, user_id, name, scopes, fingerprint, created_at, expires_at, models, plan, limits, share_id, last4)
+        VALUES ($1, $2, $3, $4, $5, {now}, $6, $7, $8, $9, $10, $11)";
+    let values: [Value; 11] = [
         token.id.0.into(),
         token.user.0.into(),
         token.name.as_str().into(),
@@ -212,6 +233,8 @@ async fn insert_in(db: &Db, txn: &Txn, token: &NewToken, terms: &Terms) -> Resul
         token.models.as_ref().map(write_json).transpose()?.into(),
         terms.plan.clone().into(),
         terms.limits.as_ref().map(write_json).transpose()?.into(),
+        terms.share.map(|share| share.0).into(),
+        token.last4.clone().into(),
     ];
     txn.execute_raw(db.statement(sql, values)).await?;
     Ok(())

@@ -71,6 +71,9 @@ pub async fn change(
 
 /// What is stored of a plan, locked.
 async fn stored(db: &Db, txn: &Txn, name: &str) -> Result<Map<String, Value>, DbErr> {
+    // A row that is not there can't be locked, and of two first changes one would be lost.
+    let sql = "INSERT INTO plans (name, changes, changed_at) VALUES ($1, '{}', {now}) ON CONFLICT (name) DO NOTHING";
+    txn.execute_raw(db.statement(sql, [name.into()])).await?;
     let sql = "SELECT changes FROM plans WHERE name = $1 {for_update}";
     let row = txn.query_one_raw(db.statement(sql, [name.into()])).await?;
     let text: Option<String> = row.map(|row| row.try_get("", "changes")).transpose()?;

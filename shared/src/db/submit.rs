@@ -143,7 +143,10 @@ pub(super) async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Coun
                     Some(KeyHolder::Other) => Submitted::KeyReused,
                     Some(KeyHolder::Same(id)) => match refused.get(&id) {
                         Some(refusal) => Submitted::Refused(refusal.clone()),
-                        None => Submitted::Replayed(known(&db, txn, &mut stored, id).await?),
+                        // Deleted since its key was read: the next try finds the key free.
+                        None => known(&db, txn, &mut stored, id)
+                            .await?
+                            .map_or(Submitted::InFlight, Submitted::Replayed),
                     },
                     None => match (refused.get(&job.id), stored.get(&job.id)) {
                         (Some(refusal), _) => Submitted::Refused(refusal.clone()),
@@ -163,29 +166,51 @@ pub(super) async fn store(db: &Db, ttl: i64, jobs: &[NewJob]) -> Result<Vec<Coun
     .await
 }
 
-/// The job of a key: of this very group, or of an earlier commit.
-async fn known(db: &Db, txn: &Txn, stored: &mut HashMap<JobId, Job>, id: JobId) -> Result<Job, DbErr> {
+/// The job of a key: of this very group, or of an earlier commit; none where it was deleted just now.
+async fn known(
+    db: &Db,
+    txn: &Txn,
+    stored: &mut HashMap<JobId, Job>,
+    id: JobId,
+) -> Result<Option<Job>, DbErr> {
     if let Some(job) = stored.get(&id) {
-        return Ok(job.clone());
+        return Ok(Some(job.clone()));
     }
     let sql = "SELECT {job_columns} FROM jobs WHERE id = $1";
-    let row = txn.query_one_raw(db.statement(sql, [id.0.into()])).await?;
-    let row = row.ok_or_else(|| custom("the job of an idempotency key is gone"))?;
+    let Some(row) = txn.query_one_raw(db.statement(sql, [id.0.into()])).await? else {
+        return Ok(None);
+    };
     let job = from_row(&row).map_err(custom)?;
     stored.insert(id, job.clone());
-    Ok(job)
+    Ok(Some(job))
 }
 
-/// Whether this owner has used the key before, and its job is there, as far as is committed.
+/// The first request with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// The job it made.
+    pub job: JobId,
+    /// SHA-256 of what it asked for.
+    pub body_hash: [u8; 32],
+}
+
+/// What this owner's key made before, where its job is there, as far as is committed.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn is_known(db: &Db, owner: UserId, key: &str) -> Result<bool, DbError> {
-    let sql =
-        "SELECT 1 AS known FROM idempotency_keys WHERE owner_id = $1 AND key = $2 AND expires_at > {now}
+pub async fn earlier(db: &Db, owner: UserId, key: &str) -> Result<Option<Earlier>, DbError> {
+    let sql = "SELECT job_id, body_hash FROM idempotency_keys WHERE owner_id = $1 AND key = $2 AND expires_at > {now}
         AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = idempotency_keys.job_id)";
-    let values = vec![owner.0.into(), key.into()];
-    Ok(db.query_one(sql, values).await?.is_some())
+    let Some(row) = db.query_one(sql, vec![owner.0.into(), key.into()]).await? else {
+        return Ok(None);
+    };
+    let hash: Vec<u8> = row.try_get("", "body_hash")?;
+    Ok(Some(Earlier {
+        job: JobId(row.try_get("", "job_id")?),
+        body_hash: hash
+            .try_into()
+            .map_err(|_| DbError::Statement("a hash does not have 32 bytes".to_owned()))?,
+    }))
 }
 
 /// Forgets idempotency keys that ran out, some at a time; how many.

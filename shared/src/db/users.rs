@@ -144,6 +144,16 @@ pub(super) async fn create_guests_in(
     made.iter().map(|row| row.try_get("", "id").map(UserId)).collect()
 }
 
+/// The database's time, where this is a guest who may go on; else none.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn now_of_guest(db: &Db, id: UserId) -> Result<Option<UnixMillis>, DbError> {
+    let sql = "SELECT {now} AS now FROM users WHERE id = $1 AND is_guest AND disabled_at IS NULL";
+    let row = db.query_one(sql, vec![id.0.into()]).await?;
+    Ok(row.map(|row| row.try_get("", "now")).transpose()?)
+}
+
 /// Takes back what [`create_guests_in`] made: nothing of theirs was stored.
 pub(super) async fn forget_guests_in(db: &Db, txn: &Txn, ids: &[UserId]) -> Result<(), DbErr> {
     if ids.is_empty() {

@@ -20,6 +20,7 @@ fn token(user: UserId, byte: u8) -> NewToken {
         fingerprint: [byte; 32],
         expires_at: START + 1000,
         models: None,
+        last4: None,
     }
 }
 

@@ -65,6 +65,7 @@ async fn leave_traces(w: &World, user: UserId) {
         fingerprint: [1; 32],
         expires_at: START + 100 * DAY,
         models: None,
+        last4: None,
     };
     api_tokens::insert(&w.db, &token).await.expect("a token");
     let challenge = NewChallenge {

@@ -30,6 +30,7 @@ fn new(user: UserId) -> NewToken {
         fingerprint: random(),
         expires_at: START + DAY_MS,
         models: Some(vec!["m".to_owned()]),
+        last4: None,
     }
 }
 

@@ -250,6 +250,7 @@ async fn an_admin_sees_revokes_and_limits_tokens_of_a_user() {
             fingerprint: [1; 32],
             expires_at: START + 1000,
             models: None,
+            last4: None,
         };
         api_tokens::insert(&w.db, &token).await.expect("insert");
         let who = Origin::operator();
@@ -333,6 +334,7 @@ async fn tokens_are_forgotten_long_after_their_end_unless_their_use_is_counted()
                 // The third and the fourth live longer.
                 expires_at: START + if byte < 3 { DAY } else { 200 * DAY },
                 models: None,
+                last4: None,
             };
             api_tokens::insert(&w.db, &token).await.expect("insert");
         }

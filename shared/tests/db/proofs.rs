@@ -31,6 +31,7 @@ async fn proofs_of_a_user_are_the_good_ones_and_the_ones_that_just_ended() {
                 fingerprint: [byte; 32],
                 expires_at: START + life,
                 models: None,
+                last4: None,
             };
             api_tokens::insert(&w.db, &token).await.expect("insert");
         }

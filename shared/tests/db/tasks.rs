@@ -187,6 +187,7 @@ async fn token(w: &World, user: UserId, byte: u8, days: i64) -> TokenId {
         fingerprint: [byte; 32],
         expires_at: w.clock.now() + days * DAY,
         models: None,
+        last4: None,
     };
     api_tokens::insert(&w.db, &new).await.expect("insert");
     new.id

@@ -50,6 +50,7 @@ fn token() -> Value {
         "id": TOKEN,
         "object": "token",
         "name": "nightly batch",
+        "last4": "1B2c",
         "scopes": ["jobs:write", "jobs:read"],
         "models": ["minilm"],
         "status": "active",
