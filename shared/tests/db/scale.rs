@@ -86,8 +86,8 @@ fn load(rows: usize) -> Vec<String> {
     let owner = id(1, &format!("1 + i % {USERS}"));
     vec![
         format!(
-            "INSERT INTO users (id, email, role, created_at)
-             SELECT {user}, i || '@example.com', 'user', 0 FROM generate_series(1, {USERS}) i"
+            "INSERT INTO users (id, email, role, created_at, verified_at, approved_at)
+             SELECT {user}, i || '@example.com', 'user', 0, 0, 0 FROM generate_series(1, {USERS}) i"
         ),
         format!(
             "INSERT INTO jobs ({columns}) SELECT {waiting}, {owner}, '{MODEL}', 'echo', 's' || (1 + i % {USERS}), 'normal', 'queued',

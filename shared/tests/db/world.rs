@@ -147,20 +147,25 @@ impl World {
 
     /// Stores the jobs, in this order, sharing commits.
     pub async fn submit_all(&self, jobs: Vec<NewJob>) -> Vec<Job> {
-        let mut tasks = JoinSet::new();
-        let count = jobs.len();
-        for (i, job) in jobs.into_iter().enumerate() {
-            let submitter = self.submitter.clone();
-            tasks.spawn(async move { (i, submitter.submit(job).await) });
-        }
-        let mut stored: Vec<Option<Job>> = vec![None; count];
-        while let Some(done) = tasks.join_next().await {
-            match done.expect("no panic") {
-                (i, Ok(Submitted::Created(job))) => stored[i] = Some(job),
-                (_, other) => panic!("{}: expected a new job, not {other:?}", self.name),
+        // All of ten thousand at once would keep one thread from the database for longer than it may take.
+        const AT_ONCE: usize = 1_000;
+        let mut stored = Vec::with_capacity(jobs.len());
+        for part in jobs.chunks(AT_ONCE) {
+            let mut tasks = JoinSet::new();
+            for (place, job) in part.iter().cloned().enumerate() {
+                let submitter = self.submitter.clone();
+                tasks.spawn(async move { (place, submitter.submit(job).await) });
+            }
+            let mut done = tasks.join_all().await;
+            done.sort_unstable_by_key(|(place, _)| *place);
+            for (_, done) in done {
+                match done {
+                    Ok(Submitted::Created(job)) => stored.push(job),
+                    other => panic!("{}: expected a new job, not {other:?}", self.name),
+                }
             }
         }
-        stored.into_iter().flatten().collect()
+        stored
     }
 
     /// Claims up to `limit` jobs of [`MODEL`].
