@@ -29,6 +29,7 @@ pub mod mail;
 pub mod accounts;
 mod preferences;
 mod json_body;
+mod optional_body;
 mod strict_json;
 mod create_job;
 mod token_body;
