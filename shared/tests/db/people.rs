@@ -293,7 +293,7 @@ async fn an_admin_sees_revokes_and_limits_tokens_of_a_user() {
             )
             .await
         );
-        let listed = user_tokens::list(&w.db, user).await.expect("list");
+        let listed = user_tokens::list(&w.db, user, None, 10).await.expect("list");
         assert_eq!((listed.len(), &listed[0].limits), (1, &None));
         let revoke = async |of| {
             user_tokens::revoke(&w.db, of, token.id, &who)
