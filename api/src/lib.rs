@@ -16,6 +16,7 @@ mod admission;
 mod observe;
 mod serve;
 mod read_limit;
+mod preface;
 mod outlet;
 mod client_address;
 mod client;
