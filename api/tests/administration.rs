@@ -195,6 +195,9 @@ async fn what_does_not_fit_is_refused_with_its_place() {
         let refused = a.ask(Method::PATCH, path, Some(body.clone())).await;
         assert_eq!(refused.status.as_u16(), 422, "{body}: {}", refused.text);
         assert_eq!(refused.json()["errors"][0]["pointer"], pointer, "{body}");
+        let place = if pointer.is_empty() { "body" } else { pointer };
+        let detail = refused.json()["detail"].as_str().expect("a detail").to_owned();
+        assert!(detail.starts_with(&format!("{place}: ")), "{detail}");
     }
     for query in [
         "users?cursor=x",
