@@ -13,6 +13,7 @@ mod m20261124_000007_tokens;
 mod m20261124_000008_limits;
 mod m20261124_000009_tasks;
 mod m20261124_000010_audit;
+mod m20261129_000015_audit_order;
 
 use sea_orm_migration::{
     prelude::*,
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000008_limits::Migration),
             Box::new(m20261124_000009_tasks::Migration),
             Box::new(m20261124_000010_audit::Migration),
+            Box::new(m20261129_000015_audit_order::Migration),
         ]
     }
 }

@@ -11,7 +11,7 @@ use lamplighter_shared::{
         user_tokens::{self, Grant},
         users::{self, Role},
     },
-    id::{TokenId, UserId},
+    id::{AuditId, TokenId, UserId},
     plan::PlanChanges,
 };
 
@@ -436,6 +436,51 @@ async fn the_log_is_listed_by_page_and_filter() {
         );
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_log_is_in_the_order_of_the_databases_clock_whoever_wrote() {
+    for_each_database(async |w| {
+        // Processes whose clocks are hours apart: their identifiers go by those.
+        for (number, hours) in [0, 3, -2, 1, -1].into_iter().enumerate() {
+            w.clock.advance(1);
+            let id = uuid_of(START + hours * 3_600_000);
+            let id = match w.name {
+                "postgres" => format!("'{id}'"),
+                _ => format!("x'{}'", id.simple()),
+            };
+            w.execute(&format!(
+                "INSERT INTO audit_log (id, at, action, outcome, actor_kind)
+                 VALUES ({id}, {}, 'token.create', 'success', 'operator')",
+                START + i64::try_from(number).expect("small")
+            ))
+            .await;
+        }
+        let mut seen = Vec::new();
+        let mut page = Filter {
+            limit: 2,
+            ..Filter::default()
+        };
+        loop {
+            let entries = audit::list(&w.db, &page).await.expect("list");
+            seen.extend(entries.iter().map(|entry| entry.at - START));
+            match entries.last() {
+                Some(last) => page.before = Some(last.id),
+                None => break,
+            }
+        }
+        assert_eq!(seen, [4, 3, 2, 1, 0], "{}", w.name);
+        page.before = Some(AuditId::generate());
+        let none = audit::list(&w.db, &page).await.expect("list");
+        assert_eq!(none, [], "{}: nobody wrote such an entry", w.name);
+    })
+    .await;
+}
+
+/// An identifier that was made at this time.
+fn uuid_of(at: i64) -> uuid::Uuid {
+    let at = u64::try_from(at).expect("after 1970");
+    uuid::Builder::from_unix_timestamp_millis(at, &[7; 10]).into_uuid()
 }
 
 #[tokio::test]
