@@ -14,6 +14,7 @@ mod m20261124_000008_limits;
 mod m20261124_000009_tasks;
 mod m20261124_000010_audit;
 mod m20261129_000015_audit_order;
+mod m20261129_000016_audit_replace;
 
 use sea_orm_migration::{
     prelude::*,
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000009_tasks::Migration),
             Box::new(m20261124_000010_audit::Migration),
             Box::new(m20261129_000015_audit_order::Migration),
+            Box::new(m20261129_000016_audit_replace::Migration),
         ]
     }
 }

@@ -488,12 +488,29 @@ async fn no_entry_of_the_log_is_changed_or_removed() {
     for_each_database(async |w| {
         let entry = Origin::operator().did(Action::TokenCreate);
         audit::record(&w.db, &entry).await.expect("record");
+        let replacing: [String; 2];
         let mut tries = vec![
             "UPDATE audit_log SET outcome = 'failure'",
             "DELETE FROM audit_log",
         ];
         if w.name == "postgres" {
-            tries.push("TRUNCATE audit_log");
+            tries.extend([
+                "TRUNCATE audit_log",
+                "INSERT INTO audit_log SELECT * FROM audit_log ON CONFLICT (id) DO UPDATE SET outcome = 'failure'",
+            ]);
+        } else {
+            let replaced = "id, at, action, 'failure', actor_kind, actor_id, user_id, subject, address, request_id, detail
+                FROM audit_log";
+            let columns = "id, at, action, outcome, actor_kind, actor_id, user_id, subject, address, request_id, detail";
+            replacing = [
+                format!("INSERT OR REPLACE INTO audit_log ({columns}) SELECT {replaced}"),
+                format!(
+                    "INSERT OR REPLACE INTO audit_log (rowid, {columns}) SELECT rowid, {}",
+                    replaced.replacen("id", "randomblob(16)", 1)
+                ),
+            ];
+            tries.extend(replacing.iter().map(String::as_str));
+            tries.push("UPDATE OR REPLACE audit_log SET outcome = 'failure'");
         }
         for sql in &tries {
             let refused = w.try_execute(sql).await.expect_err(sql);
