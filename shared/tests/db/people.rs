@@ -104,6 +104,16 @@ async fn accounts_are_found_by_what_they_are() {
         assert_eq!(text("0%_R").await, ["100%_real@example.com"]);
         assert_eq!(text("ada").await, ["100%_real@example.com"]);
         assert_eq!(text("0__").await, Vec::<String>::new());
+        let name = "UPDATE users SET display_name = 'Åda Ωß*[Ž]' WHERE email = 'boss@example.com'";
+        w.execute(name).await;
+        for spelt in ["Åda", "åda", "åDA", "da ω", "ωß*[ž]", "ΩSS*"] {
+            let expected: &[&str] = if spelt.contains("SS") {
+                &[]
+            } else {
+                &["boss@example.com"]
+            };
+            assert_eq!(text(spelt).await, expected, "{}: {spelt}", w.name);
+        }
         assert_eq!(text("example").await.len(), 6, "guests do not show");
         assert_eq!(
             found(
