@@ -17,14 +17,13 @@ use lamplighter_shared::{
         people::{self, Change, Changed, NewAccount, Search},
         users::{self, Role, User},
     },
-    email::Email,
 };
 
 use crate::{
     adapters,
     cli::{OneUser, UserCommand},
     installation::{Failure, open_existing_database},
-    token,
+    token::address,
 };
 
 /// Accounts read at once for the list.
@@ -188,13 +187,4 @@ fn check_plan(config: &Config, name: &str) -> Result<(), Failure> {
         "there is no plan {name:?}; there are {}",
         names.join(", ")
     )))
-}
-
-/// The address as accounts have it. The owner's, which the first start made, is none that mail could go to.
-fn address(text: &str) -> Result<String, Failure> {
-    if text == token::OWNER {
-        return Ok(text.to_owned());
-    }
-    let email = Email::parse(text).map_err(|_| Failure(format!("{text:?} is not an e-mail address")))?;
-    Ok(email.as_str().to_owned())
 }
