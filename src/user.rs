@@ -23,6 +23,7 @@ use crate::{
     adapters,
     cli::{OneUser, UserCommand},
     installation::{Failure, open_existing_database},
+    role::people_reach,
     token::address,
 };
 
@@ -96,13 +97,12 @@ async fn create(config: &Config, mut new: NewAccount, password: bool) -> Result<
     let id = id.ok_or_else(|| Failure(format!("{} has an account already", new.email)))?;
     println!("{id}");
     if new.setup.is_some() {
-        let origin = config.server.public_origin();
-        let origin = origin.map_or_else(
-            || format!("http://{}", config.server.bind),
-            |origin| origin.to_string(),
+        let url = people_reach(config);
+        println!("{url}/setup#token={token}");
+        eprintln!(
+            "whoever has the link can set the password, once, within a week: its token and the password go to POST \
+             {url}/v1/setup (there is no page at the link yet)"
         );
-        println!("{origin}/setup#token={token}");
-        eprintln!("whoever has the link can set the password, once, within a week");
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
-//! `user` and `token` on the server's machine: whose account it is.
+//! `user` and `token` on the server's machine: whose account it is, and where the link to it leads.
 
-use crate::{echo_server, run};
+use lamplighter_testkit::server::Options;
+
+use crate::{PROGRAM, echo_server, run};
 
 /// The lines of `user list`: address and plan.
 async fn users(server: &lamplighter_testkit::server::Server) -> Vec<(String, String)> {
@@ -41,4 +43,28 @@ async fn an_address_is_one_account_however_it_is_spelt() {
         let refused = run(&server, &["token", "create", "--user", bad]).await;
         assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_link_leads_to_where_the_server_is() {
+    let server = echo_server().await;
+    let link = async |server: &lamplighter_testkit::server::Server, email: &str| {
+        let made = run(server, &["user", "create", email]).await;
+        let line = made.out.lines().nth(1).map(str::to_owned);
+        (line.unwrap_or_default(), made.err)
+    };
+    let (line, words) = link(&server, "ada@example.org").await;
+    let here = server.url("");
+    assert!(
+        line.starts_with(&format!("{here}/setup#token=")),
+        "{line}, not {here}"
+    );
+    assert!(words.contains(&format!("POST {here}/v1/setup")), "{words}");
+    let public = Options::new(PROGRAM)
+        .config("[server]\npublic_url = \"https://ai.example.org\"\n")
+        .start()
+        .await;
+    let (line, words) = link(&public, "ada@example.org").await;
+    assert!(line.starts_with("https://ai.example.org/setup#token="), "{line}");
+    assert!(words.contains("POST https://ai.example.org/v1/setup"), "{words}");
 }
