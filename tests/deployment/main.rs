@@ -4,7 +4,8 @@
 //!
 //! In reading order: `compose_file` and `images` read; `stack`, `servers` and `nginx` start what the files say
 //! (with `compose` and `dockerfile`, which understand them); `entrypoints`, `roles`, `streams`, `refusals`,
-//! `slow`, `origins`, `guessing`, `failover`, `secrets` and `tls` look at what runs.
+//! `slow`, `origins`, `people`, `guessing`, `failover`, `secrets` and `tls`
+//! look at what runs.
 
 mod compose;
 mod compose_file;
@@ -19,6 +20,7 @@ mod streams;
 mod refusals;
 mod slow;
 mod origins;
+mod people;
 mod guessing;
 mod failover;
 mod hunted;

@@ -450,6 +450,7 @@ fn places(folder: &Path, postgres: &Postgres, redis: u16) -> Places {
         ("worker", "8081", &health),
         ("migrate", "8080", &apis[0]),
     ] {
+        // Only where it listens differs: whether people may log in goes by the public address, which stays.
         let own = vec![
             pair("/var/lib/lamplighter", path(name)),
             pair(&format!("0.0.0.0:{port}"), address.clone()),
