@@ -4,7 +4,7 @@
 //!
 //! In reading order: `compose_file` and `images` read; `stack`, `servers` and `nginx` start what the files say
 //! (with `compose` and `dockerfile`, which understand them); `entrypoints`, `roles`, `streams`, `refusals`,
-//! `slow`, `origins`, `people`, `guessing`, `failover`, `secrets` and `tls`
+//! `slow`, `origins`, `people`, `guessing`, `failover`, `exposure`, `secrets` and `tls`
 //! look at what runs.
 
 mod compose;
@@ -23,6 +23,7 @@ mod origins;
 mod people;
 mod guessing;
 mod failover;
+mod exposure;
 mod hunted;
 mod secrets;
 mod tls;
