@@ -4,7 +4,7 @@
 //!
 //! In reading order: `compose_file` and `images` read; `stack`, `servers` and `nginx` start what the files say
 //! (with `compose` and `dockerfile`, which understand them); `entrypoints`, `roles`, `streams`, `refusals`,
-//! `slow`, `origins`, `people`, `guessing`, `failover`, `exposure`, `secrets` and `tls`
+//! `slow`, `origins`, `people`, `guessing`, `failover`, `exposure`, `secrets` (with `hunted` and `redis_keys`) and `tls`
 //! look at what runs.
 
 mod compose;
@@ -25,5 +25,6 @@ mod guessing;
 mod failover;
 mod exposure;
 mod hunted;
+mod redis_keys;
 mod secrets;
 mod tls;
