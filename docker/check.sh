@@ -34,6 +34,8 @@ schema = json.load(open(sys.argv[1], encoding="utf-8"))
 schema["properties"]["name"] = {"type": "string"}
 # The file as it is read by default: every variable there has one.
 text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", open(sys.argv[2], encoding="utf-8").read())
+# And nothing that goes with one is there.
+text = re.sub(r"\$\{\w+:\+[^}]*\}", "", text)
 compose = yaml.safe_load(text)
 faults = sorted(jsonschema.Draft201909Validator(schema).iter_errors(compose), key=lambda fault: list(fault.path))
 for fault in faults:

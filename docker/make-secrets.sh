@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the secrets of an installation, each drawn at random, and only those that are missing:
+# Makes the secrets of an installation, drawn at random but for the password of SMTP, and only those that are missing:
 # docker/make-secrets.sh [FOLDER], by default docker/secrets.
 #
 # Only you may enter the folder. The files in it can be read by everybody who gets past that, because the
@@ -39,3 +39,5 @@ keep redis_password "$(random)"
 # The one user of Redis: everything with its own keys and channels, nothing that harms a server.
 keep redis_acl "user default off
 user lamplighter on >$(cat "$folder/redis_password") ~lamplighter:* &lamplighter:* +@all -@dangerous +info"
+# Of your account at the SMTP server, where mail goes through one: write it over the empty line.
+keep mail_password ""

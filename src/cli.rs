@@ -160,7 +160,7 @@ pub enum TokenCommand {
         /// Where the installation is.
         #[command(flatten)]
         data: DataArgs,
-        /// Whose token; an account is made where there is none [default: the owner]
+        /// Whose token; where there is none, an account is made, with the plan `unlimited` [default: the owner]
         #[arg(long, value_name = "EMAIL")]
         user: Option<String>,
         /// What it allows, separated by commas [default: everything the account may do]

@@ -1,7 +1,7 @@
 //! What all long-running roles share: the start of a process, its address, and its orderly end.
 
 use std::{
-    fs::remove_file,
+    fs::{self, remove_file},
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,6 +14,8 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+#[cfg(feature = "api")]
+use crate::client::http::reachable;
 use crate::installation::{Failure, write_private};
 
 /// A socket that listens on `HOST:PORT`.
@@ -76,6 +78,21 @@ impl AddressFile {
         write_private(&path, &format!("{address}\n"))?;
         Ok(Self(path))
     }
+}
+
+/// Where people reach this installation: the public address, else the one that a running server wrote down, else
+/// the one it is to listen at.
+#[cfg(feature = "api")]
+pub fn people_reach(config: &Config) -> String {
+    if let Some(origin) = config.server.public_origin() {
+        return origin.to_string();
+    }
+    let written = fs::read_to_string(config.server.data_dir.join("server.addr")).unwrap_or_default();
+    let address = match written.trim() {
+        "" => config.server.bind.as_str(),
+        written => written,
+    };
+    format!("http://{}", reachable(address))
 }
 
 impl Drop for AddressFile {

@@ -22,7 +22,7 @@ use crate::{
     cli::ServeArgs,
     installation::{Failure, make_data_dir},
     owner_token,
-    role::{self, AddressFile},
+    role::{self, AddressFile, people_reach},
     setup_token, worker,
 };
 
@@ -102,10 +102,9 @@ fn greet(config: &Config, address: &str, setup: Option<&Path>) {
     println!("       -H 'Content-Type: application/json' -H 'Prefer: wait=10' \\");
     println!("       -d '{{\"model\":\"minilm\",\"input\":{{\"texts\":[\"hello\",\"world\"]}}}}'");
     if let Some(setup) = setup {
-        let origin = config.server.public_origin();
-        let url = origin.map_or_else(|| format!("http://{address}"), |origin| origin.to_string());
         println!(
-            "The first administrator sets a password at {url}/setup with the token in {}",
+            "The first administrator sets an address and a password by POST {}/v1/setup with the token in {}",
+            people_reach(config),
             setup.display()
         );
     }

@@ -18,6 +18,7 @@ use lamplighter_shared::{
         people::{self, NewAccount},
         users::{self, Role, User},
     },
+    email::Email,
     key::Key,
 };
 
@@ -101,18 +102,15 @@ fn tell(revoked: Revoked, alone: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The account of an address in whatever spelling; made where there is none, for a program of whoever runs the
+/// installation, and so without limits.
 async fn account(db: &Db, email: &str) -> Result<users::User, Failure> {
-    let plausible = email
-        .split_once('@')
-        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
-    if !plausible || email.chars().any(|c| c.is_whitespace() || c.is_control()) || email.len() > 254 {
-        return Err(Failure(format!("{email:?} is not an e-mail address")));
-    }
+    let email = &address(email)?;
     if let Some(known) = users::by_email(db, email).await? {
         return Ok(known);
     }
     let new = NewAccount {
-        email: email.to_owned(),
+        email: email.clone(),
         role: Role::User,
         plan: "unlimited".to_owned(),
         password_hash: None,
@@ -123,6 +121,15 @@ async fn account(db: &Db, email: &str) -> Result<users::User, Failure> {
     }
     let made = users::by_email(db, email).await?;
     made.ok_or_else(|| Failure(format!("the account of {email} is gone again")))
+}
+
+/// The address as accounts have it. The owner's, which the first start made, is none that mail could go to.
+pub fn address(text: &str) -> Result<String, Failure> {
+    if text == OWNER {
+        return Ok(text.to_owned());
+    }
+    let email = Email::parse(text).map_err(|_| Failure(format!("{text:?} is not an e-mail address")))?;
+    Ok(email.as_str().to_owned())
 }
 
 /// The account of whoever owns the installation; made where there is none.

@@ -17,14 +17,14 @@ use lamplighter_shared::{
         people::{self, Change, Changed, NewAccount, Search},
         users::{self, Role, User},
     },
-    email::Email,
 };
 
 use crate::{
     adapters,
     cli::{OneUser, UserCommand},
     installation::{Failure, open_existing_database},
-    token,
+    role::people_reach,
+    token::address,
 };
 
 /// Accounts read at once for the list.
@@ -97,13 +97,12 @@ async fn create(config: &Config, mut new: NewAccount, password: bool) -> Result<
     let id = id.ok_or_else(|| Failure(format!("{} has an account already", new.email)))?;
     println!("{id}");
     if new.setup.is_some() {
-        let origin = config.server.public_origin();
-        let origin = origin.map_or_else(
-            || format!("http://{}", config.server.bind),
-            |origin| origin.to_string(),
+        let url = people_reach(config);
+        println!("{url}/setup#token={token}");
+        eprintln!(
+            "whoever has the link can set the password, once, within a week: its token and the password go to POST \
+             {url}/v1/setup (there is no page at the link yet)"
         );
-        println!("{origin}/setup#token={token}");
-        eprintln!("whoever has the link can set the password, once, within a week");
     }
     Ok(())
 }
@@ -188,13 +187,4 @@ fn check_plan(config: &Config, name: &str) -> Result<(), Failure> {
         "there is no plan {name:?}; there are {}",
         names.join(", ")
     )))
-}
-
-/// The address as accounts have it. The owner's, which the first start made, is none that mail could go to.
-fn address(text: &str) -> Result<String, Failure> {
-    if text == token::OWNER {
-        return Ok(text.to_owned());
-    }
-    let email = Email::parse(text).map_err(|_| Failure(format!("{text:?} is not an e-mail address")))?;
-    Ok(email.as_str().to_owned())
 }

@@ -133,7 +133,11 @@ impl ApiError {
         let detail = match errors.as_slice() {
             [one] => format!(
                 "{}: {}",
-                one.pointer.as_deref().filter(|p| !p.is_empty()).unwrap_or("body"),
+                // By name: poem-openapi has an `is_empty` of its own for every type it documents.
+                one.pointer
+                    .as_deref()
+                    .filter(|pointer| !str::is_empty(pointer))
+                    .unwrap_or("body"),
                 one.detail
             ),
             many => format!("{} things are wrong with the body.", many.len()),

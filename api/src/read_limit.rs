@@ -1,7 +1,7 @@
 //! A connection that ends when its client takes too long to say what it wants: a byte now and then keeps
 //! a connection from ever being idle, and with it a descriptor and memory, for nothing and without a token.
 //! And one that ends when its client has hung up: the server would go on with the answer until a write fails,
-//! which a quiet event stream tries twice in half a minute.
+//! which a quiet event stream tries twice in half a minute. And one of HTTP/2 ends at once (`preface`).
 //!
 //! Not here: clients that send nothing at all (the server's idle time), and clients that take nothing
 //! (the write timeout).
@@ -18,7 +18,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::outlet::Outlet;
+use crate::{outlet::Outlet, preface::Preface};
 
 /// A connection on which bytes may come for `limit` without one byte of ours in between. A client that
 /// waits silently for its answer is not limited.
@@ -34,6 +34,7 @@ pub struct ReadLimit<S> {
     hung_up: bool,
     /// Told whether there is room for what is written.
     outlet: Outlet,
+    preface: Preface,
 }
 
 impl<S> ReadLimit<S> {
@@ -45,6 +46,7 @@ impl<S> ReadLimit<S> {
             unanswered: None,
             hung_up: false,
             outlet,
+            preface: Preface::new(),
         }
     }
 
@@ -66,6 +68,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadLimit<S> {
         let (before, room) = (buf.filled().len(), buf.remaining());
         ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
         if buf.filled().len() > before {
+            if self.preface.completes(&buf.filled()[before..]) {
+                return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+            }
             let since = *self.unanswered.get_or_insert_with(Instant::now);
             if since.elapsed() > self.limit {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

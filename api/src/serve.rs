@@ -98,7 +98,6 @@ pub async fn serve(listener: TcpListener, state: ApiState, lifecycle: Lifecycle)
     let served = Server::new_with_acceptor(acceptor)
         .name("api")
         .idle_timeout(IDLE)
-        .http2_max_concurrent_streams(100)
         .run_with_graceful_shutdown(
             Patient {
                 inner: routes::endpoint(app),

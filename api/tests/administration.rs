@@ -195,6 +195,9 @@ async fn what_does_not_fit_is_refused_with_its_place() {
         let refused = a.ask(Method::PATCH, path, Some(body.clone())).await;
         assert_eq!(refused.status.as_u16(), 422, "{body}: {}", refused.text);
         assert_eq!(refused.json()["errors"][0]["pointer"], pointer, "{body}");
+        let place = if pointer.is_empty() { "body" } else { pointer };
+        let detail = refused.json()["detail"].as_str().expect("a detail").to_owned();
+        assert!(detail.starts_with(&format!("{place}: ")), "{detail}");
     }
     for query in [
         "users?cursor=x",
@@ -215,6 +218,71 @@ async fn what_does_not_fit_is_refused_with_its_place() {
         Vec::<String>::new(),
         "nothing was changed"
     );
+}
+
+#[tokio::test]
+async fn a_plan_takes_integers_however_they_are_spelt_or_says_what_is_wrong() {
+    let a = Admin::new().await;
+    for (field, number, status) in [
+        ("waiting", "5", 200),
+        ("waiting", "5.0", 422),
+        ("weight", "2.0", 422),
+        ("jobs_per_hour", "1e3", 422),
+        ("waiting", "-0", 422),
+        ("waiting", "-1", 422),
+        ("waiting", "null", 200),
+    ] {
+        let request = Request::builder()
+            .method(Method::PATCH)
+            .uri_str("/v1/plans/pro")
+            .header("authorization", format!("Bearer {}", a.token))
+            .content_type("application/json")
+            .body(format!(r#"{{"{field}": {number}}}"#));
+        let answer = send(a.world.api(), request).await;
+        assert_eq!(answer.status.as_u16(), status, "{number}: {}", answer.text);
+        if status == 422 {
+            let pointer = &answer.json()["errors"][0]["pointer"];
+            assert_eq!(pointer, &format!("/{field}"), "{number}: {}", answer.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_a_users_tokens_hold_everything_once() {
+    const MORE: usize = 30;
+    let a = Admin::new().await;
+    for _ in 0..MORE {
+        let new = NewApiToken {
+            user: a.other.id,
+            name: "one of many".to_owned(),
+            scopes: vec!["jobs:read".to_owned()],
+            expires_in: Duration::from_secs(3600),
+            models: None,
+        };
+        let state = &a.world.state;
+        token::create(&state.db, &state.key, new).await.expect("a token");
+    }
+    let path = format!("/v1/users/{}/tokens", a.other.id);
+    let first = a.ask(Method::GET, &path, None).await.json();
+    assert_eq!(first["data"].as_array().map(Vec::len), Some(20));
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = format!("{path}?limit=7{cursor}");
+        let page = a.ask(Method::GET, &page, None).await.json();
+        for token in page["data"].as_array().expect("tokens") {
+            seen.push(token["id"].as_str().expect("an id").to_owned());
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), MORE + 1);
+    assert!(seen.is_sorted_by(|a, b| a > b), "newest first");
+    for query in ["cursor=x", "limit=0", "limit=101"] {
+        let refused = a.ask(Method::GET, &format!("{path}?{query}"), None).await;
+        assert_eq!(refused.status.as_u16(), 400, "{query}: {}", refused.text);
+    }
 }
 
 #[tokio::test]

@@ -347,6 +347,37 @@ async fn where_no_cookie_is_safe_nobody_is_a_guest() {
 }
 
 #[tokio::test]
+async fn over_https_the_cookie_is_bound_to_the_host_and_to_tls() {
+    let world = World::with(|config| {
+        config.models.public = vec!["echo".to_owned()];
+        config.server.public_url = "https://ai.example.org".to_owned();
+    })
+    .await;
+    let first = submit(&world, "echo", "").await;
+    let set: Vec<&str> = first
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .map(|set| set.to_str().expect("text"))
+        .collect();
+    let [only] = set[..] else { panic!("{set:?}") };
+    assert!(only.starts_with("__Host-guest=v4.local."), "{only}");
+    for attribute in ["Path=/", "HttpOnly", "SameSite=Lax", "Secure"] {
+        assert!(only.contains(&format!("; {attribute}")), "{only}");
+    }
+    assert!(!only.contains("Domain"), "{only}");
+    let again = submit(&world, "echo", &cookie(&first)).await;
+    assert_eq!(again.header("set-cookie"), "", "it is taken for what it is");
+    let plain = cookie(&first).replace("__Host-", "");
+    let other = submit(&world, "echo", &plain).await;
+    assert!(
+        other.header("set-cookie").starts_with("__Host-guest="),
+        "{other:?}"
+    );
+    println!("S9 attributes: 2 cookies of guests over https, all as they should be");
+}
+
+#[tokio::test]
 async fn a_stream_sets_the_cookie_too() {
     let world = world().await;
     let request = poem::Request::builder()

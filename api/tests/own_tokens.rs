@@ -335,3 +335,25 @@ async fn a_token_tells_what_was_used_with_it() {
     let same = ask(&world, &other, Method::GET, &path, None).await.json();
     assert_eq!(same["usage"], used, "for whoever may see what the user used");
 }
+
+#[tokio::test]
+async fn a_rotation_needs_no_body() {
+    let world = World::new().await;
+    let root = world.token_with(&ALL).await;
+    let made = create(&world, &root, &json!({"name": "a", "scopes": ["jobs:read"]})).await;
+    let path = format!("/v1/tokens/{}/rotate", text(&made, "id"));
+    let rotated = ask(&world, &root, Method::POST, &path, None).await;
+    assert_eq!(rotated.status, StatusCode::CREATED, "{}", rotated.text);
+    let old = ask(&world, &text(&made, "token"), Method::GET, "/v1/token", None).await;
+    assert_eq!(old.status, StatusCode::UNAUTHORIZED, "no overlap: it is revoked");
+    // What is there must be JSON, as everywhere.
+    let path = format!("/v1/tokens/{}/rotate", text(&rotated, "id"));
+    let refused = poem::Request::builder()
+        .method(Method::POST)
+        .uri_str(&path)
+        .header("authorization", format!("Bearer {root}"))
+        .content_type("text/plain")
+        .body("");
+    let refused = send(world.api(), refused).await;
+    assert_eq!(refused.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}

@@ -239,3 +239,30 @@ async fn clients_that_never_end_their_bodies_keep_nobody_out() {
     }
     assert_eq!(world.stored().await, 6);
 }
+
+/// Its acknowledgements of pings would keep a request open that never gets its body.
+#[tokio::test]
+async fn http_2_is_not_spoken() {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let world = World::new().await;
+    let (address, _server) = serve(&world).await;
+    for pieces in [1, PREFACE.len()] {
+        let mut socket = TcpStream::connect(address).await.expect("a connection");
+        for piece in PREFACE.chunks(PREFACE.len() / pieces) {
+            socket.write_all(piece).await.expect("sent");
+        }
+        // It may be closed before.
+        let _ = socket.write_all(SETTINGS).await;
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(20), socket.read_to_end(&mut answer));
+        // Closed with what came unread: a reset, where it comes before the end.
+        let _ = read.await.expect("the connection ends at once");
+        let frame = answer.get(3).copied();
+        assert_ne!(frame, Some(4), "settings of HTTP/2 came back: {answer:?}");
+        println!(
+            "S3 HTTP/2 in {pieces} piece(s): refused, {} bytes back",
+            answer.len()
+        );
+    }
+}

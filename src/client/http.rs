@@ -294,7 +294,7 @@ fn parse_server(text: &str) -> Result<Url, String> {
 }
 
 /// A server bound to every address is reached at the loopback one.
-fn reachable(address: &str) -> String {
+pub fn reachable(address: &str) -> String {
     match address.parse::<SocketAddr>() {
         Ok(at) if at.ip().is_unspecified() => match at.ip() {
             IpAddr::V4(_) => format!("127.0.0.1:{}", at.port()),

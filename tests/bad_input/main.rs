@@ -2,7 +2,8 @@
 //! place where a field is to blame; never a 5xx; nothing stored; no memory spent.
 //!
 //! `cases` says what a case is, `bodies` and `requests` have them, `wire` sends their bytes; `smuggling` is
-//! about requests that hide others, `slow` about clients that take their time, `unknown_fields` about all bodies there are.
+//! about requests that hide others, `slow` about clients that take their time, `unknown_fields` and
+//! `odd_texts` about all bodies there are.
 //! The same kinds against the router alone stand with the crate `api`.
 
 mod cases;
@@ -11,6 +12,7 @@ mod requests;
 mod slow;
 mod smuggling;
 mod unknown_fields;
+mod odd_texts;
 mod wire;
 
 use std::{fs, time::Instant};

@@ -13,15 +13,31 @@ const PASSWORD: &str = "nine blue herons over the canal";
 const FIELDS: [&str; 3] = ["role", "is_verified", "user_id"];
 
 /// An operation with a body.
-struct Operation {
-    method: Method,
+pub struct Operation {
+    pub method: Method,
     path: String,
-    example: Map<String, Value>,
+    pub example: Map<String, Value>,
     /// Fields that it knows.
     known: Vec<String>,
 }
 
-fn operations() -> Vec<Operation> {
+impl Operation {
+    /// Its address, about this account and this token of it.
+    pub fn address(&self, account: &str, token: &str) -> String {
+        let owner = if self.path.starts_with("/v1/users") {
+            account
+        } else {
+            token
+        };
+        let path = self.path.replace("{id}", owner).replace("{name}", "basic");
+        let path = path.replace("{token}", token);
+        assert!(!path.contains('{'), "{path}: what does it need?");
+        path
+    }
+}
+
+/// Every operation that has a body.
+pub fn operations() -> Vec<Operation> {
     let document: Value = serde_json::from_str(include_str!("../../openapi.json")).expect("JSON");
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -59,14 +75,14 @@ fn properties(document: &Value, schema: &Value) -> Vec<String> {
 }
 
 /// An administrator with a session, who may do everything.
-struct Root<'a> {
+pub struct Root<'a> {
     server: &'a Server,
     http: Client,
     cookie: String,
 }
 
 impl<'a> Root<'a> {
-    async fn new(server: &'a Server) -> Self {
+    pub async fn new(server: &'a Server) -> Self {
         let mut command = server.command(&["user", "create", EMAIL, "--admin", "--password-stdin"]);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::null());
         let mut made = command.spawn().expect("the program starts");
@@ -88,11 +104,19 @@ impl<'a> Root<'a> {
         }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+    pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let body = body.map(|body| body.to_string().into_bytes());
+        self.ask_with(method, path, body).await
+    }
+
+    /// The same with a body that need not be JSON.
+    pub async fn ask_with(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> (u16, Value) {
         let mut request = self.http.request(method, self.server.url(path));
         request = request.header(header::COOKIE, &self.cookie);
         if let Some(body) = body {
-            request = request.json(body);
+            request = request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body);
         }
         let answer = request.send().await.expect("an answer");
         let status = answer.status().as_u16();
@@ -100,7 +124,7 @@ impl<'a> Root<'a> {
     }
 
     /// Addresses and roles of all accounts.
-    async fn everybody(&self) -> Vec<(Value, Value)> {
+    pub async fn everybody(&self) -> Vec<(Value, Value)> {
         let (status, users) = self.ask(Method::GET, "/v1/users", None).await;
         assert_eq!(status, 200, "{users}");
         let users = users["data"].as_array().expect("a list");
@@ -126,14 +150,7 @@ async fn fields_that_nobody_asked_for_are_refused_everywhere() {
     let (mut asked, mut faults, mut skipped) = (0, Vec::new(), Vec::new());
     let operations = operations();
     for operation in &operations {
-        let owner = if operation.path.starts_with("/v1/users") {
-            id(&account)
-        } else {
-            id(&token)
-        };
-        let path = operation.path.replace("{id}", &owner).replace("{name}", "basic");
-        let path = path.replace("{token}", &id(&token));
-        assert!(!path.contains('{'), "{path}: what does it need?");
+        let path = operation.address(&id(&account), &id(&token));
         for field in FIELDS {
             if operation.known.iter().any(|known| known == field) {
                 skipped.push(format!("{} {}: {field}", operation.method, operation.path));

@@ -1,6 +1,7 @@
 //! The client's command line, as a process against a real server: exit codes, clean pipes, where input
 //! comes from, and what survives.
 
+mod accounts;
 mod tokens;
 
 use std::{path::Path, process::Stdio, time::Duration};

@@ -42,7 +42,8 @@ fn fill_in(value: &mut Value, variables: &BTreeMap<&str, &str>) {
     }
 }
 
-/// `$$`, and `${NAME:-default}`: compose.yaml leaves no variable without a default.
+/// `$$`, `${NAME:-default}`, and `${NAME:+instead}` for what a variable brings along that is set and not empty:
+/// compose.yaml leaves no variable without a default.
 fn interpolate(text: &str, variables: &BTreeMap<&str, &str>) -> String {
     let mut filled = String::new();
     let mut rest = text;
@@ -60,10 +61,18 @@ fn interpolate(text: &str, variables: &BTreeMap<&str, &str>) -> String {
         let (inner, after) = inner
             .split_once('}')
             .unwrap_or_else(|| panic!("{text}: `}}` is missing"));
-        let (name, default) = inner
-            .split_once(":-")
-            .unwrap_or_else(|| panic!("{text}: {inner} has no default"));
-        filled.push_str(variables.get(name).copied().unwrap_or(default));
+        filled.push_str(match inner.split_once(":+") {
+            Some((name, instead)) => match variables.get(name) {
+                Some(value) if !value.is_empty() => instead,
+                _ => "",
+            },
+            None => {
+                let (name, default) = inner
+                    .split_once(":-")
+                    .unwrap_or_else(|| panic!("{text}: {inner} has no default"));
+                variables.get(name).copied().unwrap_or(default)
+            }
+        });
         rest = after;
     }
     filled + rest
@@ -88,9 +97,10 @@ pub fn names(value: &Value) -> Vec<String> {
 
 #[test]
 fn variables_and_merges_are_understood() {
-    let text = "a: &a {x: '${ONE:-1}.${TWO:-2}', y: b$$c}\nd: &d {<<: *a, x: 3}\ne: {<<: *d}\n";
+    let text =
+        "a: &a {x: '${ONE:-1}.${TWO:-2}${ONE:+no}${TWO:+!}', y: b$$c}\nd: &d {<<: *a, x: 3}\ne: {<<: *d}\n";
     let read = parse(text, &BTreeMap::from([("TWO", "two")]));
-    assert_eq!(read["a"]["x"], "1.two");
+    assert_eq!(read["a"]["x"], "1.two!");
     assert_eq!(read["d"], serde_json::json!({"x": 3, "y": "b$c"}));
     assert_eq!(read["e"], read["d"]);
 }

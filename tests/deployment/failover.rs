@@ -88,6 +88,9 @@ async fn reads_go_on_and_posts_are_not_doubled_when_an_api_dies() {
     assert_eq!(doubled, 0);
     assert!(stored >= accepted && stored <= accepted + refused, "{stored}");
 
+    let passed_on = reads_of_people_go_on(&stack).await;
+    println!("{passed_on} reads of the account, all good, until one was passed on from the dead API");
+
     // It comes back, and nginx finds it again.
     stack.start_again("api-1");
     let end = Instant::now() + Duration::from_secs(15);
@@ -104,4 +107,26 @@ async fn reads_go_on_and_posts_are_not_doubled_when_an_api_dies() {
         assert_eq!(api.get("/healthz").await.0.as_u16(), 200);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// What is about people goes another way through nginx: reads it until one came to the API that is dead first, and
+/// says how many that were.
+async fn reads_of_people_go_on(stack: &Stack) -> usize {
+    let (api, dead) = (stack.through_nginx(), stack.directly("api-1").address());
+    let end = Instant::now() + Duration::from_secs(60);
+    let passed_on = || {
+        let first = format!("\"upstream\":\"{dead}, ");
+        let log = stack.nginx().access_log();
+        log.iter()
+            .any(|line| line.contains("\"path\":\"/v1/account\"") && line.contains(&first))
+    };
+    let mut good = 0;
+    while !passed_on() {
+        assert!(Instant::now() < end, "nginx never asks it");
+        let (status, body) = api.get("/v1/account").await;
+        assert_eq!(status.as_u16(), 200, "after {good} good ones: {body}");
+        good += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    good
 }

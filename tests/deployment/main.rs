@@ -4,7 +4,8 @@
 //!
 //! In reading order: `compose_file` and `images` read; `stack`, `servers` and `nginx` start what the files say
 //! (with `compose` and `dockerfile`, which understand them); `entrypoints`, `roles`, `streams`, `refusals`,
-//! `slow`, `origins`, `guessing`, `failover`, `secrets` and `tls` look at what runs.
+//! `slow`, `origins`, `people`, `guessing`, `failover`, `exposure`, `secrets` (with `hunted` and `redis_keys`) and `tls`
+//! look at what runs.
 
 mod compose;
 mod compose_file;
@@ -19,8 +20,11 @@ mod streams;
 mod refusals;
 mod slow;
 mod origins;
+mod people;
 mod guessing;
 mod failover;
+mod exposure;
 mod hunted;
+mod redis_keys;
 mod secrets;
 mod tls;

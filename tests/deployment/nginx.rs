@@ -83,6 +83,14 @@ impl Nginx {
         self.listen.clone()
     }
 
+    /// Its process.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    pub fn pid(&self) -> u32 {
+        self.server.as_ref().expect("it runs").id()
+    }
+
     /// The lines of the access log.
     pub fn access_log(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.join("access.log")).unwrap_or_default();

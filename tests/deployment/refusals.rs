@@ -329,6 +329,16 @@ async fn bodies_about_people_are_short() {
             .logged(&[&format!("\"request_id\":\"long{}\"", path.replace('/', "-"))]);
         assert!(line.contains("\"upstream\":\"\""), "{line}");
     }
+    // Nor where nobody said how long it is.
+    let chunk = "x".repeat(17 * 1024);
+    let request = format!(
+        "POST /v1/session HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{chunk}\r\n0\r\n\r\n",
+        chunk.len()
+    );
+    let answer = raw(&stack.nginx().address(), &request);
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("\"code\":\"payload_too_large\""), "{answer}");
 }
 
 /// Says something and reads to the end of the connection.

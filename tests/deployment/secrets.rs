@@ -11,6 +11,7 @@ use lamplighter_testkit::smtp;
 
 use crate::{
     hunted::{Browser, EMAIL, everything_fails, everything_works},
+    redis_keys,
     stack::{OURS, Stack},
 };
 
@@ -69,6 +70,9 @@ async fn places(stack: &Stack, person: &Browser) -> Vec<(String, Vec<u8>)> {
         "the log of Postgres".to_owned(),
         stack.postgres_log().into_bytes(),
     ));
+    let (keys, held) = redis_keys::contents(stack);
+    println!("S7 Redis: {keys} keys of {} bytes read over the wire", held.len());
+    places.push(("the keys of Redis".to_owned(), held));
     places.push(("the answers".to_owned(), person.seen.clone().into_bytes()));
     places
 }
@@ -141,6 +145,7 @@ async fn no_secret_stands_anywhere_but_with_its_owner() {
         ("api-1.log", "DEBUG"),
         ("nginx/access.log", "/v1/account/verify"),
         (".aof", "lamplighter:"),
+        ("the keys of Redis", "lamplighter:"),
         ("the answers", "wrong_credentials"),
         ("metrics of api-1", "lamplighter_logins_total"),
         ("environ", "LAMPLIGHTER_DATABASE_URL"),

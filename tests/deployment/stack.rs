@@ -140,6 +140,14 @@ impl Stack {
         self.api_at(&self.places.put(service, "127.0.0.1:8080"))
     }
 
+    /// Where a service of ours is told to listen, here.
+    pub fn listens_at(&self, service: &str) -> String {
+        let words = compose::strings(&self.compose["services"][service]["command"]);
+        let address = words.iter().find(|word| word.starts_with("0.0.0.0:"));
+        self.places
+            .put(service, address.expect("an address in its command"))
+    }
+
     /// The API at an address, as the owner.
     pub fn api_at(&self, address: &str) -> Api {
         let address = Arc::new(RwLock::new(address.to_owned()));
@@ -450,6 +458,7 @@ fn places(folder: &Path, postgres: &Postgres, redis: u16) -> Places {
         ("worker", "8081", &health),
         ("migrate", "8080", &apis[0]),
     ] {
+        // Only where it listens differs: whether people may log in goes by the public address, which stays.
         let own = vec![
             pair("/var/lib/lamplighter", path(name)),
             pair(&format!("0.0.0.0:{port}"), address.clone()),

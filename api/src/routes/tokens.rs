@@ -35,6 +35,7 @@ use crate::{
     error::ApiError,
     json_body::JsonBody,
     openapi::Failures,
+    optional_body::OptionalBody,
     state::App,
     token_body::{CreateToken, RotateToken},
     token_usage::TokenUsage,
@@ -145,15 +146,15 @@ impl TokenRoutes {
     /// Rotate a token
     ///
     /// Makes a token with the same name, scopes, models and limits in the place of this one, which is revoked,
-    /// or ends after `overlap_seconds`. The new one is shown this once. A login must be recent.
-    /// Needs the scope `tokens:write`.
+    /// or ends after `overlap_seconds`. The new one is shown this once. The body may be left out. A login must be
+    /// recent. Needs the scope `tokens:write`.
     #[oai(path = "/v1/tokens/:id/rotate", method = "post", operation_id = "rotateToken")]
     async fn rotate(
         &self,
         principal: Principal<TokensWrite>,
         /// The token's identifier.
         id: Path<String>,
-        body: JsonBody<RotateToken>,
+        body: OptionalBody<RotateToken>,
     ) -> Result<Answer<Made>, ApiError> {
         let app = built(&self.0)?;
         let hand_on = HandOn::of(app, &principal).await?;

@@ -15,7 +15,7 @@ use lamplighter_shared::{
 use poem::http::StatusCode;
 use poem_openapi::{
     Object, OpenApi,
-    param::Path,
+    param::{Path, Query},
     registry::{MetaResponse, Registry},
     types::Type,
 };
@@ -80,7 +80,7 @@ pub(crate) struct UserTokenRoutes(pub(super) Option<Arc<App>>);
 impl UserTokenRoutes {
     /// List a user's tokens
     ///
-    /// All tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
+    /// The tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
     #[oai(
         path = "/v1/users/:id/tokens",
         method = "get",
@@ -91,14 +91,25 @@ impl UserTokenRoutes {
         _principal: Principal<Admin>,
         /// The user's identifier.
         id: Path<String>,
+        /// `next_cursor` of the page before.
+        cursor: Query<Option<String>>,
+        /// Tokens on the page, 1 to 100.
+        #[oai(default = "page", validator(minimum(value = "1"), maximum(value = "100")))]
+        limit: Query<u64>,
     ) -> Result<Answer<Listed>, ApiError> {
         let app = built(&self.0)?;
+        let before = cursor.0.as_deref().map(str::parse).transpose();
+        let before = before.map_err(|_| ApiError::bad_parameter("cursor", "is not a cursor of ours"))?;
         let user = users::get(&app.db, user_id(&id)?)
             .await?
             .ok_or_else(no_such_user)?;
-        let tokens = user_tokens::list(&app.db, user.id).await?;
+        // One more than asked for tells whether there is another page.
+        let mut tokens = user_tokens::list(&app.db, user.id, before, limit.0 + 1).await?;
+        let more = tokens.len() as u64 > limit.0;
+        tokens.truncate(usize::try_from(limit.0).unwrap_or(usize::MAX));
         let list = UserTokenList {
             object: "list".to_owned(),
+            next_cursor: tokens.last().filter(|_| more).map(|token| token.id.to_string()),
             data: tokens.into_iter().map(UserTokenView::from).collect(),
         };
         Answer::json(StatusCode::OK, &list)
@@ -168,6 +179,10 @@ impl UserTokenRoutes {
             &UserTokenView::from(token.ok_or_else(no_such_token)?),
         )
     }
+}
+
+fn page() -> u64 {
+    20
 }
 
 /// What is no identifier names no token.
@@ -317,11 +332,14 @@ struct UserTokenList {
     object: String,
     /// The tokens, newest first.
     data: Vec<UserTokenView>,
+    /// Give it as `cursor` for the next page. Left out on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 documented! {
     /// Of a list.
-    Listed<UserTokenList> = vec![answer::json::<UserTokenList>(200, "The tokens.")];
+    Listed<UserTokenList> = vec![answer::json::<UserTokenList>(200, "A page of tokens.")];
     /// Of a token.
     One<UserTokenView> = vec![answer::json::<UserTokenView>(200, "The token.")];
     /// Of a revocation.
@@ -330,7 +348,10 @@ documented! {
 
 /// What these operations may fail with, beside what follows from the way of a request to them.
 pub(super) const FAILURES: &[Failures] = &[
-    ("listUserTokens", &[ErrorCode::NotFound]),
+    (
+        "listUserTokens",
+        &[ErrorCode::MalformedRequest, ErrorCode::NotFound],
+    ),
     ("limitUserToken", &[ErrorCode::NotFound]),
     ("revokeUserToken", &[ErrorCode::NotFound]),
 ];

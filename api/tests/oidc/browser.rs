@@ -14,6 +14,8 @@ pub const HOME: &str = "http://localhost:8080";
 #[derive(Default, Clone)]
 pub struct Browser {
     pub cookies: BTreeMap<String, String>,
+    /// Cookies that were set or taken away, each as the address of the API asks for.
+    pub set: usize,
     /// What it says of where a request comes from.
     pub site: Option<&'static str>,
     /// Whether it is a program that wants JSON.
@@ -43,9 +45,14 @@ impl Browser {
             request = request.header("sec-fetch-site", site);
         }
         let read = send(world.api(), request.finish()).await;
+        let secure = world.state.config.server.public_url.starts_with("https://");
         for set in read.headers.get_all("set-cookie") {
             let set = set.to_str().expect("text");
-            assert!(set.contains("; HttpOnly; SameSite=Lax"), "{set}");
+            assert!(set.contains("; Path=/; HttpOnly; SameSite=Lax"), "{set}");
+            assert_eq!(set.starts_with("__Host-"), secure, "{set}");
+            assert_eq!(set.contains("; Secure"), secure, "{set}");
+            assert!(!set.contains("Domain"), "{set}");
+            self.set += 1;
             let (name, value) = set
                 .split(';')
                 .next()
@@ -77,7 +84,8 @@ impl Browser {
             .expect("the issuer answers");
         assert_eq!(answer.status(), 302, "{}", begun.header("location"));
         let back = answer.headers()["location"].to_str().expect("text").to_owned();
-        back.strip_prefix(HOME).expect("back to us").to_owned()
+        let home = world.state.config.server.public_url.as_str();
+        back.strip_prefix(home).expect("back to us").to_owned()
     }
 
     /// Logs in; the last answer.
@@ -89,7 +97,7 @@ impl Browser {
             ..self.clone()
         };
         let done = there.get(world, &callback).await;
-        self.cookies = there.cookies;
+        (self.cookies, self.set) = (there.cookies, there.set);
         done
     }
 

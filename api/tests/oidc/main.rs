@@ -37,6 +37,11 @@ struct Place {
 
 impl Place {
     async fn new(registration: Registration) -> Self {
+        Self::at(registration, HOME).await
+    }
+
+    /// The same where people reach it at this address.
+    async fn at(registration: Registration, home: &str) -> Self {
         ready();
         let (one, two) = (Issuer::start().await, Issuer::start().await);
         let secret = tempfile::NamedTempFile::new().expect("a file");
@@ -50,7 +55,7 @@ impl Place {
             scopes: vec!["email".to_owned(), "profile".to_owned()],
         };
         let world = World::with(|config| {
-            config.server.public_url = HOME.to_owned();
+            config.server.public_url = home.to_owned();
             config.accounts.registration = registration;
             config.accounts.login_burst = 1000;
             config.oidc = vec![provider("one", "The One", &one), provider("two", "", &two)];
@@ -130,6 +135,23 @@ async fn people_log_in_at_an_issuer() {
     let mut grace = Browser::default();
     grace.login(world, "/v1/session/oidc/two").await;
     assert_eq!(grace.whoami(world).await.as_deref(), Some("grace@example.org"));
+}
+
+#[tokio::test]
+async fn over_https_every_cookie_is_bound_to_the_host_and_to_tls() {
+    let place = Place::at(Registration::Open, "https://ai.example.org").await;
+    let (world, mut browser) = (&place.world, Browser::default());
+    place.one.person("1", "ada@example.org", true);
+    let done = browser.login(world, START).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
+    let names: Vec<&String> = browser.cookies.keys().collect();
+    assert_eq!(names, ["__Host-device", "__Host-sid"], "that of the login is gone");
+    assert_eq!(browser.whoami(world).await.as_deref(), Some("ada@example.org"));
+    println!(
+        "S9 attributes: {} cookies of a login at an issuer over https, all as they should be",
+        browser.set
+    );
+    assert_eq!(browser.set, 4, "set, taken away, the session, and the device");
 }
 
 #[tokio::test]

@@ -271,7 +271,7 @@ pub struct Filter {
     pub since: Option<UnixMillis>,
     /// Written before this time.
     pub until: Option<UnixMillis>,
-    /// Older than this entry: where the last page ended.
+    /// Older than this entry, where the last page ended; nothing is older than one that there is not.
     pub before: Option<AuditId>,
     /// At most so many.
     pub limit: u64,
@@ -304,19 +304,25 @@ pub struct Record {
     pub detail: Option<Json>,
 }
 
-/// The entries, newest first.
+/// The entries, newest first by the database's clock, which all writers share.
 ///
 /// # Errors
 /// Where the database fails.
 pub async fn list(db: &Db, filter: &Filter) -> Result<Vec<Record>, DbError> {
-    let conditions: [(&str, Option<Value>); 7] = [
+    let last = match filter.before {
+        None => None,
+        Some(id) => match written(db, id).await? {
+            None => return Ok(Vec::new()),
+            Some(at) => Some((at, id)),
+        },
+    };
+    let conditions: [(&str, Option<Value>); 6] = [
         ("action =", filter.action.map(|action| action.as_str().into())),
         ("user_id =", filter.user.map(|user| user.0.into())),
         ("actor_id =", filter.actor.clone().map(Value::from)),
         ("outcome =", filter.success.map(|success| outcome(success).into())),
         ("at >=", filter.since.map(Value::from)),
         ("at <", filter.until.map(Value::from)),
-        ("id <", filter.before.map(|id| id.0.into())),
     ];
     let mut sql =
         "SELECT id, at, action, outcome, actor_kind, actor_id, user_id, subject, address, request_id, detail
@@ -329,10 +335,22 @@ pub async fn list(db: &Db, filter: &Filter) -> Result<Vec<Record>, DbError> {
             sql.push_str(&format!(" AND {condition} ${}", values.len()));
         }
     }
+    if let Some((at, id)) = last {
+        values.extend([at.into(), id.0.into()]);
+        let count = values.len();
+        sql.push_str(&format!(" AND (at, id) < (${}, ${count})", count - 1));
+    }
     values.push(i64::try_from(filter.limit).unwrap_or(i64::MAX).into());
-    sql.push_str(&format!(" ORDER BY id DESC LIMIT ${}", values.len()));
+    sql.push_str(&format!(" ORDER BY at DESC, id DESC LIMIT ${}", values.len()));
     let rows = db.query_all(&sql, values).await?;
     rows.iter().map(record_of).collect()
+}
+
+/// When an entry was written, if there is one.
+async fn written(db: &Db, id: AuditId) -> Result<Option<UnixMillis>, DbError> {
+    let sql = "SELECT at FROM audit_log WHERE id = $1";
+    let row = db.query_one(sql, vec![id.0.into()]).await?;
+    Ok(row.map(|row| row.try_get("", "at")).transpose()?)
 }
 
 fn outcome(success: bool) -> &'static str {

@@ -9,7 +9,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    Db, DbError,
+    Db, DbError, Dialect,
     audit::{self, Action, Entry, Origin},
     challenges::{self, NewChallenge},
     connection::Txn,
@@ -92,7 +92,7 @@ pub struct Search {
 /// Where the database fails.
 pub async fn search(db: &Db, search: &Search) -> Result<Vec<User>, DbError> {
     let matching = standing(search.status)
-        .add_option(search.text.as_deref().map(containing))
+        .add_option(search.text.as_deref().map(|text| containing(db.dialect(), text)))
         .add_option(search.role.map(|role| Column::Role.eq(role.as_str())))
         .add_option(search.plan.as_ref().map(|plan| Column::Plan.eq(plan)))
         .add_option(search.before.map(|id| Column::Id.lt(id.0)));
@@ -130,7 +130,10 @@ fn standing(status: Option<Status>) -> Condition {
     }
 }
 
-fn containing(text: &str) -> Condition {
+fn containing(dialect: Dialect, text: &str) -> Condition {
+    if !text.is_ascii() {
+        return containing_any_case(dialect, text);
+    }
     let mut pattern = "%".to_owned();
     for c in text.to_lowercase().chars() {
         if matches!(c, '%' | '_' | '\\') {
@@ -143,6 +146,37 @@ fn containing(text: &str) -> Condition {
     Condition::any()
         .add(like(Column::Email))
         .add(like(Column::DisplayName))
+}
+
+/// The same for a text beyond ASCII: `lower()` knows no other letters on SQLite, nor on Postgres with the locale C.
+/// Of those, either case is looked for: by a glob there, by a regular expression here.
+fn containing_any_case(dialect: Dialect, text: &str) -> Condition {
+    let (operator, ends) = match dialect {
+        Dialect::Sqlite => ("GLOB ?", "*"),
+        Dialect::Postgres => ("~ $1", ""),
+    };
+    let mut pattern = ends.to_owned();
+    for c in text.chars() {
+        match c {
+            c if !c.is_ascii() => {
+                pattern.extend(['[', c]);
+                pattern.extend(only(c.to_lowercase()));
+                pattern.extend(only(c.to_uppercase()));
+                pattern.push(']');
+            }
+            '*' | '?' | '[' if dialect == Dialect::Sqlite => pattern.extend(['[', c, ']']),
+            c if c.is_ascii_punctuation() && dialect == Dialect::Postgres => pattern.extend(['\\', c]),
+            c => pattern.push(c.to_ascii_lowercase()),
+        }
+    }
+    pattern.push_str(ends);
+    let like = |column| Expr::cust_with_values(format!("lower({column}) {operator}"), [pattern.as_str()]);
+    Condition::any().add(like("email")).add(like("display_name"))
+}
+
+/// The character, where it is a single one.
+fn only(mut chars: impl Iterator<Item = char>) -> Option<char> {
+    chars.next().filter(|_| chars.next().is_none())
 }
 
 /// What an admin changes of an account. What is absent stays.

@@ -44,13 +44,22 @@ pub struct UserToken {
 const COLUMNS: &str = "id, name, scopes, models, created_at, expires_at, revoked_at, last_used_at,
     last_used_address, plan, limits";
 
-/// The tokens of a user, ended ones too, newest first.
+/// The tokens of a user, ended ones too, newest first: at most `limit`, older than `before`.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn list(db: &Db, user: UserId) -> Result<Vec<UserToken>, DbError> {
-    let sql = format!("SELECT {COLUMNS} FROM api_tokens WHERE user_id = $1 ORDER BY id DESC");
-    let rows = db.query_all(&sql, vec![user.0.into()]).await?;
+pub async fn list(
+    db: &Db,
+    user: UserId,
+    before: Option<TokenId>,
+    limit: u64,
+) -> Result<Vec<UserToken>, DbError> {
+    let older = if before.is_some() { "AND id < $3" } else { "" };
+    let sql =
+        format!("SELECT {COLUMNS} FROM api_tokens WHERE user_id = $1 {older} ORDER BY id DESC LIMIT $2");
+    let mut values = vec![user.0.into(), i64::try_from(limit).unwrap_or(i64::MAX).into()];
+    values.extend(before.map(|before| before.0.into()));
+    let rows = db.query_all(&sql, values).await?;
     rows.iter().map(token_of).collect()
 }
 

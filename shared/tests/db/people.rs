@@ -11,7 +11,7 @@ use lamplighter_shared::{
         user_tokens::{self, Grant},
         users::{self, Role},
     },
-    id::{TokenId, UserId},
+    id::{AuditId, TokenId, UserId},
     plan::PlanChanges,
 };
 
@@ -104,6 +104,16 @@ async fn accounts_are_found_by_what_they_are() {
         assert_eq!(text("0%_R").await, ["100%_real@example.com"]);
         assert_eq!(text("ada").await, ["100%_real@example.com"]);
         assert_eq!(text("0__").await, Vec::<String>::new());
+        let name = "UPDATE users SET display_name = 'Åda Ωß*[Ž]' WHERE email = 'boss@example.com'";
+        w.execute(name).await;
+        for spelt in ["Åda", "åda", "åDA", "da ω", "ωß*[ž]", "ΩSS*"] {
+            let expected: &[&str] = if spelt.contains("SS") {
+                &[]
+            } else {
+                &["boss@example.com"]
+            };
+            assert_eq!(text(spelt).await, expected, "{}: {spelt}", w.name);
+        }
         assert_eq!(text("example").await.len(), 6, "guests do not show");
         assert_eq!(
             found(
@@ -294,7 +304,7 @@ async fn an_admin_sees_revokes_and_limits_tokens_of_a_user() {
             )
             .await
         );
-        let listed = user_tokens::list(&w.db, user).await.expect("list");
+        let listed = user_tokens::list(&w.db, user, None, 10).await.expect("list");
         assert_eq!((listed.len(), &listed[0].limits), (1, &None));
         let revoke = async |of| {
             user_tokens::revoke(&w.db, of, token.id, &who)
@@ -441,16 +451,78 @@ async fn the_log_is_listed_by_page_and_filter() {
 }
 
 #[tokio::test]
+async fn the_log_is_in_the_order_of_the_databases_clock_whoever_wrote() {
+    for_each_database(async |w| {
+        // Processes whose clocks are hours apart: their identifiers go by those.
+        for (number, hours) in [0, 3, -2, 1, -1].into_iter().enumerate() {
+            w.clock.advance(1);
+            let id = uuid_of(START + hours * 3_600_000);
+            let id = match w.name {
+                "postgres" => format!("'{id}'"),
+                _ => format!("x'{}'", id.simple()),
+            };
+            w.execute(&format!(
+                "INSERT INTO audit_log (id, at, action, outcome, actor_kind)
+                 VALUES ({id}, {}, 'token.create', 'success', 'operator')",
+                START + i64::try_from(number).expect("small")
+            ))
+            .await;
+        }
+        let mut seen = Vec::new();
+        let mut page = Filter {
+            limit: 2,
+            ..Filter::default()
+        };
+        loop {
+            let entries = audit::list(&w.db, &page).await.expect("list");
+            seen.extend(entries.iter().map(|entry| entry.at - START));
+            match entries.last() {
+                Some(last) => page.before = Some(last.id),
+                None => break,
+            }
+        }
+        assert_eq!(seen, [4, 3, 2, 1, 0], "{}", w.name);
+        page.before = Some(AuditId::generate());
+        let none = audit::list(&w.db, &page).await.expect("list");
+        assert_eq!(none, [], "{}: nobody wrote such an entry", w.name);
+    })
+    .await;
+}
+
+/// An identifier that was made at this time.
+fn uuid_of(at: i64) -> uuid::Uuid {
+    let at = u64::try_from(at).expect("after 1970");
+    uuid::Builder::from_unix_timestamp_millis(at, &[7; 10]).into_uuid()
+}
+
+#[tokio::test]
 async fn no_entry_of_the_log_is_changed_or_removed() {
     for_each_database(async |w| {
         let entry = Origin::operator().did(Action::TokenCreate);
         audit::record(&w.db, &entry).await.expect("record");
+        let replacing: [String; 2];
         let mut tries = vec![
             "UPDATE audit_log SET outcome = 'failure'",
             "DELETE FROM audit_log",
         ];
         if w.name == "postgres" {
-            tries.push("TRUNCATE audit_log");
+            tries.extend([
+                "TRUNCATE audit_log",
+                "INSERT INTO audit_log SELECT * FROM audit_log ON CONFLICT (id) DO UPDATE SET outcome = 'failure'",
+            ]);
+        } else {
+            let replaced = "id, at, action, 'failure', actor_kind, actor_id, user_id, subject, address, request_id, detail
+                FROM audit_log";
+            let columns = "id, at, action, outcome, actor_kind, actor_id, user_id, subject, address, request_id, detail";
+            replacing = [
+                format!("INSERT OR REPLACE INTO audit_log ({columns}) SELECT {replaced}"),
+                format!(
+                    "INSERT OR REPLACE INTO audit_log (rowid, {columns}) SELECT rowid, {}",
+                    replaced.replacen("id", "randomblob(16)", 1)
+                ),
+            ];
+            tries.extend(replacing.iter().map(String::as_str));
+            tries.push("UPDATE OR REPLACE audit_log SET outcome = 'failure'");
         }
         for sql in &tries {
             let refused = w.try_execute(sql).await.expect_err(sql);

@@ -13,6 +13,7 @@ use lamplighter_shared::{
     config::Retention,
     db::{
         Db,
+        audit::{self, Action},
         claim::claim,
         finish::{Outcome, finish},
         jobs::{self, Filter},
@@ -109,6 +110,13 @@ fn load(rows: usize) -> Vec<String> {
             "INSERT INTO lanes (model, share_key, priority, last_rank, waiting, running)
              SELECT model, share_key, priority, max(rank), count(*), 0 FROM jobs WHERE state = 'queued' GROUP BY 1, 2, 3"
         ),
+        // By one user each, of whom the second did a thing that nobody else did.
+        format!(
+            "INSERT INTO audit_log (id, at, action, outcome, actor_kind, user_id)
+             SELECT {}, {now} - i, CASE WHEN i = 2 THEN 'plan.change' ELSE 'token.create' END, 'success', 'operator', {owner}
+             FROM generate_series(1, {rows}) i",
+            id(4, "i")
+        ),
         format!("INSERT INTO queues (model, last_claimed_rank) VALUES ('{MODEL}', 0)"),
         "VACUUM ANALYZE".to_owned(),
     ]
@@ -149,6 +157,16 @@ impl Hot<'_> {
             ..Filter::default()
         };
         jobs::list(self.db, self.owner, &filter).await.expect("list");
+    }
+
+    /// Two pages of the audit log.
+    async fn log(&self, filter: audit::Filter) {
+        let filter = audit::Filter { limit: 20, ..filter };
+        let page = audit::list(self.db, &filter).await.expect("entries");
+        let before = page.last().map(|entry| entry.id);
+        audit::list(self.db, &audit::Filter { before, ..filter })
+            .await
+            .expect("entries");
     }
 
     async fn stored(&self, job: lamplighter_shared::db::submit::NewJob) -> Job {
@@ -196,6 +214,23 @@ impl Hot<'_> {
         );
         timed!("list of a model there is none of", self.list(None, Some("other")));
         timed!("list of both", self.list(Some(JobState::Failed), Some(MODEL)));
+        timed!("log", self.log(audit::Filter::default()));
+        let user = Some(self.owner);
+        timed!(
+            "log of a user",
+            self.log(audit::Filter {
+                user,
+                ..Default::default()
+            })
+        );
+        let action = Some(Action::PlanChange);
+        timed!(
+            "log of a rare action",
+            self.log(audit::Filter {
+                action,
+                ..Default::default()
+            })
+        );
         // A new one each time: it remembers for a second.
         timed!("position", Positions::new(db.clone()).of(&fresh)).expect("position");
         let rules = ReapRules {
