@@ -108,7 +108,9 @@ async fn account(db: &Db, email: &str) -> Result<users::User, Failure> {
     if !plausible || email.chars().any(|c| c.is_whitespace() || c.is_control()) || email.len() > 254 {
         return Err(Failure(format!("{email:?} is not an e-mail address")));
     }
-    if let Some(known) = users::by_email(db, email).await? {
+    // One that nobody verified may be a stranger's, and soon gone: theirs is made in its place.
+    let known = users::by_email(db, email).await?;
+    if let Some(known) = known.filter(|user| user.is_guest || user.verified_at.is_some()) {
         return Ok(known);
     }
     let new = NewAccount {

@@ -9,7 +9,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    Db, DbError,
+    Db, DbError, accounts,
     audit::{self, Action, Entry, Origin},
     challenges::{self, NewChallenge},
     connection::Txn,
@@ -170,7 +170,8 @@ pub enum Changed {
 }
 
 /// Changes an account, and tells the audit log what of it really changed. A change of the role and a
-/// disabling end the user's sessions. The caller voids what the cache has of the user
+/// disabling end the user's sessions. Who is made an administrator before they verified their address has no password
+/// from then on: somebody else may have chosen it. The caller voids what the cache has of the user
 /// (`users::proofs_of`), before it answers.
 ///
 /// # Errors
@@ -285,6 +286,11 @@ async fn end_all(db: &Db, txn: &Txn, user: UserId) -> Result<u64, DbErr> {
         .execute_raw(db.statement(sql, [user.0.into()]))
         .await?
         .rows_affected())
+    if before.role != after.role && after.role == Role::Admin && after.verified_at.is_none() {
+        let sql = "UPDATE users SET password_hash = NULL WHERE id = $1";
+        txn.execute_raw(db.statement(sql, [after.id.0.into()])).await?;
+        challenges::void_all_in(db, txn, after.id).await?;
+    }
 }
 
 /// Ends all sessions of a user; whether there is such a user. The caller voids what the cache has of them.
@@ -322,7 +328,7 @@ pub struct NewAccount {
     pub setup: Option<NewChallenge>,
 }
 
-/// Makes an account; none where the address has one.
+/// Makes an account; none where the address has one. One that nobody verified does not have it.
 ///
 /// # Errors
 /// Where the database fails.
@@ -346,7 +352,7 @@ pub async fn create(db: &Db, new: &NewAccount, origin: &Origin) -> Result<Option
         .detail(detail);
     db.transaction(move |txn| {
         let (db, statement, entry) = (db.clone(), statement.clone(), entry.clone());
-        let setup = new.setup.clone();
+        let (email, setup) = (new.email.clone(), new.setup.clone());
         Box::pin(async move {
             if txn.execute_raw(statement).await?.rows_affected() == 0 {
                 return Ok(None);
@@ -360,3 +366,4 @@ pub async fn create(db: &Db, new: &NewAccount, origin: &Origin) -> Result<Option
     })
     .await
 }
+            accounts::make_room_in(&db, txn, &email, None).await?;
