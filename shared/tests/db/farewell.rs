@@ -309,6 +309,40 @@ async fn nobody_who_came_back_is_removed_and_who_never_came_is() {
     .await;
 }
 
+/// An administrator who can't log in governs nothing: the one who can must stay.
+#[tokio::test]
+async fn only_who_can_log_in_lets_the_other_administrator_leave() {
+    for_each_database(async |w| {
+        let last = users::create(&w.db, "a@example.com", Role::Admin).await;
+        let (last, notice) = (last.expect("an admin").id, mail());
+        users::create(&w.db, "b@example.com", Role::Admin)
+            .await
+            .expect("an admin");
+        let leave = async || {
+            schedule_deletion(&w.db, last, Duration::ZERO, (&notice, &Origin::system()))
+                .await
+                .expect("decided")
+        };
+        let mut refused = 0;
+        for state in [
+            "verified_at = NULL",
+            "verified_at = 1, approved_at = NULL",
+            "approved_at = 1, is_guest = true",
+            "is_guest = false, disabled_at = 1",
+            "disabled_at = NULL, delete_at = 1",
+        ] {
+            w.execute(&format!("UPDATE users SET {state} WHERE email = 'b@example.com'"))
+                .await;
+            assert_eq!(leave().await, Deletion::LastAdmin, "{}: {state}", w.name);
+            refused += 1;
+        }
+        println!("{}: the last usable administrator stays: {refused} of 5", w.name);
+        w.execute("UPDATE users SET delete_at = NULL").await;
+        assert_eq!(leave().await, Deletion::Scheduled(START), "{}", w.name);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_last_administrator_cannot_leave_and_of_two_at_once_one_can() {
     for_each_database(async |w| {
