@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use lamplighter_shared::{
     db::{
-        accounts::{self, AddressRequest, Request},
+        accounts::{self, AddressRequest, Request, SetUp},
         audit::Origin,
-        challenges::{NewChallenge, Purpose},
+        challenges::{self, NewChallenge, Proof, Purpose},
         tasks::{NewTask, TaskKind},
         users::{self, Role},
     },
+    id::UserId,
 };
 use tokio::task::JoinSet;
 
@@ -45,6 +46,20 @@ fn challenge(purpose: Purpose, byte: u8) -> NewChallenge {
         lifetime: Duration::from_secs(900),
         code_lifetime: Duration::ZERO,
     }
+}
+
+/// Accounts with a challenge of this purpose each, told apart by a byte.
+async fn people(w: &World, purpose: Purpose) -> Vec<UserId> {
+    let mut users = Vec::new();
+    for byte in 1..=MANY {
+        let made = users::create(&w.db, &format!("u{byte}@example.com"), Role::User).await;
+        let user = made.expect("a user").id;
+        challenges::replace(&w.db, user, &challenge(purpose, byte))
+            .await
+            .expect("a challenge");
+        users.push(user);
+    }
+    users
 }
 
 #[tokio::test]
@@ -92,4 +107,51 @@ async fn of_many_mails_asked_for_at_once_one_link_is_good() {
         "S8 {MANY} recoveries and {MANY} moves at once, {ROUNDS} times: at most {most} live link of a kind"
     );
     assert_eq!(most, 1);
+}
+
+#[tokio::test]
+async fn of_many_who_confirm_one_address_at_once_one_has_it() {
+    let w = World::fresh("postgres").await;
+    for round in 0..ROUNDS {
+        people(&w, Purpose::Email).await;
+        let confirmed = (1..=MANY).map(|byte| {
+            let db = w.db.clone();
+            async move { accounts::verify(&db, &Proof::Token([byte; 32]), &mail(), &Origin::system()).await }
+        });
+        let ends = at_once(confirmed).await;
+        let have = ends
+            .into_iter()
+            .filter(|end| end.as_ref().expect("no fault").is_some())
+            .count();
+        assert_eq!(have, 1, "round {round}");
+        w.execute("DELETE FROM users").await;
+    }
+    println!("S8 {MANY} confirm one address at once, {ROUNDS} times: 1 has it, nobody sees a fault");
+}
+
+#[tokio::test]
+async fn of_many_who_set_up_to_one_address_at_once_one_has_it() {
+    let w = World::fresh("postgres").await;
+    for round in 0..ROUNDS {
+        people(&w, Purpose::Setup).await;
+        let claims = (1..=MANY).map(|byte| {
+            let db = w.db.clone();
+            async move { accounts::claim(&db, &[byte; 32], (WANTED, "hash"), &Origin::system()).await }
+        });
+        let ends: Vec<SetUp> = at_once(claims)
+            .await
+            .into_iter()
+            .map(|end| end.expect("no fault"))
+            .collect();
+        let count = |wanted: fn(&SetUp) -> bool| ends.iter().filter(|end| wanted(end)).count();
+        let done = count(|end| matches!(end, SetUp::Done(_)));
+        let taken = count(|end| *end == SetUp::Taken);
+        assert_eq!(
+            (done, taken),
+            (1, usize::from(MANY) - 1),
+            "round {round}: {ends:?}"
+        );
+        w.execute("DELETE FROM users").await;
+    }
+    println!("S8 {MANY} set-ups to one address at once, {ROUNDS} times: 1 has it, the others are told");
 }
