@@ -11,13 +11,14 @@ use lamplighter_shared::{
         challenges::{self, NewChallenge, Purpose},
         finish::Outcome,
         retention::housekeeping,
+        sessions::{self, NewSession},
         shares,
         submit::NewJob,
         tasks::{self, NewTask, TaskKind},
         users::{self, Role},
     },
     error::ErrorCode,
-    id::{TokenId, UserId},
+    id::{SessionId, TokenId, UserId},
     job::{JobError, JobState},
 };
 use uuid::Uuid;
@@ -339,6 +340,42 @@ async fn only_who_can_log_in_lets_the_other_administrator_leave() {
         println!("{}: the last usable administrator stays: {refused} of 5", w.name);
         w.execute("UPDATE users SET delete_at = NULL").await;
         assert_eq!(leave().await, Deletion::Scheduled(START), "{}", w.name);
+    })
+    .await;
+}
+
+/// Once its jobs are being removed, an account goes: a login that comes meanwhile must not find it without them.
+#[tokio::test]
+async fn nobody_comes_back_to_an_account_whose_jobs_are_gone() {
+    for_each_database(async |w| {
+        let leaver = users::create(&w.db, EMAIL, Role::User).await.expect("a user").id;
+        let me = worker("a");
+        w.submit_all(jobs(leaver, 3)).await;
+        let runs = w.claim(&me, 2).await;
+        w.succeed(&me, &runs[..1]).await;
+        w.execute("UPDATE users SET delete_at = 1").await;
+        let login = async |byte: u8| {
+            let new = NewSession {
+                id: SessionId::generate(),
+                user: leaver,
+                fingerprint: [byte; 32],
+                password_hash: None,
+                replaces: None,
+                life_ms: DAY,
+                address: "127.0.0.1".to_owned(),
+                user_agent: None,
+                origin: Origin::system(),
+            };
+            sessions::insert(&w.db, &new).await.expect("decided")
+        };
+        assert!(login(1).await.is_some_and(|login| login.restored), "in time");
+        w.execute("UPDATE users SET delete_at = 1").await;
+        assert_eq!(purged(w).await, 0, "{}: a worker has a job of theirs", w.name);
+        let left = w.number("SELECT count(*) FROM jobs").await;
+        assert_eq!((left, login(2).await), (1, None), "{}", w.name);
+        w.finish(&me, &[end(&runs[1], Outcome::Canceled)]).await;
+        assert_eq!(purged(w).await, 1, "{}", w.name);
+        println!("{}: came back to an account without its jobs: 0 of 1", w.name);
     })
     .await;
 }

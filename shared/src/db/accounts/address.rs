@@ -80,7 +80,8 @@ pub async fn verify(
 }
 
 async fn first(db: &Db, txn: &Txn, met: &Met) -> Result<Option<Verified>, DbErr> {
-    let sql = "UPDATE users SET verified_at = coalesce(verified_at, {now}) WHERE id = $1 AND email = $2";
+    let sql = "UPDATE users SET verified_at = coalesce(verified_at, {now}) WHERE id = $1 AND email = $2
+        AND coalesce(delete_at, 1) > 0";
     let values = [met.user.0.into(), met.email.as_str().into()];
     let rows = txn.execute_raw(db.statement(sql, values)).await?.rows_affected();
     Ok((rows > 0).then_some(Verified {
