@@ -106,7 +106,9 @@ fn tell(revoked: Revoked, alone: bool) -> Result<(), Failure> {
 /// installation, and so without limits.
 async fn account(db: &Db, email: &str) -> Result<users::User, Failure> {
     let email = &address(email)?;
-    if let Some(known) = users::by_email(db, email).await? {
+    // One that nobody verified may be a stranger's, and soon gone: theirs is made in its place.
+    let known = users::by_email(db, email).await?;
+    if let Some(known) = known.filter(|user| user.is_guest || user.verified_at.is_some()) {
         return Ok(known);
     }
     let new = NewAccount {

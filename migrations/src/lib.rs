@@ -13,12 +13,9 @@ mod m20261124_000007_tokens;
 mod m20261124_000008_limits;
 mod m20261124_000009_tasks;
 mod m20261124_000010_audit;
-<<<<<<< HEAD
-mod m20261129_000017_token_shares;
-=======
 mod m20261129_000015_audit_order;
 mod m20261129_000016_audit_replace;
->>>>>>> wt-b
+mod m20261129_000017_token_shares;
 
 use sea_orm_migration::{
     prelude::*,
@@ -42,12 +39,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000008_limits::Migration),
             Box::new(m20261124_000009_tasks::Migration),
             Box::new(m20261124_000010_audit::Migration),
-<<<<<<< HEAD
-            Box::new(m20261129_000017_token_shares::Migration),
-=======
             Box::new(m20261129_000015_audit_order::Migration),
             Box::new(m20261129_000016_audit_replace::Migration),
->>>>>>> wt-b
+            Box::new(m20261129_000017_token_shares::Migration),
         ]
     }
 }

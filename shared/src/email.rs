@@ -40,6 +40,14 @@ impl Email {
         &self.0
     }
 
+    /// Whether no mail can reach it from outside: names that are kept for a machine itself, and for what is nobody's
+    /// address (RFC 6761). Accounts there are the server's own.
+    pub fn is_reserved(&self) -> bool {
+        let domain = self.0.rsplit('@').next().unwrap_or_default();
+        let top = domain.rsplit('.').next().unwrap_or_default();
+        ["localhost", "invalid"].contains(&top)
+    }
+
     /// What tries at this address are counted under: without dots and `+tag`, which many servers ignore, so
     /// that one mailbox has one count.
     pub fn limit_key(&self) -> String {
@@ -86,6 +94,19 @@ mod tests {
             ("a.b+tag@x-y.example", "a.b+tag@x-y.example"),
         ] {
             assert_eq!(Email::parse(text).expect(text).as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_server_itself_are_known() {
+        for (text, reserved) in [
+            ("owner@localhost", true),
+            ("x@GUEST.invalid", true),
+            ("a@mail.localhost", true),
+            ("a@localhost.example", false),
+            ("invalid@example.org", false),
+        ] {
+            assert_eq!(Email::parse(text).expect(text).is_reserved(), reserved, "{text}");
         }
     }
 

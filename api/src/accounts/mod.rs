@@ -82,6 +82,22 @@ pub(crate) fn email(text: &str, pointer: &str) -> Result<Email, ApiError> {
         .map_err(|error| ApiError::invalid(vec![FieldError::at(pointer, "invalid", error.to_string())]))
 }
 
+/// The same for an address that somebody wants to have: one that mail can reach. The server's own accounts have
+/// others, and nobody may be taken for them.
+///
+/// # Errors
+/// 422 where it is none.
+pub(crate) fn email_to_have(text: &str, pointer: &str) -> Result<Email, ApiError> {
+    let email = email(text, pointer)?;
+    if email.is_reserved() {
+        let detail = "is no address that mail can be sent to";
+        return Err(ApiError::invalid(vec![FieldError::at(
+            pointer, "invalid", detail,
+        )]));
+    }
+    Ok(email)
+}
+
 /// Reads what somebody wants to be called: any text of one line.
 ///
 /// # Errors

@@ -93,8 +93,6 @@ pub(crate) async fn change_password(
     (current, new): (&str, &str),
     origin: &Origin,
 ) -> Result<(), ApiError> {
-    let about = [user.email.as_str(), user.display_name.as_str()];
-    app.passwords.check(new, "/new_password", &about)?;
     // Whoever has a stolen cookie must not find the password out.
     let tries = &app.config.accounts;
     let key = format!("password:{}", user.id);
@@ -113,10 +111,11 @@ pub(crate) async fn change_password(
         return Err(wrong_password());
     };
     let locale = Locale::of(user.locale.as_deref(), None);
+    let about = [user.email.as_str(), user.display_name.as_str()];
     let change = PasswordChange {
         user: user.id,
         old_hash,
-        new_hash: app.passwords.hash(new).await?,
+        new_hash: app.passwords.hash_new(new, "/new_password", &about).await?,
         keep,
         notice: mail(app, &user.email, locale, Message::PasswordChanged)?,
         origin: origin.clone(),

@@ -71,8 +71,7 @@ pub(crate) async fn reset(app: &App, who: &Stranger, token: &str, password: &str
     };
     let user = account(app, user).await?;
     let about = [user.email.as_str(), user.display_name.as_str()];
-    app.passwords.check(password, "/password", &about)?;
-    let hash = app.passwords.hash(password).await?;
+    let hash = app.passwords.hash_new(password, "/password", &about).await?;
     let notice = mail(
         app,
         &user.email,

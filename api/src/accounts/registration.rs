@@ -45,14 +45,16 @@ pub(crate) async fn register(app: &App, who: &Stranger, wish: Wish) -> Result<()
         };
         return Err(ApiError::new(ErrorCode::RegistrationClosed, detail));
     }
-    let about = [wish.email.as_str(), wish.display_name.as_str()];
-    app.passwords.check(&wish.password, "/password", &about)?;
     evenly(enter(app, who, wish)).await
 }
 
 /// Stores what is wished, where it can be, and the mail that says what became of it.
 async fn enter(app: &App, who: &Stranger, wish: Wish) -> Result<(), ApiError> {
-    let password_hash = app.passwords.hash(&wish.password).await?;
+    let about = [wish.email.as_str(), wish.display_name.as_str()];
+    let password_hash = app
+        .passwords
+        .hash_new(&wish.password, "/password", &about)
+        .await?;
     if !limits::may_mail(app, &wish.email).await? {
         // Nothing happens: an earlier mail is on its way, and its link must stay good.
         return Ok(());

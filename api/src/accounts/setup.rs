@@ -67,8 +67,8 @@ pub(crate) async fn claim(
     {
         return Err(refuse_proof(app, who, Action::AccountCreate).await?);
     }
-    app.passwords.check(password, "/password", &[email.as_str()])?;
-    let hash = app.passwords.hash(password).await?;
+    let about = [email.as_str()];
+    let hash = app.passwords.hash_new(password, "/password", &about).await?;
     let claimed = accounts::claim(&app.db, &fingerprint, (email.as_str(), &hash), &who.origin()).await?;
     match claimed {
         SetUp::Done(user) => forget_proofs(app, user).await,

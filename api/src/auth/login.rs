@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use lamplighter_shared::{
     db::{
         attempts,
@@ -21,8 +20,8 @@ use poem::{
 use serde_json::json;
 
 use super::{
+    guesses::Guesses,
     password::Verdict,
-    secret,
     session::{self, Started},
     share::network_of,
 };
@@ -57,32 +56,26 @@ pub(crate) async fn login(
     let client = ClientInfo::of(request);
     limit_address(app, &client).await?;
     let user = users::by_email(&app.db, email.as_str()).await?;
-    let device = user
-        .as_ref()
-        .and_then(|user| session::known_device(app, user.id, request));
-    let counter = match device {
-        Some(device) => format!("login:device:{}", URL_SAFE_NO_PAD.encode(device)),
-        None => account_key(email),
-    };
-    if let Some(wait) = attempts::begin(&app.db, &counter, app.config.accounts.max_failures).await? {
+    let guesses = Guesses::of(app, email, user.as_ref(), request);
+    if let Some(wait) = guesses.begin(app).await? {
         return Err(too_many(wait, "Too many wrong passwords in a row."));
     }
     let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
     let verdict = match app.passwords.verify_at(place, stored, password).await {
         Ok(verdict) => verdict,
         Err(busy) => {
-            attempts::not_made(&app.db, &counter).await?;
+            guesses.not_made(app).await?;
             return Err(busy);
         }
     };
     let (Some(user), Verdict::Right { stale }) = (user.as_ref(), verdict) else {
         return Err(refuse(app, &client, user.as_ref(), wrong()).await?);
     };
-    attempts::succeeded(&app.db, &counter).await?;
+    guesses.forget(app).await?;
     if let Err(error) = may_enter(user) {
         return Err(refuse(app, &client, Some(user), error).await?);
     }
-    let Some(session) = session::begin(app, user.id, stored, request).await? else {
+    let Some(session) = session::begin(app, user, stored, request).await? else {
         return Err(refuse(app, &client, Some(user), wrong()).await?);
     };
     if let (true, Some(old)) = (stale, stored) {
@@ -93,12 +86,6 @@ pub(crate) async fn login(
         user: user.clone(),
         session,
     })
-}
-
-/// What the wrong passwords of an address are counted under, whether it has an account or not.
-fn account_key(email: &Email) -> String {
-    let hash = secret::fingerprint(&email.limit_key());
-    format!("login:account:{}", URL_SAFE_NO_PAD.encode(hash))
 }
 
 pub(crate) async fn limit_address(app: &App, client: &ClientInfo) -> Result<(), ApiError> {

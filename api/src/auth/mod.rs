@@ -1,9 +1,9 @@
 //! Who asks, and what they may do: [`token`] (what a client carries, how it is made and revoked),
 //! [`scope`] (what a token allows), `lookup` and `source` (whether a token or session is good), [`void`] (how the cache
-//! hears that one ended), `password` and `login` (how somebody shows who they are), `session` (how logins begin
-//! and end), `cookies` (how a session travels), `guest` (who has no account), `share` (whose use is counted
-//! together), `rate` (how often they may ask), [`principal`] (the handler argument that proves it all), `witness` (whether that still
-//! holds when a slow body is there).
+//! hears that one ended), `password` and `login` (how somebody shows who they are), `strength` (how good a password
+//! is), `guesses` (how wrong ones are counted), `session` (how logins begin and end), `cookies` (how a session travels), `guest` (who has no account),
+//! `share` (whose use is counted together), `rate` (how often they may ask), [`principal`] (the handler argument
+//! that proves it all), `witness` (whether that still holds when a slow body is there).
 //!
 //! `oidc`: logins at issuers of OpenID Connect.
 
@@ -21,6 +21,8 @@ pub(crate) mod guest;
 pub(crate) mod share;
 pub(crate) mod rate;
 mod argon;
+mod strength;
+pub(crate) mod guesses;
 pub(crate) mod password;
 pub mod setup;
 pub(crate) mod session;

@@ -1,4 +1,4 @@
-//! Passwords: hashed with argon2id, compared, and judged before they are taken.
+//! Passwords: hashed with argon2id, compared, and judged before they are taken (`strength`).
 //!
 //! A hash takes 19 MiB and a core for some 35 ms, so few run at once, few wait, and whoever comes then is
 //! told to come again. The place is held by the work itself: a client that hangs up frees nothing early.
@@ -22,11 +22,12 @@ use tokio::{
     time::timeout,
 };
 
-use super::argon::{self, Memory, Stored};
-use crate::error::{ApiError, FieldError};
-
-/// The longest password, characters. No more than 1,024 bytes, then.
-pub(crate) const MAX_LENGTH: usize = 256;
+pub(crate) use super::strength::MAX_LENGTH;
+use super::{
+    argon::{self, Memory, Stored},
+    strength,
+};
+use crate::error::ApiError;
 
 /// Most hashes at once, however many cores there are.
 const MAX_PERMITS: usize = 4;
@@ -34,10 +35,6 @@ const MAX_PERMITS: usize = 4;
 const QUEUE: usize = 64;
 /// How long they wait.
 const WAIT: Duration = Duration::from_secs(2);
-/// Characters a password has at least beside what others know of its owner.
-const FEWEST_OWN: usize = 5;
-/// Characters whose strength is estimated, which takes time by their cube. The rest only adds to it.
-const ESTIMATED: usize = 64;
 
 /// Hashes, compares and judges passwords.
 pub(crate) struct Passwords {
@@ -95,7 +92,28 @@ impl Passwords {
         Ok(Place(place))
     }
 
-    /// The hash of a password, to be stored: a PHC string.
+    /// Judges a new password, which stands at `pointer` in the body, and hashes it, where it blocks nobody;
+    /// `about` is what others know of its owner: the address, the name. The hash is a PHC string.
+    ///
+    /// # Errors
+    /// 422 where it is too short, too long, or easily guessed, 503 where too many are being hashed.
+    pub(crate) async fn hash_new(
+        &self,
+        text: &str,
+        pointer: &'static str,
+        about: &[&str],
+    ) -> Result<String, ApiError> {
+        strength::check_length(self.min_length, text, pointer)?;
+        let (place, text) = (self.enter()?, text.to_owned());
+        let about: Vec<String> = about.iter().map(|&known| known.to_owned()).collect();
+        let work = move |memory: &mut Memory| {
+            strength::judge(&text, pointer, &about)?;
+            argon::hash(&text, rand::random(), memory).map_err(ApiError::internal)
+        };
+        self.compute(place, work).await?
+    }
+
+    /// The hash of a password that was taken before, to be stored: a PHC string.
     ///
     /// # Errors
     /// 503 where too many are being hashed.
@@ -142,56 +160,6 @@ impl Passwords {
         };
         let stale = self.compute(place, work).await?.map_err(ApiError::internal)?;
         Ok(stale.map_or(Verdict::Wrong, |stale| Verdict::Right { stale }))
-    }
-
-    /// Judges a new password, which stands at `pointer` in the body; `about` is what others know of its
-    /// owner: the address, the name.
-    ///
-    /// # Errors
-    /// 422 where it is too short, too long, or easily guessed.
-    pub(crate) fn check(&self, text: &str, pointer: &str, about: &[&str]) -> Result<(), ApiError> {
-        let refuse =
-            |code, detail: String| Err(ApiError::invalid(vec![FieldError::at(pointer, code, detail)]));
-        // Bytes first: counting characters reads them all.
-        if text.len() > 4 * MAX_LENGTH || text.chars().count() > MAX_LENGTH {
-            return refuse("too_long", format!("must have at most {MAX_LENGTH} characters"));
-        }
-        if text.chars().count() < self.min_length {
-            let detail = format!("must have at least {} characters", self.min_length);
-            return refuse("too_short", detail);
-        }
-        let mut words: Vec<&str> = about
-            .iter()
-            .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()).chain([*text]))
-            .filter(|word| word.chars().count() > 2)
-            .chain(["lamplighter"])
-            .collect();
-        let start: String = text.chars().take(ESTIMATED).collect();
-        let estimate = zxcvbn::zxcvbn(&start, &words);
-        words.sort_unstable_by_key(|word| std::cmp::Reverse(word.len()));
-        let own = words.iter().fold(start.to_lowercase(), |rest, word| {
-            rest.replace(&word.to_lowercase(), "")
-        });
-        if own.chars().count() < FEWEST_OWN {
-            return refuse(
-                "easily_guessed",
-                "says little but your address or name".to_owned(),
-            );
-        }
-        if estimate.score() >= zxcvbn::Score::Three {
-            return Ok(());
-        }
-        let feedback = estimate.feedback();
-        let warning = feedback.and_then(|feedback| feedback.warning());
-        let advice = match warning {
-            Some(warning) => format!("is easily guessed: {warning}"),
-            None => "is easily guessed".to_owned(),
-        };
-        let advice = advice.trim_end_matches('.');
-        refuse(
-            "easily_guessed",
-            format!("{advice}. Several uncommon words together are hard to guess"),
-        )
     }
 
     /// Does the work where it blocks nobody, when its turn comes.
@@ -279,53 +247,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn guessable_passwords_are_refused_and_long_ones_cost_nothing() {
-        let passwords = Passwords::new(8);
-        let about = ["ada.lovelace@example.org", "Ada Lovelace"];
-        let verdict = |text: &str| {
-            passwords
-                .check(text, "/password", &about)
-                .map_err(|error| error.errors[0].code.clone())
-        };
-        for good in [
-            "correct horse battery staple",
-            "  spaces are kept as they are ",
-            "Vq7!xLp2#tRz",
-            "狐狸在山谷中安静地阅读一本旧书",
-        ] {
-            assert_eq!(verdict(good), Ok(()), "{good}");
-        }
-        for weak in [
-            "password1234",
-            "qwertyuiopasdf",
-            "aaaaaaaaaaaaaaaaaaaaaaaa",
-            "lamplighter2026",
-            "lovelace.example",
-            "ada.lovelace@example.org",
-            "123456789012345",
-            "iloveyouiloveyou",
-        ] {
-            assert_eq!(verdict(weak), Err("easily_guessed".to_owned()), "{weak}");
-        }
-        assert_eq!(verdict("Vq7!xLp"), Err("too_short".to_owned()));
-        assert_eq!(verdict(&"é1X-".repeat(65)), Err("too_long".to_owned()));
-        let huge = "x".repeat(1_000_000);
-        let start = Instant::now();
-        assert_eq!(verdict(&huge), Err("too_long".to_owned()));
-        let refused = start.elapsed();
-        let long: String = (0..256u32)
-            .map(|i| char::from(b'!' + ((i * i * 31 + i * 17) % 90) as u8))
-            .collect();
-        let start = Instant::now();
-        assert_eq!(verdict(&long), Ok(()));
-        println!(
-            "1 MB refused in {refused:?}; 256 characters judged in {:?}",
-            start.elapsed()
-        );
-        assert!(refused < Duration::from_millis(10));
-    }
-
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn few_hash_at_once_few_wait_and_who_hangs_up_frees_nothing_early() {
         let passwords = Arc::new(Passwords::new(15));
@@ -360,6 +281,11 @@ mod tests {
         }
         let refused = passwords.enter().err().expect("no place");
         assert_eq!(refused.code, ErrorCode::Unavailable);
+        // Judging has its place there, too.
+        let judged = passwords
+            .hash_new("correct horse battery", "/password", &[])
+            .await;
+        assert_eq!(judged.expect_err("no place").code, ErrorCode::Unavailable);
         assert_eq!(
             refused.headers[0],
             (header::RETRY_AFTER, HeaderValue::from_static("2"))

@@ -2,15 +2,18 @@
 //! the row; another text at each login, so that nobody can know it beforehand.
 //!
 //! A browser that logged in keeps a second cookie: it says nothing but that this account was logged in to
-//! from here. Its wrong passwords are counted apart, so nobody can lock a user's own browsers out.
+//! from here, with the password that it has. Its wrong passwords are counted apart (`guesses`), so nobody can lock a
+//! user's own browsers out.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use lamplighter_shared::{
     db::{
         audit::{ActorKind, Origin},
         sessions::{self, NewSession},
+        users::User,
     },
     error::ErrorCode,
-    id::{SessionId, UserId},
+    id::SessionId,
     proof::{Fingerprint, ProofKind},
 };
 use poem::{Request, http::HeaderValue};
@@ -41,14 +44,14 @@ pub(crate) struct Started {
 ///
 /// # Errors
 /// 403 where cookies are not safe here or the account is disabled; else where the database fails.
-pub(crate) async fn start(app: &App, user: UserId, request: &Request) -> Result<Started, ApiError> {
+pub(crate) async fn start(app: &App, user: &User, request: &Request) -> Result<Started, ApiError> {
     begin(app, user, None, request).await?.ok_or_else(disabled)
 }
 
 /// The same, void where the account is disabled by now, or has another password than the one that was compared.
 pub(super) async fn begin(
     app: &App,
-    user: UserId,
+    user: &User,
     password_hash: Option<&str>,
     request: &Request,
 ) -> Result<Option<Started>, ApiError> {
@@ -60,15 +63,15 @@ pub(super) async fn begin(
         app.cookies
             .set(cookies::SESSION, &text, (life_ms / 1000).unsigned_abs())?,
     ];
-    if known_device(app, user, request).is_none() {
-        let sealed = app.key.seal(DEVICE_PURPOSE, &user.to_string());
+    if !is_known_device(app, user, request) {
+        let sealed = app.key.seal(DEVICE_PURPOSE, &device_of(user));
         let sealed = sealed.map_err(ApiError::internal)?;
         set.push(app.cookies.set(DEVICE, &sealed, DEVICE_SECONDS)?);
     }
     let replaces = app.cookies.read(request.headers(), cookies::SESSION);
     let new = NewSession {
         id: SessionId::generate(),
-        user,
+        user: user.id,
         password_hash: password_hash.map(str::to_owned),
         fingerprint,
         replaces: replaces.as_deref().map(secret::fingerprint),
@@ -77,7 +80,7 @@ pub(super) async fn begin(
         user_agent: client.user_agent.clone(),
         origin: Origin {
             kind: ActorKind::User,
-            id: Some(user.to_string()),
+            id: Some(user.id.to_string()),
             address: Some(client.address.to_string()),
             request_id: Some(client.request_id),
         },
@@ -101,11 +104,19 @@ pub(crate) fn disabled() -> ApiError {
     ApiError::new(ErrorCode::AccountDisabled, detail)
 }
 
-/// Whether the account was logged in to from this browser before; what it is known by.
-pub(crate) fn known_device(app: &App, user: UserId, request: &Request) -> Option<Fingerprint> {
-    let sealed = app.cookies.read(request.headers(), DEVICE)?;
-    let owner = app.key.open(DEVICE_PURPOSE, &sealed)?;
-    (owner == user.to_string()).then(|| secret::fingerprint(&sealed))
+/// Whether the account was logged in to from this browser before, and has the same password as then.
+pub(super) fn is_known_device(app: &App, user: &User, request: &Request) -> bool {
+    let sealed = app.cookies.read(request.headers(), DEVICE);
+    let owner = sealed.and_then(|sealed| app.key.open(DEVICE_PURPOSE, &sealed));
+    owner.is_some_and(|owner| owner == device_of(user))
+}
+
+/// What the cookie of a known browser says: whose it is, and which password they had. Another password voids it: it
+/// may have been changed because somebody else was logged in.
+fn device_of(user: &User) -> String {
+    let password = user.password_hash.as_deref().unwrap_or_default();
+    let version = URL_SAFE_NO_PAD.encode(secret::fingerprint(password));
+    format!("{}:{version}", user.id)
 }
 
 /// Voids what the cache knows of sessions that the database has ended.

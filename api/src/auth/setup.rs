@@ -8,7 +8,7 @@ use crate::error::ApiError;
 /// # Errors
 /// Where it is too short, too long, or easily guessed.
 pub async fn hash_password(min_length: usize, email: &str, text: &str) -> Result<String, ApiError> {
-    let passwords = Passwords::new(min_length);
-    passwords.check(text, "/password", &[email])?;
-    passwords.hash(text).await
+    Passwords::new(min_length)
+        .hash_new(text, "/password", &[email])
+        .await
 }

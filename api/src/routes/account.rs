@@ -82,7 +82,7 @@ impl AccountRoutes {
             locale: body.locale.map(|locale| locale.as_str().to_owned()),
             email: body
                 .email
-                .map(|text| accounts::email(&text, "/email"))
+                .map(|text| accounts::email_to_have(&text, "/email"))
                 .transpose()?,
         };
         if changes.email.is_some() {

@@ -78,7 +78,7 @@ impl RegistrationRoutes {
         let app = built(&self.0)?;
         let body: NewAccount = SCHEMA.read(&body.value)?;
         let wish = Wish {
-            email: accounts::email(&body.email, "/email")?,
+            email: accounts::email_to_have(&body.email, "/email")?,
             password: body.password,
             display_name: accounts::display_name(&body.display_name.unwrap_or_default())?.to_owned(),
             locale: body.locale.map(|locale| locale.as_str().to_owned()),

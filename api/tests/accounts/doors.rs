@@ -12,7 +12,9 @@ use poem::{
 use serde_json::{Value, json};
 
 use crate::{
-    people::{PASSWORD, arrive, call, is_logged_in, last_mail, log_in, mails, post, register},
+    people::{
+        OTHER_PASSWORD, PASSWORD, arrive, call, is_logged_in, last_mail, log_in, mails, post, register,
+    },
     support::{World, send},
 };
 
@@ -168,6 +170,51 @@ async fn a_set_up_token_claims_its_account_once() {
         (&account["id"], &account["role"]),
         (&json!(owner.id.to_string()), &json!("admin"))
     );
+}
+
+/// A stranger registered the address before its owner set the account up; and nobody registers the server's own.
+#[tokio::test]
+async fn nobody_keeps_an_address_from_who_sets_an_account_up() {
+    let world = World::new().await;
+    let owner = users::create(&world.state.db, "owner@localhost", Role::Admin)
+        .await
+        .expect("a user");
+    let token = setup::issue(&world.state.db, &owner).await.expect("a token");
+    let verify = register(&world, "ada@example.org").await;
+    let body = json!({"token": token, "email": "ada@example.org", "password": OTHER_PASSWORD});
+    assert_eq!(post(&world, "/v1/setup", &body).await, 204);
+    assert_eq!(
+        post(&world, "/v1/account/verify", &json!({"token": verify})).await,
+        422
+    );
+    assert_eq!(log_in(&world, "ada@example.org", PASSWORD).await, Err(401));
+    let cookie = log_in(&world, "ada@example.org", OTHER_PASSWORD)
+        .await
+        .expect("logged in");
+    let mut refused = 0;
+    for email in [
+        "owner@localhost",
+        "Root@Localhost",
+        "a@b.localhost",
+        "x@guest.invalid",
+    ] {
+        let read = call(&world, (Method::POST, REGISTER), &wish(email, None), "").await;
+        assert_eq!(
+            (read.status.as_u16(), &read.json()["errors"][0]["pointer"]),
+            (422, &json!("/email")),
+            "{email}"
+        );
+        let moved = call(
+            &world,
+            (Method::PATCH, "/v1/account"),
+            &json!({"email": email}),
+            &cookie,
+        )
+        .await;
+        assert_eq!(moved.status.as_u16(), 422, "{email}");
+        refused += 2;
+    }
+    println!("S8 addresses of the server itself that strangers asked for: {refused} of 8 refused");
 }
 
 #[tokio::test]

@@ -177,6 +177,22 @@ async fn a_changed_password_ends_all_other_sessions() {
     assert!(log_in(&world, "ada@example.org", OTHER_PASSWORD).await.is_ok());
 }
 
+/// A new password is judged for those only who may still try: judging costs as much as a hash.
+#[tokio::test]
+async fn whoever_tried_too_often_has_no_password_judged() {
+    let world = World::new().await;
+    let cookie = arrive(&world, "ada@example.org").await;
+    let path = (Method::POST, "/v1/account/password");
+    let mut statuses = Vec::new();
+    for _ in 0..7 {
+        let change = json!({"current_password": PASSWORD, "new_password": "ada@example.org"});
+        let read = call(&world, path.clone(), &change, &cookie).await;
+        statuses.push(read.status.as_u16());
+    }
+    println!("S4 new passwords to be judged, one after the other: {statuses:?}");
+    assert_eq!(statuses, [422, 422, 422, 422, 422, 429, 429]);
+}
+
 #[tokio::test]
 async fn a_reset_ends_all_sessions_and_a_bad_password_uses_nothing_up() {
     let world = World::new().await;

@@ -9,7 +9,7 @@ use std::{
 use futures::{StreamExt, stream};
 use reqwest::Method;
 
-use crate::world::{Answer, Browser, PASSWORD, World};
+use crate::world::{Answer, Browser, PASSWORD, World, hash};
 
 const ADA: &str = "ada@example.org";
 
@@ -128,6 +128,64 @@ async fn one_account_has_a_hundred_and_its_owner_gets_in_all_the_same() {
     let mut bob = world.logged_in(0, "bob@example.org").await;
     bob.address = Some("192.0.2.4".to_owned());
     assert_eq!(world.login(1, &bob, ADA, PASSWORD).await.status, 429);
+}
+
+/// The mailbox of both accounts is one for who counts without dots. Whoever has one of them gets no more tries at the
+/// other by logging in between.
+#[tokio::test]
+async fn a_neighbour_s_success_gives_no_tries_at_the_account() {
+    let (victim, neighbours) = ("john.son@example.org", "jo.hnson@example.org");
+    let world = World::with(|config| config.accounts.max_failures = 8).await;
+    for (from, to) in [(ADA, victim), ("bob@example.org", neighbours)] {
+        world.sql(&format!("UPDATE users SET email = '{to}' WHERE email = '{from}'"));
+    }
+    let (start, mut compared) = (Instant::now(), 0);
+    for n in 0..40 {
+        if n % 4 == 0 {
+            let who = Browser::at(&format!("10.3.{n}.1"));
+            let neighbour = world.login(n, &who, neighbours, PASSWORD).await;
+            assert!(n > 4 || neighbour.status == 201, "{neighbour:?}");
+        }
+        let who = Browser::at(&format!("10.4.{n}.1"));
+        compared += usize::from(world.login(n, &who, victim, "x").await.status == 401);
+    }
+    let beyond = (start.elapsed().as_secs() + 1).ilog2() as usize + 1;
+    println!("S3 with a neighbour's logins between: {compared} of 40 compared, 8 are free");
+    assert!((8..=8 + beyond).contains(&compared), "{compared}");
+}
+
+/// However often somebody logged in, and from however many browsers: their own browsers have one count, and another
+/// password makes strangers of them.
+#[tokio::test]
+async fn known_browsers_have_one_count_and_another_password_forgets_them() {
+    let world = World::with(|config| config.accounts.max_failures = 8).await;
+    let browsers = [world.logged_in(0, ADA).await, world.logged_in(1, ADA).await];
+    let wrong = async |n: usize, browser: &Browser| {
+        let mut who = browser.clone();
+        who.address = Some(format!("10.5.{n}.1"));
+        who.cookies.retain(|own| own.starts_with("device="));
+        world.login(n, &who, ADA, "x").await.status
+    };
+    let (start, mut compared) = (Instant::now(), 0);
+    for n in 0..20 {
+        compared += usize::from(wrong(n, &browsers[n % 2]).await == 401);
+    }
+    let beyond = (start.elapsed().as_secs() + 1).ilog2() as usize + 1;
+    println!("S3 two known browsers: {compared} of 20 compared, 8 are free");
+    assert!((8..=8 + beyond).contains(&compared), "{compared}");
+
+    world.sql(&format!("UPDATE users SET password_hash = '{}'", hash(19_456, 2)));
+    for n in 0..8 {
+        wrong(n, &Browser::default()).await;
+    }
+    world.sql("UPDATE attempts SET blocked_until = full_at WHERE failures >= 8 AND key LIKE 'login:a%'");
+    let mut known = browsers[0].clone();
+    known.address = Some("192.0.2.9".to_owned());
+    assert_eq!(
+        world.login(0, &known, ADA, PASSWORD).await.status,
+        429,
+        "known with the password of before"
+    );
 }
 
 #[tokio::test]

@@ -146,6 +146,48 @@ async fn an_address_tells_nothing_of_its_account_neither_by_words_nor_by_work() 
     assert_eq!(sent, 0, "a mail was sent past the outbox");
 }
 
+/// An invitation for anybody: what is left of it must not tell either.
+#[tokio::test]
+async fn an_invitation_tells_nothing_of_the_address_it_is_used_for() {
+    let gauge = Gauge::new().await;
+    let hash = hash(&gauge).await;
+    let emails = people(&gauge, "invited", &hash).await;
+    let mut statements = 0;
+    for round in 0..ROUNDS {
+        let mut seen = Vec::new();
+        for (at, email) in emails.iter().enumerate() {
+            let secret = format!("invitation-{round}-{at}");
+            gauge.sql(&format!(
+                "INSERT INTO invitations (id, fingerprint, role, plan, created_at, expires_at)
+                VALUES (gen_random_uuid(), sha256('{secret}'), 'user', 'pro', 1, 9999999999999)"
+            ));
+            let body = json!({"email": email, "password": PASSWORD, "invitation": secret});
+            let request = Request::builder().method(Method::POST).uri_str(DOORS[1].1);
+            let request = request.content_type("application/json").body(body.to_string());
+            let (read, effort) = gauge.ask(request).await;
+            assert_eq!(read.status.as_u16(), 202, "{}", read.text);
+            seen.push((told(&read), effort));
+        }
+        for ((kind, _), (answer, effort)) in KINDS.iter().zip(&seen) {
+            assert_eq!(*answer, seen[0].0, "round {round}: {kind}");
+            assert_eq!(*effort, seen[0].1, "round {round}: {kind}");
+        }
+        let unused = gauge.number("SELECT count(*) FROM invitations WHERE used_at IS NULL");
+        // An address gets a few mails; beyond them nothing happens to any of them.
+        let expected = if round < 3 {
+            0
+        } else {
+            (round as i64 - 2) * KINDS.len() as i64
+        };
+        assert_eq!(unused, expected, "round {round}: for each kind alike");
+        statements = statements.max(seen[0].1.statements.len());
+    }
+    println!(
+        "S2 invited: {} kinds of accounts x {ROUNDS}: 1 answer, the same {statements} statements, used up alike",
+        KINDS.len()
+    );
+}
+
 fn mails_to(gauge: &Gauge, email: &str) -> i64 {
     gauge.number(&format!(
         "SELECT count(*) FROM tasks WHERE kind = 'mail' AND recipient = '{email}'"

@@ -144,14 +144,36 @@ async fn again(db: &Db, txn: &Txn, key: &str) -> Result<Row, DbErr> {
     Row::read(&row.ok_or_else(|| DbErr::Custom("a key of attempts is gone".to_owned()))?)
 }
 
-/// The try succeeded: there are no failures in a row any more.
+/// The try succeeded: there are no failures in a row of `key` any more. Where they were counted under a `wider` key,
+/// too, it loses as many; those of others stay.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn succeeded(db: &Db, key: &str) -> Result<(), DbError> {
-    db.execute("DELETE FROM attempts WHERE key = $1", vec![key.into()])
-        .await?;
-    Ok(())
+pub async fn succeeded(db: &Db, key: &str, wider: Option<&str>) -> Result<(), DbError> {
+    db.transaction(|txn| {
+        let (db, key) = (db.clone(), key.to_owned());
+        let wider = wider.map(str::to_owned);
+        Box::pin(async move {
+            let sql = "DELETE FROM attempts WHERE key = $1 RETURNING failures";
+            let gone = txn
+                .query_one_raw(db.statement(sql, [key.as_str().into()]))
+                .await?;
+            let failures: i32 = match gone {
+                Some(row) => row.try_get("", "failures")?,
+                None => 0,
+            };
+            let Some(wider) = wider else {
+                return Ok(());
+            };
+            let sql = "UPDATE attempts SET blocked_until = 0,
+                    failures = CASE WHEN failures > $2 THEN failures - $2 ELSE 0 END
+                WHERE key = $1";
+            txn.execute_raw(db.statement(sql, [wider.as_str().into(), failures.into()]))
+                .await?;
+            Ok(())
+        })
+    })
+    .await
 }
 
 /// The try was not made: it does not count.

@@ -101,8 +101,8 @@ pub async fn peek(db: &Db, purpose: Purpose, fingerprint: &[u8; 32]) -> Result<O
         .transpose()?)
 }
 
-/// Puts a challenge in the place of every unused one of its user and purpose. Without a user nothing is
-/// stored, by as many statements.
+/// Puts a challenge in the place of every unused one of its user and purpose, of many at once the last one. Without a
+/// user nothing is stored, by as many statements.
 pub(super) async fn replace_in(
     db: &Db,
     txn: &Txn,
@@ -110,6 +110,9 @@ pub(super) async fn replace_in(
     new: &NewChallenge,
 ) -> Result<(), DbErr> {
     let owner = user.map_or(Uuid::nil(), |user| user.0);
+    // Whoever does it at the same time waits, and then sees this one.
+    let sql = "SELECT 1 AS found FROM users WHERE id = $1 {for_update}";
+    txn.query_one_raw(db.statement(sql, [owner.into()])).await?;
     let sql = "DELETE FROM challenges WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL";
     txn.execute_raw(db.statement(sql, [owner.into(), new.purpose.as_str().into()]))
         .await?;

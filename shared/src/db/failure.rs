@@ -8,10 +8,14 @@ use sea_orm::{DbErr, RuntimeErr, sqlx};
 use super::DbError;
 use crate::telemetry::metrics::DATABASE_UNAVAILABLE;
 
+/// The constraint of Postgres by which an address has one account.
+const ADDRESSES: &str = "users_email_key";
+
 /// What may be done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The database gave this transaction up for the sake of another (40P01, 40001): again from the start.
+    /// The database gave this transaction up for the sake of another (40P01, 40001), or another one took its address:
+    /// again from the start.
     Conflict,
     /// The connection is gone: another one may do, if nothing was committed on this one.
     Broken,
@@ -41,6 +45,8 @@ impl Failure {
 
 fn of_driver(error: &sqlx::Error) -> Failure {
     match error {
+        // Two took an address at once: from the start the second sees that it is taken, and says what it says then.
+        sqlx::Error::Database(e) if e.constraint() == Some(ADDRESSES) => Failure::Conflict,
         sqlx::Error::Database(e) => match (e.code(), e.try_downcast_ref::<sqlx::postgres::PgDatabaseError>())
         {
             (Some(code), Some(_)) => of_sqlstate(&code),

@@ -151,10 +151,10 @@ pub(super) async fn live_in(
     row.map(|row| read(&row).map_err(super::jobs::custom)).transpose()
 }
 
-/// Notes who came by an invitation; without a user nothing, by as many statements.
+/// Uses an invitation up, and notes who came by it; nobody, where they had an account already.
 pub(super) async fn use_in(db: &Db, txn: &Txn, id: InvitationId, user: Option<UserId>) -> Result<(), DbErr> {
-    let sql = "UPDATE invitations SET used_at = {now}, used_by = $2 WHERE id = $1 AND $3";
-    let values = [id.0.into(), user.map(|user| user.0).into(), user.is_some().into()];
+    let sql = "UPDATE invitations SET used_at = {now}, used_by = $2 WHERE id = $1";
+    let values = [id.0.into(), user.map(|user| user.0).into()];
     txn.execute_raw(db.statement(sql, values)).await?;
     Ok(())
 }

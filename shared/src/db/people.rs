@@ -9,7 +9,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    Db, DbError, Dialect,
+    Db, DbError, Dialect, accounts,
     audit::{self, Action, Entry, Origin},
     challenges::{self, NewChallenge},
     connection::Txn,
@@ -66,6 +66,11 @@ impl User {
         } else {
             Status::Active
         }
+    }
+
+    /// Whether they can administrate the installation.
+    pub fn governs(&self) -> bool {
+        self.role == Role::Admin && self.status() == Status::Active
     }
 }
 
@@ -204,7 +209,8 @@ pub enum Changed {
 }
 
 /// Changes an account, and tells the audit log what of it really changed. A change of the role and a
-/// disabling end the user's sessions. The caller voids what the cache has of the user
+/// disabling end the user's sessions. Who is made an administrator before they verified their address has no password
+/// from then on: somebody else may have chosen it. The caller voids what the cache has of the user
 /// (`users::proofs_of`), before it answers.
 ///
 /// # Errors
@@ -215,15 +221,14 @@ pub async fn change(db: &Db, id: UserId, change: &Change, origin: &Origin) -> Re
         let (db, change, origin) = (db.clone(), change.clone(), origin.clone());
         Box::pin(async move {
             // All admins first: of two that demote each other, the second sees what the first did.
-            let admins = lock(&db, txn, ADMINS, vec![]).await?;
+            let governors = governors_in(&db, txn).await?;
             let Some(user) = lock(&db, txn, ONE, vec![id.0.into()]).await?.pop() else {
                 return Ok(Changed::NotFound);
             };
             let mut after = user.clone();
             let entries = apply(&change, &mut after, &origin, db_now(&db, txn).await?);
-            let governs = |user: &User| user.role == Role::Admin && user.status() == Status::Active;
-            let others = admins.iter().any(|admin| admin.id != id && governs(admin));
-            if governs(&user) && !governs(&after) && !others {
+            let others = governors.iter().any(|other| *other != id);
+            if user.governs() && !after.governs() && !others {
                 return Ok(Changed::LastAdmin);
             }
             store(&db, txn, &user, &after).await?;
@@ -241,6 +246,14 @@ pub async fn change(db: &Db, id: UserId, change: &Change, origin: &Origin) -> Re
 
 const ADMINS: &str = "role = 'admin' ORDER BY id";
 const ONE: &str = "id = $1";
+
+/// Who can administrate the installation. Every administrator's account is locked by that, so that the last two can't
+/// leave at once.
+pub(super) async fn governors_in(db: &Db, txn: &Txn) -> Result<Vec<UserId>, DbErr> {
+    let admins = lock(db, txn, ADMINS, vec![]).await?;
+    let governors = admins.iter().filter(|admin| admin.governs());
+    Ok(governors.map(|admin| admin.id).collect())
+}
 
 async fn lock(db: &Db, txn: &Txn, rows: &str, values: Vec<Value>) -> Result<Vec<User>, DbErr> {
     let columns =
@@ -307,6 +320,11 @@ async fn store(db: &Db, txn: &Txn, before: &User, after: &User) -> Result<(), Db
         after.approved_at.into(),
     ];
     txn.execute_raw(db.statement(sql, values)).await?;
+    if before.role != after.role && after.role == Role::Admin && after.verified_at.is_none() {
+        let sql = "UPDATE users SET password_hash = NULL WHERE id = $1";
+        txn.execute_raw(db.statement(sql, [after.id.0.into()])).await?;
+        challenges::void_all_in(db, txn, after.id).await?;
+    }
     if before.role != after.role || before.disabled_at.is_none() && after.disabled_at.is_some() {
         end_all(db, txn, after.id).await?;
     }
@@ -356,7 +374,7 @@ pub struct NewAccount {
     pub setup: Option<NewChallenge>,
 }
 
-/// Makes an account; none where the address has one.
+/// Makes an account; none where the address has one. One that nobody verified does not have it.
 ///
 /// # Errors
 /// Where the database fails.
@@ -380,8 +398,9 @@ pub async fn create(db: &Db, new: &NewAccount, origin: &Origin) -> Result<Option
         .detail(detail);
     db.transaction(move |txn| {
         let (db, statement, entry) = (db.clone(), statement.clone(), entry.clone());
-        let setup = new.setup.clone();
+        let (email, setup) = (new.email.clone(), new.setup.clone());
         Box::pin(async move {
+            accounts::make_room_in(&db, txn, &email, None).await?;
             if txn.execute_raw(statement).await?.rows_affected() == 0 {
                 return Ok(None);
             }

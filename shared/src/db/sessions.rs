@@ -135,8 +135,8 @@ pub async fn live_for(
 }
 
 /// Stores a login: the session, what the account remembers of it, and the entry of the audit log. The one it
-/// replaces ends, and an account that was to be deleted stays. None where the account is gone, disabled, or has
-/// another password by now.
+/// replaces ends, and an account that was to be deleted stays. None where the account is gone or going, disabled, or
+/// has another password by now.
 ///
 /// # Errors
 /// Where the database fails.
@@ -149,7 +149,8 @@ pub async fn insert(db: &Db, new: &NewSession) -> Result<Option<Started>, DbErro
 }
 
 async fn insert_in(db: &Db, txn: &Txn, new: &NewSession) -> Result<Option<Started>, DbErr> {
-    let sql = "SELECT delete_at FROM users WHERE id = $1 AND disabled_at IS NULL
+    let sql =
+        "SELECT delete_at FROM users WHERE id = $1 AND disabled_at IS NULL AND coalesce(delete_at, 1) > 0
           AND coalesce($2, password_hash, '') = coalesce(password_hash, '') {for_update}";
     let values = [new.user.0.into(), new.password_hash.clone().into()];
     let Some(user) = txn.query_one_raw(db.statement(sql, values)).await? else {

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Que
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Db, DbError,
+    Db, DbError, accounts,
     connection::Txn,
     entity::users::{Column, Entity, Model},
 };
@@ -104,16 +104,26 @@ impl TryFrom<Model> for User {
 }
 
 /// Makes an account that is trusted as it is (verified, without limits), or returns the one that has this
-/// address, unchanged: for whoever has the server's machine.
+/// address, unchanged: for whoever has the server's machine. An account that nobody verified does not have it.
 ///
 /// # Errors
 /// Where the database fails.
 pub async fn create(db: &Db, email: &str, role: Role) -> Result<User, DbError> {
-    db.execute(
-        "INSERT INTO users (id, email, role, plan, created_at, verified_at, approved_at)
-         VALUES ($1, $2, $3, 'unlimited', {now}, {now}, {now}) ON CONFLICT (email) DO NOTHING",
-        vec![UserId::generate().0.into(), email.into(), role.as_str().into()],
-    )
+    let sql = "INSERT INTO users (id, email, role, plan, created_at, verified_at, approved_at)
+        VALUES ($1, $2, $3, 'unlimited', {now}, {now}, {now}) ON CONFLICT (email) DO NOTHING";
+    db.transaction(|txn| {
+        let (db, email) = (db.clone(), email.to_owned());
+        Box::pin(async move {
+            accounts::make_room_in(&db, txn, &email, None).await?;
+            let values = [
+                UserId::generate().0.into(),
+                email.as_str().into(),
+                role.as_str().into(),
+            ];
+            txn.execute_raw(db.statement(sql, values)).await?;
+            Ok(())
+        })
+    })
     .await?;
     by_email(db, email)
         .await?

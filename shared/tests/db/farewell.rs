@@ -11,13 +11,14 @@ use lamplighter_shared::{
         challenges::{self, NewChallenge, Purpose},
         finish::Outcome,
         retention::housekeeping,
+        sessions::{self, NewSession},
         shares,
         submit::NewJob,
         tasks::{self, NewTask, TaskKind},
         users::{self, Role},
     },
     error::ErrorCode,
-    id::{TokenId, UserId},
+    id::{SessionId, TokenId, UserId},
     job::{JobError, JobState},
 };
 use uuid::Uuid;
@@ -306,6 +307,76 @@ async fn nobody_who_came_back_is_removed_and_who_never_came_is() {
                 w.name
             );
         }
+    })
+    .await;
+}
+
+/// An administrator who can't log in governs nothing: the one who can must stay.
+#[tokio::test]
+async fn only_who_can_log_in_lets_the_other_administrator_leave() {
+    for_each_database(async |w| {
+        let last = users::create(&w.db, "a@example.com", Role::Admin).await;
+        let (last, notice) = (last.expect("an admin").id, mail());
+        users::create(&w.db, "b@example.com", Role::Admin)
+            .await
+            .expect("an admin");
+        let leave = async || {
+            schedule_deletion(&w.db, last, Duration::ZERO, (&notice, &Origin::system()))
+                .await
+                .expect("decided")
+        };
+        let mut refused = 0;
+        for state in [
+            "verified_at = NULL",
+            "verified_at = 1, approved_at = NULL",
+            "approved_at = 1, is_guest = true",
+            "is_guest = false, disabled_at = 1",
+            "disabled_at = NULL, delete_at = 1",
+        ] {
+            w.execute(&format!("UPDATE users SET {state} WHERE email = 'b@example.com'"))
+                .await;
+            assert_eq!(leave().await, Deletion::LastAdmin, "{}: {state}", w.name);
+            refused += 1;
+        }
+        println!("{}: the last usable administrator stays: {refused} of 5", w.name);
+        w.execute("UPDATE users SET delete_at = NULL").await;
+        assert_eq!(leave().await, Deletion::Scheduled(START), "{}", w.name);
+    })
+    .await;
+}
+
+/// Once its jobs are being removed, an account goes: a login that comes meanwhile must not find it without them.
+#[tokio::test]
+async fn nobody_comes_back_to_an_account_whose_jobs_are_gone() {
+    for_each_database(async |w| {
+        let leaver = users::create(&w.db, EMAIL, Role::User).await.expect("a user").id;
+        let me = worker("a");
+        w.submit_all(jobs(leaver, 3)).await;
+        let runs = w.claim(&me, 2).await;
+        w.succeed(&me, &runs[..1]).await;
+        w.execute("UPDATE users SET delete_at = 1").await;
+        let login = async |byte: u8| {
+            let new = NewSession {
+                id: SessionId::generate(),
+                user: leaver,
+                fingerprint: [byte; 32],
+                password_hash: None,
+                replaces: None,
+                life_ms: DAY,
+                address: "127.0.0.1".to_owned(),
+                user_agent: None,
+                origin: Origin::system(),
+            };
+            sessions::insert(&w.db, &new).await.expect("decided")
+        };
+        assert!(login(1).await.is_some_and(|login| login.restored), "in time");
+        w.execute("UPDATE users SET delete_at = 1").await;
+        assert_eq!(purged(w).await, 0, "{}: a worker has a job of theirs", w.name);
+        let left = w.number("SELECT count(*) FROM jobs").await;
+        assert_eq!((left, login(2).await), (1, None), "{}", w.name);
+        w.finish(&me, &[end(&runs[1], Outcome::Canceled)]).await;
+        assert_eq!(purged(w).await, 1, "{}", w.name);
+        println!("{}: came back to an account without its jobs: 0 of 1", w.name);
     })
     .await;
 }

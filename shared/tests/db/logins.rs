@@ -153,7 +153,7 @@ async fn failures_in_a_row_are_free_up_to_a_point_and_then_wait_longer_and_longe
             w.name,
             total.as_secs()
         );
-        attempts::succeeded(&w.db, "k").await.expect("succeeded");
+        attempts::succeeded(&w.db, "k", None).await.expect("succeeded");
         for _ in 0..FREE {
             assert_eq!(attempts::begin(&w.db, "k", FREE).await.expect("begin"), None);
         }

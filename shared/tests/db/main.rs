@@ -29,6 +29,7 @@ mod people;
 mod roles;
 mod tasks;
 mod farewell;
+mod addresses;
 mod guests;
 mod identities;
 mod fairness;

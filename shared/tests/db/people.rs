@@ -1,10 +1,13 @@
 //! Accounts as an administrator sees and changes them, and the log of who did it, which only grows.
 
+use std::time::Duration;
+
 use lamplighter_shared::{
     config::Config,
     db::{
         api_tokens::{self, NewToken},
         audit::{self, Action, Filter, Origin},
+        challenges::{self, NewChallenge, Purpose},
         people::{self, Change, Changed, NewAccount, Search, Status},
         retention::housekeeping,
         tasks::{NewTask, TaskKind},
@@ -180,6 +183,58 @@ async fn changes_are_told_once_each_and_end_sessions() {
         let stored = users::get(&w.db, id).await.expect("get").expect("the account");
         assert_eq!((stored.role, stored.status()), (Role::Admin, Status::Disabled));
         assert_eq!(change(w, UserId::generate(), all).await, Changed::NotFound);
+    })
+    .await;
+}
+
+/// Somebody registered the address and nobody verified it: that is not the person an operator means.
+#[tokio::test]
+async fn operators_never_take_a_strangers_registration_for_the_person() {
+    for_each_database(async |w| {
+        let squat = async |email: &str| {
+            let id = account(w, email, Role::User).await;
+            w.execute(&format!(
+                "UPDATE users SET verified_at = NULL, password_hash = 'strangers' WHERE email = '{email}'"
+            ))
+            .await;
+            id
+        };
+        let mut kept = 0;
+        let squatted = squat("root@example.com").await;
+        let root = account(w, "root@example.com", Role::Admin).await;
+        assert_ne!(root, squatted, "another account");
+        let squatted = squat("bob@example.com").await;
+        let bob = users::create(&w.db, "bob@example.com", Role::User).await;
+        assert_ne!(bob.expect("create").id, squatted);
+        let ada = squat("ada@example.com").await;
+        let challenge = NewChallenge {
+            purpose: Purpose::Verify,
+            fingerprint: [7; 32],
+            code_fingerprint: None,
+            email: "ada@example.com".to_owned(),
+            lifetime: Duration::from_secs(900),
+            code_lifetime: Duration::ZERO,
+        };
+        challenges::replace(&w.db, ada, &challenge)
+            .await
+            .expect("a challenge");
+        let promote = Change {
+            role: Some(Role::Admin),
+            ..Change::default()
+        };
+        change(w, ada, promote).await;
+        kept += w.number("SELECT count(*) FROM challenges").await;
+        kept += w
+            .number("SELECT count(*) FROM users WHERE password_hash = 'strangers'")
+            .await;
+        println!(
+            "{}: passwords and links of strangers that stay good: {kept}",
+            w.name
+        );
+        assert_eq!(kept, 0);
+        // One that is verified is the person's.
+        let again = users::create(&w.db, "root@example.com", Role::User).await;
+        assert_eq!(again.expect("create").id, root);
     })
     .await;
 }

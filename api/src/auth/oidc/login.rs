@@ -6,7 +6,7 @@ use lamplighter_shared::{
     db::{
         audit::{self, Action, ActorKind, Entry, Origin},
         identities::{self, Arrival, Outcome},
-        users,
+        users::{self, User},
     },
     email::Email,
     error::ErrorCode,
@@ -153,7 +153,7 @@ pub(crate) async fn arrive(
     let arrival = arrival(app, issuer, request, (claims, flow.link_to, origin)).await?;
     let outcome = identities::arrive(&app.db, &arrival).await?;
     match enter(app, outcome).await {
-        Ok(user) => Ok(session::start(app, user, request).await?.cookies),
+        Ok(user) => Ok(session::start(app, &user, request).await?.cookies),
         Err(error) => Err(refuse(app, &arrival, outcome, error).await?),
     }
 }
@@ -225,7 +225,7 @@ fn name(text: &str) -> String {
 }
 
 /// Whose account it is, where it may be entered.
-async fn enter(app: &App, outcome: Outcome) -> Result<UserId, ApiError> {
+async fn enter(app: &App, outcome: Outcome) -> Result<User, ApiError> {
     let refused = |code, detail: &str| Err(ApiError::new(code, detail));
     let user = match outcome {
         Outcome::Known(user)
@@ -253,7 +253,7 @@ async fn enter(app: &App, outcome: Outcome) -> Result<UserId, ApiError> {
     let account = users::get(&app.db, user).await?;
     let account = account.ok_or_else(session::disabled)?;
     login::may_enter(&account)?;
-    Ok(user)
+    Ok(account)
 }
 
 /// Writes a refusal down and gives it back.

@@ -10,7 +10,7 @@ use super::{
         connection::Txn,
         tasks::NewTask,
     },
-    mail_in,
+    mail_in, make_room_in,
 };
 use crate::id::UserId;
 
@@ -80,7 +80,8 @@ pub async fn verify(
 }
 
 async fn first(db: &Db, txn: &Txn, met: &Met) -> Result<Option<Verified>, DbErr> {
-    let sql = "UPDATE users SET verified_at = coalesce(verified_at, {now}) WHERE id = $1 AND email = $2";
+    let sql = "UPDATE users SET verified_at = coalesce(verified_at, {now}) WHERE id = $1 AND email = $2
+        AND coalesce(delete_at, 1) > 0";
     let values = [met.user.0.into(), met.email.as_str().into()];
     let rows = txn.execute_raw(db.statement(sql, values)).await?.rows_affected();
     Ok((rows > 0).then_some(Verified {
@@ -98,9 +99,7 @@ async fn move_to(db: &Db, txn: &Txn, met: &Met) -> Result<Option<Verified>, DbEr
         return Ok(None);
     };
     let old: String = row.try_get("", "email")?;
-    let sql = "DELETE FROM users WHERE email = $1 AND verified_at IS NULL AND is_guest = false AND id <> $2";
-    txn.execute_raw(db.statement(sql, [email.into(), user.0.into()]))
-        .await?;
+    make_room_in(db, txn, email, Some(user)).await?;
     let sql = "UPDATE users SET email = $2, verified_at = {now}
         WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM users AS other WHERE other.email = $2)";
     let rows = txn

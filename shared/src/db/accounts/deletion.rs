@@ -11,6 +11,7 @@ use super::{
         audit::{self, Action, Origin},
         challenges,
         jobs::custom,
+        people,
         settle::{COLUMNS, Moved, settle},
         tasks::NewTask,
     },
@@ -49,13 +50,7 @@ pub async fn schedule_deletion(
     db.transaction(|txn| {
         let (db, notice, origin) = (db.clone(), notice.clone(), origin.clone());
         Box::pin(async move {
-            // Locks every admin, so that the last two can't leave at once.
-            let sql = "SELECT id FROM users WHERE role = 'admin' AND disabled_at IS NULL AND delete_at IS NULL
-                ORDER BY id {for_update}";
-            let admins = txn.query_all_raw(db.statement(sql, [])).await?;
-            if let [only] = admins.as_slice()
-                && only.try_get("", "id").map(UserId)? == user
-            {
+            if people::governors_in(&db, txn).await? == [user] {
                 return Ok(Deletion::LastAdmin);
             }
             let sql = "UPDATE users SET delete_at = coalesce(delete_at, {now} + $2) WHERE id = $1 RETURNING delete_at";

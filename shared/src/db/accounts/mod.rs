@@ -32,6 +32,17 @@ use super::{
 };
 use crate::id::{SessionId, UserId};
 
+/// Removes the account that somebody registered with this address and nobody verified, for who has shown more: so it
+/// keeps nothing from them. Not that of `keep`, and none with jobs.
+pub(super) async fn make_room_in(db: &Db, txn: &Txn, email: &str, keep: Option<UserId>) -> Result<(), DbErr> {
+    let sql = "DELETE FROM users WHERE email = $1 AND verified_at IS NULL AND is_guest = false AND id <> $2
+        AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.owner_id = users.id)";
+    let keep = keep.map_or(Uuid::nil(), |user| user.0);
+    txn.execute_raw(db.statement(sql, [email.into(), keep.into()]))
+        .await?;
+    Ok(())
+}
+
 /// Stores a mail for a user; without one nothing, by the same work.
 async fn mail_in(db: &Db, txn: &Txn, user: Option<UserId>, mail: &NewTask) -> Result<(), DbErr> {
     let mail = NewTask { user, ..mail.clone() };

@@ -49,15 +49,21 @@ pub(in super::super) async fn purge(db: &Db) -> Result<u64, DbError> {
     Ok(gone)
 }
 
+/// From here on no login takes the account back, and no link verifies it: its jobs go before it does. Nothing where
+/// it is not due any more, and not for guests, who have none.
+const DOOM: &str = "
+    UPDATE users SET delete_at = 0 WHERE id = $1 AND is_guest = false
+      AND (delete_at <= {moment} OR verified_at IS NULL AND delete_at IS NULL AND created_at < {moment} - $2)";
+
 /// Removes one account; whether nothing held it up.
 async fn remove(db: &Db, user: UserId) -> Result<bool, DbError> {
-    // Also what a submit that was under way at the deletion left behind.
-    while !cancel_jobs(db, user).await?.is_empty() {}
-    let jobs = "WITH gone AS MATERIALIZED (
-            SELECT j.id FROM jobs j WHERE j.owner_id = $1 AND j.state NOT IN ('queued', 'processing')
-            ORDER BY j.id LIMIT $2 {skip_locked}
-        ) DELETE FROM jobs WHERE id IN (SELECT id FROM gone)";
-    while db.execute(jobs, vec![user.0.into(), CHUNK.into()]).await? > 0 {}
+    let doomed = db
+        .execute(DOOM, vec![user.0.into(), UNVERIFIED_MS.into()])
+        .await?
+        > 0;
+    if doomed {
+        remove_jobs(db, user).await?;
+    }
     db.transaction(|txn| {
         let db = db.clone();
         Box::pin(async move { remove_account(&db, txn, user).await })
@@ -65,9 +71,20 @@ async fn remove(db: &Db, user: UserId) -> Result<bool, DbError> {
     .await
 }
 
-/// Removes the account and what no reference takes along, unless it is wanted again or still has a job.
+async fn remove_jobs(db: &Db, user: UserId) -> Result<(), DbError> {
+    // Also what a submit that was under way at the deletion left behind.
+    while !cancel_jobs(db, user).await?.is_empty() {}
+    let jobs = "WITH gone AS MATERIALIZED (
+            SELECT j.id FROM jobs j WHERE j.owner_id = $1 AND j.state NOT IN ('queued', 'processing')
+            ORDER BY j.id LIMIT $2 {skip_locked}
+        ) DELETE FROM jobs WHERE id IN (SELECT id FROM gone)";
+    while db.execute(jobs, vec![user.0.into(), CHUNK.into()]).await? > 0 {}
+    Ok(())
+}
+
+/// Removes the account and what no reference takes along, unless it is not due any more or still has a job.
 async fn remove_account(db: &Db, txn: &Txn, user: UserId) -> Result<bool, DbErr> {
-    let sql = "SELECT email FROM users WHERE id = $1 AND (delete_at <= {now} OR is_guest = true OR verified_at IS NULL)
+    let sql = "SELECT email FROM users WHERE id = $1 AND (delete_at <= 0 OR is_guest = true)
         AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.owner_id = users.id) {for_update}";
     let Some(row) = txn.query_one_raw(db.statement(sql, [user.0.into()])).await? else {
         return Ok(false);

@@ -87,7 +87,7 @@ pub async fn reset(
                 return Ok(None);
             };
             let sql = "UPDATE users SET password_hash = $2, verified_at = coalesce(verified_at, {now})
-                WHERE id = $1 AND email = $3 AND disabled_at IS NULL";
+                WHERE id = $1 AND email = $3 AND disabled_at IS NULL AND coalesce(delete_at, 1) > 0";
             let values = [
                 met.user.0.into(),
                 password_hash.as_str().into(),

@@ -100,6 +100,7 @@ pub async fn register(db: &Db, new: Registration) -> Result<Registered, DbError>
                 .query_one_raw(db.statement(sql, [new.email.as_str().into()]))
                 .await?;
             let known = row.map(|row| row.try_get("", "id").map(UserId)).transpose()?;
+            // Also where the address has an account: what is left of an invitation must not tell of it.
             if let Some(invitation) = &invited {
                 invitations::use_in(&db, txn, invitation.id, user).await?;
             }

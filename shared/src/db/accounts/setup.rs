@@ -1,15 +1,16 @@
 //! Claiming an account with a set-up token: the first administrator's, or one that was made on the server's
 //! machine.
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{
     super::{
         Db, DbError,
         audit::{self, Action, Origin},
         challenges::{self, Purpose},
+        connection::Txn,
     },
-    end_sessions_in,
+    end_sessions_in, make_room_in,
 };
 use crate::id::UserId;
 
@@ -53,13 +54,15 @@ pub async fn claim(
         let (db, origin) = (db.clone(), origin.clone());
         let (email, hash) = (email.clone(), hash.clone());
         Box::pin(async move {
-            // Whether an address is taken is only for who has a good token.
-            let sql = "SELECT 1 AS found FROM users u, challenges c
-                WHERE u.email = $1 AND c.fingerprint = $2 AND c.purpose = 'setup' AND c.used_at IS NULL
-                  AND c.expires_at > {now} AND u.id <> c.user_id";
-            let values = [email.as_str().into(), fingerprint.to_vec().into()];
-            if txn.query_one_raw(db.statement(sql, values)).await?.is_some() {
-                return Ok(SetUp::Taken);
+            // Whether an address is taken is only for who has a good token; and only they may have what somebody
+            // registered there, and nobody verified, out of their way.
+            if let Some(user) = claims(&db, txn, &fingerprint).await? {
+                make_room_in(&db, txn, &email, Some(user)).await?;
+                let sql = "SELECT 1 AS found FROM users WHERE email = $1 AND id <> $2";
+                let values = [email.as_str().into(), user.0.into()];
+                if txn.query_one_raw(db.statement(sql, values)).await?.is_some() {
+                    return Ok(SetUp::Taken);
+                }
             }
             let Some(met) = challenges::meet_in(&db, txn, Purpose::Setup, &fingerprint).await? else {
                 audit::record_in(&db, txn, &origin.failed(Action::AccountCreate)).await?;
@@ -77,4 +80,14 @@ pub async fn claim(
         })
     })
     .await
+}
+
+/// Whose account a token claims now, without using it.
+async fn claims(db: &Db, txn: &Txn, fingerprint: &[u8; 32]) -> Result<Option<UserId>, DbErr> {
+    let sql = "SELECT user_id FROM challenges
+        WHERE fingerprint = $1 AND purpose = 'setup' AND used_at IS NULL AND expires_at > {now}";
+    let row = txn
+        .query_one_raw(db.statement(sql, [fingerprint.to_vec().into()]))
+        .await?;
+    row.map(|row| row.try_get("", "user_id").map(UserId)).transpose()
 }
