@@ -857,8 +857,8 @@ export const revokeToken = <ThrowOnError extends boolean = false>(options: Optio
  * Rotate a token
  *
  * Makes a token with the same name, scopes, models and limits in the place of this one, which is revoked,
- * or ends after `overlap_seconds`. The new one is shown this once. A login must be recent.
- * Needs the scope `tokens:write`.
+ * or ends after `overlap_seconds`. The new one is shown this once. The body may be left out. A login must be
+ * recent. Needs the scope `tokens:write`.
  */
 export const rotateToken = <ThrowOnError extends boolean = false>(options: Options<RotateTokenData, ThrowOnError>): RequestResult<RotateTokenResponses, RotateTokenErrors, ThrowOnError> => (options.client ?? client).post<RotateTokenResponses, RotateTokenErrors, ThrowOnError>({
     security: [
@@ -985,7 +985,7 @@ export const endUserSessions = <ThrowOnError extends boolean = false>(options: O
 /**
  * List a user's tokens
  *
- * All tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
+ * The tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
  */
 export const listUserTokens = <ThrowOnError extends boolean = false>(options: Options<ListUserTokensData, ThrowOnError>): RequestResult<ListUserTokensResponses, ListUserTokensErrors, ThrowOnError> => (options.client ?? client).get<ListUserTokensResponses, ListUserTokensErrors, ThrowOnError>({
     security: [

@@ -1602,6 +1602,10 @@ export type Token = {
      */
     id: string;
     /**
+     * The last four characters of the token, to tell it from others. Left out of tokens from before these were kept.
+     */
+    last4?: string;
+    /**
      * The address it was last used from.
      */
     last_used_address?: string;
@@ -2078,6 +2082,10 @@ export type UserTokenList = {
      * The tokens, newest first.
      */
     data: Array<UserToken>;
+    /**
+     * Give it as `cursor` for the next page. Left out on the last page.
+     */
+    next_cursor?: string;
     /**
      * Always `list`.
      */
@@ -4703,7 +4711,7 @@ export type RevokeTokenResponses = {
 export type RevokeTokenResponse = RevokeTokenResponses[keyof RevokeTokenResponses];
 
 export type RotateTokenData = {
-    body: RotateToken;
+    body?: RotateToken;
     path: {
         /**
          * The token's identifier.
@@ -5090,11 +5098,24 @@ export type ListUserTokensData = {
          */
         id: string;
     };
-    query?: never;
+    query?: {
+        /**
+         * `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Tokens on the page, 1 to 100.
+         */
+        limit?: number;
+    };
     url: '/v1/users/{id}/tokens';
 };
 
 export type ListUserTokensErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
     /**
      * `unauthorized`: A valid token is needed.
      */
@@ -5125,7 +5146,7 @@ export type ListUserTokensError = ListUserTokensErrors[keyof ListUserTokensError
 
 export type ListUserTokensResponses = {
     /**
-     * The tokens.
+     * A page of tokens.
      */
     200: UserTokenList;
 };

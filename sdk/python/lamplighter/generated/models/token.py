@@ -30,6 +30,8 @@ class Token:
         object_ (str): Always `token`.
         scopes (list[str]): What it may do.
         status (TokenStatus): Whether a token may be used.
+        last4 (str | Unset): The last four characters of the token, to tell it from others. Left out of tokens from
+            before these were kept.
         last_used_address (str | Unset): The address it was last used from.
         last_used_at (datetime.datetime | Unset): When it was last used, to the minute.
         models (list[str] | Unset): The models it may use. Left out: all.
@@ -47,6 +49,7 @@ class Token:
     object_: str
     scopes: list[str]
     status: TokenStatus
+    last4: str | Unset = UNSET
     last_used_address: str | Unset = UNSET
     last_used_at: datetime.datetime | Unset = UNSET
     models: list[str] | Unset = UNSET
@@ -71,6 +74,8 @@ class Token:
         scopes = self.scopes
 
         status: str = self.status
+
+        last4 = self.last4
 
         last_used_address = self.last_used_address
 
@@ -109,6 +114,8 @@ class Token:
                 "status": status,
             }
         )
+        if last4 is not UNSET:
+            field_dict["last4"] = last4
         if last_used_address is not UNSET:
             field_dict["last_used_address"] = last_used_address
         if last_used_at is not UNSET:
@@ -146,6 +153,8 @@ class Token:
         scopes = cast(list[str], d.pop("scopes"))
 
         status = check_token_status(d.pop("status"))
+
+        last4 = d.pop("last4", UNSET)
 
         last_used_address = d.pop("last_used_address", UNSET)
 
@@ -186,6 +195,7 @@ class Token:
             object_=object_,
             scopes=scopes,
             status=status,
+            last4=last4,
             last_used_address=last_used_address,
             last_used_at=last_used_at,
             models=models,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
     from ..models.user_token import UserToken
 
@@ -21,10 +23,12 @@ class UserTokenList:
     Attributes:
         data (list[UserToken]): The tokens, newest first.
         object_ (str): Always `list`.
+        next_cursor (str | Unset): Give it as `cursor` for the next page. Left out on the last page.
     """
 
     data: list[UserToken]
     object_: str
+    next_cursor: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -35,6 +39,8 @@ class UserTokenList:
 
         object_ = self.object_
 
+        next_cursor = self.next_cursor
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -43,6 +49,8 @@ class UserTokenList:
                 "object": object_,
             }
         )
+        if next_cursor is not UNSET:
+            field_dict["next_cursor"] = next_cursor
 
         return field_dict
 
@@ -60,9 +68,12 @@ class UserTokenList:
 
         object_ = d.pop("object")
 
+        next_cursor = d.pop("next_cursor", UNSET)
+
         user_token_list = cls(
             data=data,
             object_=object_,
+            next_cursor=next_cursor,
         )
 
         user_token_list.additional_properties = d

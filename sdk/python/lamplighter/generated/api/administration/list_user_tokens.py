@@ -9,18 +9,30 @@ from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.problem import Problem
 from ...models.user_token_list import UserTokenList
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     id: str,
+    *,
+    cursor: str | Unset = UNSET,
+    limit: int | Unset = 20,
 ) -> dict[str, Any]:
+
+    params: dict[str, Any] = {}
+
+    params["cursor"] = cursor
+
+    params["limit"] = limit
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
     _kwargs: dict[str, Any] = {
         "method": "get",
         "url": "/v1/users/{id}/tokens".format(
             id=quote(str(id), safe=""),
         ),
+        "params": params,
     }
 
     return _kwargs
@@ -33,6 +45,11 @@ def _parse_response(
         response_200 = UserTokenList.from_dict(response.json())
 
         return response_200
+
+    if response.status_code == 400:
+        response_400 = Problem.from_dict(response.json())
+
+        return response_400
 
     if response.status_code == 401:
         response_401 = Problem.from_dict(response.json())
@@ -85,13 +102,17 @@ def sync_detailed(
     id: str,
     *,
     client: AuthenticatedClient,
+    cursor: str | Unset = UNSET,
+    limit: int | Unset = 20,
 ) -> Response[Problem | UserTokenList]:
     """List a user's tokens
 
-     All tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
+     The tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
 
     Args:
         id (str):
+        cursor (str | Unset):
+        limit (int | Unset):  Default: 20.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -103,6 +124,8 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        cursor=cursor,
+        limit=limit,
     )
 
     response = client.get_httpx_client().request(
@@ -116,13 +139,17 @@ def sync(
     id: str,
     *,
     client: AuthenticatedClient,
+    cursor: str | Unset = UNSET,
+    limit: int | Unset = 20,
 ) -> Problem | UserTokenList | None:
     """List a user's tokens
 
-     All tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
+     The tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
 
     Args:
         id (str):
+        cursor (str | Unset):
+        limit (int | Unset):  Default: 20.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -135,6 +162,8 @@ def sync(
     return sync_detailed(
         id=id,
         client=client,
+        cursor=cursor,
+        limit=limit,
     ).parsed
 
 
@@ -142,13 +171,17 @@ async def asyncio_detailed(
     id: str,
     *,
     client: AuthenticatedClient,
+    cursor: str | Unset = UNSET,
+    limit: int | Unset = 20,
 ) -> Response[Problem | UserTokenList]:
     """List a user's tokens
 
-     All tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
+     The tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
 
     Args:
         id (str):
+        cursor (str | Unset):
+        limit (int | Unset):  Default: 20.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -160,6 +193,8 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         id=id,
+        cursor=cursor,
+        limit=limit,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -171,13 +206,17 @@ async def asyncio(
     id: str,
     *,
     client: AuthenticatedClient,
+    cursor: str | Unset = UNSET,
+    limit: int | Unset = 20,
 ) -> Problem | UserTokenList | None:
     """List a user's tokens
 
-     All tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
+     The tokens of the user, newest first, also those that have ended. Needs the scope `admin`.
 
     Args:
         id (str):
+        cursor (str | Unset):
+        limit (int | Unset):  Default: 20.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -191,5 +230,7 @@ async def asyncio(
         await asyncio_detailed(
             id=id,
             client=client,
+            cursor=cursor,
+            limit=limit,
         )
     ).parsed

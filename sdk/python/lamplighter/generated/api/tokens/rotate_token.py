@@ -10,13 +10,13 @@ from ...client import AuthenticatedClient, Client
 from ...models.problem import Problem
 from ...models.rotate_token import RotateToken
 from ...models.token import Token
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     id: str,
     *,
-    body: RotateToken,
+    body: RotateToken | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
 
@@ -27,7 +27,8 @@ def _get_kwargs(
         ),
     }
 
-    _kwargs["json"] = body.to_dict()
+    if not isinstance(body, Unset):
+        _kwargs["json"] = body.to_dict()
 
     headers["Content-Type"] = "application/json"
 
@@ -115,18 +116,19 @@ def sync_detailed(
     id: str,
     *,
     client: AuthenticatedClient,
-    body: RotateToken,
+    body: RotateToken | Unset = UNSET,
 ) -> Response[Problem | Token]:
     """Rotate a token
 
      Makes a token with the same name, scopes, models and limits in the place of this one, which is
     revoked,
-    or ends after `overlap_seconds`. The new one is shown this once. A login must be recent.
-    Needs the scope `tokens:write`.
+    or ends after `overlap_seconds`. The new one is shown this once. The body may be left out. A login
+    must be
+    recent. Needs the scope `tokens:write`.
 
     Args:
         id (str):
-        body (RotateToken): How a token is rotated.
+        body (RotateToken | Unset): How a token is rotated.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -152,18 +154,19 @@ def sync(
     id: str,
     *,
     client: AuthenticatedClient,
-    body: RotateToken,
+    body: RotateToken | Unset = UNSET,
 ) -> Problem | Token | None:
     """Rotate a token
 
      Makes a token with the same name, scopes, models and limits in the place of this one, which is
     revoked,
-    or ends after `overlap_seconds`. The new one is shown this once. A login must be recent.
-    Needs the scope `tokens:write`.
+    or ends after `overlap_seconds`. The new one is shown this once. The body may be left out. A login
+    must be
+    recent. Needs the scope `tokens:write`.
 
     Args:
         id (str):
-        body (RotateToken): How a token is rotated.
+        body (RotateToken | Unset): How a token is rotated.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -184,18 +187,19 @@ async def asyncio_detailed(
     id: str,
     *,
     client: AuthenticatedClient,
-    body: RotateToken,
+    body: RotateToken | Unset = UNSET,
 ) -> Response[Problem | Token]:
     """Rotate a token
 
      Makes a token with the same name, scopes, models and limits in the place of this one, which is
     revoked,
-    or ends after `overlap_seconds`. The new one is shown this once. A login must be recent.
-    Needs the scope `tokens:write`.
+    or ends after `overlap_seconds`. The new one is shown this once. The body may be left out. A login
+    must be
+    recent. Needs the scope `tokens:write`.
 
     Args:
         id (str):
-        body (RotateToken): How a token is rotated.
+        body (RotateToken | Unset): How a token is rotated.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -219,18 +223,19 @@ async def asyncio(
     id: str,
     *,
     client: AuthenticatedClient,
-    body: RotateToken,
+    body: RotateToken | Unset = UNSET,
 ) -> Problem | Token | None:
     """Rotate a token
 
      Makes a token with the same name, scopes, models and limits in the place of this one, which is
     revoked,
-    or ends after `overlap_seconds`. The new one is shown this once. A login must be recent.
-    Needs the scope `tokens:write`.
+    or ends after `overlap_seconds`. The new one is shown this once. The body may be left out. A login
+    must be
+    recent. Needs the scope `tokens:write`.
 
     Args:
         id (str):
-        body (RotateToken): How a token is rotated.
+        body (RotateToken | Unset): How a token is rotated.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
