@@ -49,7 +49,7 @@ pub enum Wanted {
     /// A job to be stored.
     New(Box<NewJob>),
     /// The job of an earlier request for the same, with the same idempotency key.
-    Earlier(Job),
+    Earlier(Box<Job>),
 }
 
 impl Wanted {
@@ -69,7 +69,7 @@ impl Wanted {
         match self {
             Self::New(job) => submit(app, *job).await,
             Self::Earlier(job) => Ok(Submission {
-                job,
+                job: *job,
                 input: None,
                 replayed: true,
             }),
@@ -302,7 +302,7 @@ fn refused(refusal: &Refusal) -> ApiError {
         // The others stand in every answer of a submission; of this one there is something to tell only now.
         rate_headers::note(Policy {
             name: refusal.quota.as_str(),
-            quota: refusal.limit.into(),
+            quota: refusal.limit,
             window: None,
             left: Some((0, refusal.retry_after)),
         });

@@ -90,7 +90,7 @@ impl JobRoutes {
         let idempotency = submit::idempotency(key, "createJob", &body.value);
         let mut cookie = None;
         let wanted = match submit::earlier(app, &principal, idempotency.as_ref()).await? {
-            Some(job) => Wanted::Earlier(job),
+            Some(job) => Wanted::Earlier(Box::new(job)),
             None => {
                 let mut job = submit::validate(app, &principal.client(), &body.value)?;
                 cookie = guest::admit(app, &principal, &job.model).await?;
@@ -241,7 +241,7 @@ impl JobRoutes {
         let key = idempotency_key(request.headers())?;
         let idempotency = submit::idempotency(key, "retryJob", &Value::from(id.to_string()));
         let wanted = match submit::earlier(app, &principal, idempotency.as_ref()).await? {
-            Some(job) => Wanted::Earlier(job),
+            Some(job) => Wanted::Earlier(Box::new(job)),
             None => {
                 let mut job = submit::repeat(app, &principal.client(), id).await?;
                 guest::admit(app, &principal, &job.model).await?;
