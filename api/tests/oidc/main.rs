@@ -145,7 +145,11 @@ async fn over_https_every_cookie_is_bound_to_the_host_and_to_tls() {
     let done = browser.login(world, START).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
     let names: Vec<&String> = browser.cookies.keys().collect();
-    assert_eq!(names, ["__Host-device", "__Host-sid"], "that of the login is gone");
+    assert_eq!(
+        names,
+        ["__Host-device", "__Host-sid"],
+        "that of the login is gone"
+    );
     assert_eq!(browser.whoami(world).await.as_deref(), Some("ada@example.org"));
     println!(
         "S9 attributes: {} cookies of a login at an issuer over https, all as they should be",
