@@ -254,8 +254,8 @@ fn statements(rows: usize) -> Vec<String> {
     let (waiting, owner) = (id(2, "i"), id(1, &format!("i % {USERS}")));
     let now = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
     let mut all = vec![format!(
-        "INSERT INTO users (id, email, role, created_at, verified_at)
-         SELECT {owner}, i || '@example.com', 'user', 0, 0 FROM generate_series(0, {USERS} - 1) i"
+        "INSERT INTO users (id, email, role, created_at, verified_at, approved_at)
+         SELECT {owner}, i || '@example.com', 'user', 0, 0, 0 FROM generate_series(0, {USERS} - 1) i"
     )];
     for from in (0..rows).step_by(PART) {
         let to = rows.min(from + PART) - 1;
