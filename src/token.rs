@@ -15,7 +15,7 @@ use lamplighter_shared::{
     db::{
         Db, accounts,
         audit::Origin,
-        people::{self, NewAccount},
+        people::{self, NewAccount, Status},
         users::{self, Role, User},
     },
     email::Email,
@@ -49,6 +49,10 @@ pub async fn run(command: TokenCommand) -> Result<(), Failure> {
                 None => owner(&db).await?,
                 Some(email) => account(&db, &email).await?,
             };
+            if user.status() != Status::Active {
+                let (email, status) = (&user.email, user.status().as_str());
+                eprintln!("the account {email} is {status}: its tokens are refused while it is");
+            }
             let scopes = if scopes.is_empty() {
                 all_scopes(&user)
             } else {

@@ -100,8 +100,8 @@ async fn create(config: &Config, mut new: NewAccount, password: bool) -> Result<
         let url = people_reach(config);
         println!("{url}/setup#token={token}");
         eprintln!(
-            "whoever has the link can set the password, once, within a week: its token and the password go to POST \
-             {url}/v1/setup (there is no page at the link yet)"
+            "whoever has the link can set the password, once, within a week: its token, the address and the \
+             password go to POST {url}/v1/setup (there is no page at the link yet)"
         );
     }
     Ok(())

@@ -22,7 +22,7 @@ use crate::{
     client_address::client_address,
     cors::{self, Cors},
     cross_site::CrossSite,
-    error::ApiError,
+    error::{ApiError, RETRY_AFTER_MS, SHOULD_RETRY},
     headers::Headers,
 };
 
@@ -234,7 +234,24 @@ fn problem(mut error: ApiError, path: &str, id: &str) -> Response {
     for (name, value) in headers {
         response.headers_mut().insert(name, value);
     }
+    if matches!(problem.status, 429 | 503) {
+        spell_out_retry(response.headers_mut());
+    }
     response
+}
+
+/// Whoever says in seconds when to come again says it in the other spellings, too.
+fn spell_out_retry(headers: &mut HeaderMap) {
+    let seconds = headers
+        .get(header::RETRY_AFTER)
+        .and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if let Some(seconds) = seconds {
+        let ms = HeaderValue::from(seconds.saturating_mul(1000));
+        headers.entry(RETRY_AFTER_MS).or_insert(ms);
+        headers
+            .entry(SHOULD_RETRY)
+            .or_insert(HeaderValue::from_static("true"));
+    }
 }
 
 #[cfg(test)]
@@ -255,6 +272,30 @@ mod tests {
             assert!(id(bad).starts_with("req_"));
         }
         assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn who_is_to_come_again_hears_when_in_every_spelling() {
+        for (code, told) in [
+            (ErrorCode::TooManyAttempts, true),
+            (ErrorCode::Unavailable, true),
+            (ErrorCode::Conflict, false),
+        ] {
+            let error = ApiError::new(code, "Later.").header(header::RETRY_AFTER, HeaderValue::from(7));
+            let answer = problem(error, "/x", "req_1");
+            let value = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok());
+            assert_eq!(value("retry-after"), Some("7"), "{code}");
+            assert_eq!(value("retry-after-ms"), told.then_some("7000"), "{code}");
+            assert_eq!(value("x-should-retry"), told.then_some("true"), "{code}");
+        }
+        // Who knows it better is believed.
+        let error = ApiError::new(ErrorCode::QueueFull, "Later.");
+        let answer = problem(
+            error.retry_after(std::time::Duration::from_millis(1)),
+            "/x",
+            "req_1",
+        );
+        assert!(answer.headers()[RETRY_AFTER_MS].len() < 4, "{answer:?}");
     }
 
     #[tokio::test]

@@ -18,6 +18,11 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
+/// `Retry-After` in milliseconds, as SDKs read it.
+pub(crate) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+/// Whether an SDK is to try again.
+pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
 /// One thing that is wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
 pub struct FieldError {
@@ -170,11 +175,8 @@ impl ApiError {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2).max(1);
         let ms = ms + rand::random_range(0..=ms / 5);
         self.header(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000)))
-            .header(HeaderName::from_static("retry-after-ms"), HeaderValue::from(ms))
-            .header(
-                HeaderName::from_static("x-should-retry"),
-                HeaderValue::from_static("true"),
-            )
+            .header(RETRY_AFTER_MS, HeaderValue::from(ms))
+            .header(SHOULD_RETRY, HeaderValue::from_static("true"))
     }
 
     /// Names a policy that was exceeded.

@@ -12,6 +12,8 @@ use serde_json::json;
 use crate::who::Who;
 
 const PASSWORD: &str = "nine blue herons over the canal";
+/// Somebody who registered, and no more.
+const UNVERIFIED: &str = "eve@example.com";
 /// Every scope that a user may have.
 pub const EVERYTHING: [&str; 5] = [
     "jobs:read",
@@ -37,6 +39,7 @@ pub async fn make(server: &Server, http: &Client) -> Vec<(Who, Proof)> {
         ("carol@example.com", false),
         ("dave@example.com", false),
         ("root@example.com", true),
+        ("judy@example.com", true),
     ] {
         create_user(server, email, admin);
     }
@@ -47,6 +50,14 @@ pub async fn make(server: &Server, http: &Client) -> Vec<(Who, Proof)> {
     let mut made = vec![
         (Who::Anonymous, Proof::Cookie(String::new())),
         (Who::Unverified, Proof::Cookie(unverified(server, http).await)),
+        (
+            Who::UnverifiedToken,
+            Proof::Token(server.create_token(UNVERIFIED, &EVERYTHING)),
+        ),
+        (
+            Who::AdministratorWithoutScope,
+            Proof::Token(server.create_token("judy@example.com", &EVERYTHING)),
+        ),
         (Who::Guest, Proof::Cookie(guest(server, http).await)),
         (Who::Forger, Proof::Token(forged(&whole))),
         (Who::Revoked, Proof::Token(revoked)),
@@ -90,7 +101,7 @@ pub async fn log_in(server: &Server, http: &Client, email: &str) -> (String, Str
 
 /// Somebody who registered: their login is refused, whatever it sets is kept.
 async fn unverified(server: &Server, http: &Client) -> String {
-    let body = json!({"email": "eve@example.com", "password": PASSWORD});
+    let body = json!({"email": UNVERIFIED, "password": PASSWORD});
     let post = async |path: &str| {
         let request = http.post(server.url(path)).json(&body);
         request.send().await.expect("an answer")

@@ -165,7 +165,9 @@ impl Row {
         };
         match (self.needs, who) {
             (Needs::Nothing, _) => self.owner,
-            (_, Who::Forger | Who::Revoked | Who::Disabled | Who::DisabledSession) => &[401],
+            (_, Who::Forger | Who::Revoked | Who::Disabled | Who::DisabledSession | Who::UnverifiedToken) => {
+                &[401]
+            }
             (_, Who::Anonymous | Who::Unverified) if !self.takes_strangers() => &[401],
             (_, Who::Anonymous | Who::Unverified) => theirs(),
             (READ | WRITE | MODELS, Who::Guest) => theirs(),

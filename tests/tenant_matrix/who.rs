@@ -7,6 +7,8 @@ pub enum Who {
     Anonymous,
     /// Registered, and never showed that the address is theirs: what they tried to log in with, and what it gave.
     Unverified,
+    /// The same with a token that the operator made for that account.
+    UnverifiedToken,
     /// Without an account, with the cookie that trying a public model gave.
     Guest,
     /// With a token that was altered.
@@ -29,6 +31,8 @@ pub enum Who {
     Administrator,
     /// Another administrator, by a session.
     AdministratorSession,
+    /// One more, by a token that has every scope but `admin`: another user like any.
+    AdministratorWithoutScope,
     /// The one whose jobs they are, by a token.
     Owner,
     /// The same by a session.
@@ -37,9 +41,10 @@ pub enum Who {
 
 impl Who {
     /// Everybody.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Anonymous,
         Self::Unverified,
+        Self::UnverifiedToken,
         Self::Guest,
         Self::Forger,
         Self::Revoked,
@@ -55,6 +60,7 @@ impl Who {
         Self::OtherSession,
         Self::Administrator,
         Self::AdministratorSession,
+        Self::AdministratorWithoutScope,
         Self::Owner,
         Self::OwnerSession,
     ];

@@ -16,8 +16,9 @@ use crate::{
 
 /// The document's own description.
 pub const DESCRIPTION: &str = "Submit inference jobs, wait for them, poll them, or follow their events.\n\n\
-    Every operation but the health checks and logging in needs an API token in `Authorization: Bearer` or \
-    `x-api-key`, or the cookie of a login. \
+    Operations need an API token in `Authorization: Bearer` or `x-api-key`, or the cookie of a login. Those \
+    without `security` need neither: the health checks, logging in, and registering, verifying, recovering and \
+    setting up an account. Public models can be tried without, too: the first job sets the cookie of a guest. \
     Times are RFC 3339 in UTC with milliseconds; fields named `…_ms` are milliseconds, `…_seconds` seconds. \
     Fields without a value are left out. Failures are problem documents (RFC 9457) with a stable `code`. \
     Every answer carries `X-Request-Id`; send your own to find a request in the log.";

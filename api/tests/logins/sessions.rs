@@ -225,3 +225,29 @@ async fn cookies_are_bound_to_this_host_and_no_script_reads_them() {
     let refused = open.login(0, &Browser::at("203.0.113.7"), ADA, PASSWORD).await;
     assert_eq!((refused.status, refused.code()), (403, "insecure_connection"));
 }
+
+#[tokio::test]
+async fn a_session_of_an_account_that_is_not_verified_or_let_in_is_none() {
+    let world = World::with(|config| config.accounts.login_burst = 1000).await;
+    let (mut asked, mut taken) = (0, 0);
+    for state in ["verified_at = NULL", "approved_at = NULL"] {
+        // Not used before: what a node knows of a session it may believe for 30 s.
+        let ada = world.logged_in(0, ADA).await;
+        world.sql(&format!("UPDATE users SET {state} WHERE email = '{ADA}'"));
+        for node in 0..2 {
+            for path in [
+                "session", "sessions", "account", "tokens", "jobs", "models", "usage",
+            ] {
+                let path = format!("/v1/{path}");
+                let answer = world.ask(node, &ada, Method::GET, &path, None).await;
+                asked += 1;
+                taken += usize::from(answer.status != 401);
+            }
+        }
+        let usable = "verified_at = 1, approved_at = 1";
+        world.sql(&format!("UPDATE users SET {usable} WHERE email = '{ADA}'"));
+        assert_eq!(world.current(1, &ada).await, 200, "{state}");
+    }
+    println!("S1 sessions of accounts not verified or not let in: {taken} of {asked} taken");
+    assert_eq!(taken, 0);
+}

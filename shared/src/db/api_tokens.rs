@@ -92,7 +92,8 @@ pub(super) fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, DbError> {
     serde_json::from_str(text).map_err(|e| DbError::Statement(format!("a column of a token: {e}")))
 }
 
-/// The token with this fingerprint, if it is neither revoked nor, by the database's clock, expired.
+/// The token with this fingerprint, if it is neither revoked nor, by the database's clock, expired, and its user's
+/// account may be used.
 ///
 /// # Errors
 /// Where the database fails.
@@ -109,7 +110,8 @@ pub async fn live_for(db: &Db, fingerprint: &[u8; 32]) -> Result<Option<(Live, i
             t.expires_at - {now} AS left_ms, u.id AS user_id, u.role, u.plan AS user_plan
         FROM api_tokens t JOIN users u ON u.id = t.user_id
         WHERE t.fingerprint = $1 AND t.revoked_at IS NULL AND t.expires_at > {now}
-          AND u.disabled_at IS NULL AND u.delete_at IS NULL";
+          AND u.disabled_at IS NULL AND u.delete_at IS NULL
+          AND u.verified_at IS NOT NULL AND u.approved_at IS NOT NULL";
     let Some(row) = db.query_one(sql, vec![fingerprint.to_vec().into()]).await? else {
         return Ok(None);
     };

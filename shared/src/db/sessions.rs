@@ -115,7 +115,8 @@ pub async fn live_for(
             u.role, u.plan
         FROM sessions s JOIN users u ON u.id = s.user_id
         WHERE s.fingerprint = $1 AND s.ended_at IS NULL AND s.expires_at > {now} AND s.seen_at > {now} - $2
-          AND u.disabled_at IS NULL AND u.delete_at IS NULL";
+          AND u.disabled_at IS NULL AND u.delete_at IS NULL
+          AND u.verified_at IS NOT NULL AND u.approved_at IS NOT NULL";
     let values = vec![fingerprint.to_vec().into(), idle_ms.into()];
     let Some(row) = db.query_one(sql, values).await? else {
         return Ok(None);

@@ -4,10 +4,11 @@ use lamplighter_shared::{
     db::{
         api_tokens::{self, NewToken, Revocation},
         audit::Origin,
+        sessions::{self, NewSession},
         tasks::{self, NewTask, TaskKind},
         users,
     },
-    id::TokenId,
+    id::{SessionId, TokenId},
     proof::ProofKind,
 };
 
@@ -48,6 +49,62 @@ async fn proofs_of_a_user_are_the_good_ones_and_the_ones_that_just_ended() {
         assert_eq!(proofs().await, [key(1), key(2), key(3)]);
         w.clock.advance(61_000);
         assert_eq!(proofs().await, [key(2)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_proof_is_good_while_the_account_may_not_be_used() {
+    for_each_database(async |w| {
+        let user = w.user().await;
+        let token = NewToken {
+            id: TokenId::generate(),
+            user,
+            name: "a".to_owned(),
+            scopes: Vec::new(),
+            fingerprint: [1; 32],
+            expires_at: START + 500_000,
+            models: None,
+        };
+        api_tokens::insert(&w.db, &token).await.expect("insert");
+        let session = NewSession {
+            id: SessionId::generate(),
+            user,
+            password_hash: None,
+            fingerprint: [2; 32],
+            replaces: None,
+            life_ms: 500_000,
+            address: "203.0.113.7".to_owned(),
+            user_agent: None,
+            origin: Origin::system(),
+        };
+        sessions::insert(&w.db, &session)
+            .await
+            .expect("insert")
+            .expect("begun");
+        let live = async || {
+            let token = api_tokens::live(&w.db, &[1; 32]).await.expect("read");
+            let session = sessions::live(&w.db, &[2; 32], 500_000).await.expect("read");
+            (token.is_some(), session.is_some())
+        };
+        let states = [
+            "verified_at = NULL",
+            "approved_at = NULL",
+            "disabled_at = 1",
+            "delete_at = 1",
+        ];
+        for state in states {
+            assert_eq!(live().await, (true, true), "{}", w.name);
+            w.execute(&format!("UPDATE users SET {state}")).await;
+            assert_eq!(live().await, (false, false), "{}: {state}", w.name);
+            let usable = "verified_at = 1, approved_at = 1, disabled_at = NULL, delete_at = NULL";
+            w.execute(&format!("UPDATE users SET {usable}")).await;
+        }
+        println!(
+            "{}: tokens and sessions of accounts in {} states: 0 good",
+            w.name,
+            states.len()
+        );
     })
     .await;
 }
