@@ -14,7 +14,7 @@ use lamplighter_shared::{
 };
 use poem::http::{HeaderValue, header};
 
-use super::{evenly::evenly, forget_proofs, limits, mail, mailed};
+use super::{Asker, evenly::evenly, forget_proofs, limits, mail, mailed};
 use crate::{
     auth::password::Verdict,
     error::ApiError,
@@ -41,23 +41,23 @@ pub(crate) async fn update(
     app: &App,
     user: &User,
     changes: Changes,
-    origin: &Origin,
+    asker: &Asker<'_>,
 ) -> Result<(), ApiError> {
     let (name, locale) = (changes.display_name.as_deref(), changes.locale.as_deref());
     if name.is_some() || locale.is_some() {
-        accounts::update_profile(&app.db, user.id, name, locale, origin).await?;
+        accounts::update_profile(&app.db, user.id, name, locale, asker.origin).await?;
     }
     let Some(email) = changes.email.filter(|email| email.as_str() != user.email) else {
         return Ok(());
     };
-    let locale = locale.or(user.locale.as_deref());
-    evenly(ask_address(app, (user, locale), &email, origin)).await
+    let locale = Locale::of(locale.or(user.locale.as_deref()), asker.accept_language);
+    evenly(ask_address(app, (user, locale), &email, asker.origin)).await
 }
 
 /// Asks an address whether it is the user's, in this language.
 async fn ask_address(
     app: &App,
-    (user, locale): (&User, Option<&str>),
+    (user, locale): (&User, Locale),
     email: &Email,
     origin: &Origin,
 ) -> Result<(), ApiError> {
@@ -66,7 +66,6 @@ async fn ask_address(
     }
     let fresh = mailed::fresh(Purpose::Email, email);
     let (token, code) = (fresh.token, fresh.code);
-    let locale = Locale::of(locale, None);
     let request = AddressRequest {
         user: user.id,
         challenge: fresh.challenge,
@@ -91,7 +90,7 @@ pub(crate) async fn change_password(
     user: &User,
     keep: SessionId,
     (current, new): (&str, &str),
-    origin: &Origin,
+    asker: &Asker<'_>,
 ) -> Result<(), ApiError> {
     // Whoever has a stolen cookie must not find the password out.
     let tries = &app.config.accounts;
@@ -110,15 +109,14 @@ pub(crate) async fn change_password(
     let (Verdict::Right { .. }, Some(old_hash)) = (verdict, user.password_hash.clone()) else {
         return Err(wrong_password());
     };
-    let locale = Locale::of(user.locale.as_deref(), None);
     let about = [user.email.as_str(), user.display_name.as_str()];
     let change = PasswordChange {
         user: user.id,
         old_hash,
         new_hash: app.passwords.hash_new(new, "/new_password", &about).await?,
         keep,
-        notice: mail(app, &user.email, locale, Message::PasswordChanged)?,
-        origin: origin.clone(),
+        notice: mail(app, &user.email, asker.locale(user), Message::PasswordChanged)?,
+        origin: asker.origin.clone(),
     };
     if !accounts::change_password(&app.db, change).await? {
         return Err(wrong_password());
