@@ -10,20 +10,29 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lamplighter_api::auth::{
+    scope::Scope,
+    token::{self, MintRequest},
+};
 use lamplighter_shared::{
     config::{OidcProvider, Registration},
     db::{
+        api_tokens::{self, NewToken},
         identities,
         tasks::{self, TaskKind},
         users,
     },
+    id::TokenId,
 };
-use poem::http::{Method, StatusCode};
+use poem::{
+    Request,
+    http::{Method, StatusCode},
+};
 use serde_json::json;
 
 use browser::{Browser, HOME, ready};
 use issuer::{CLIENT, FORGED, Issuer, SECRET, Twist};
-use support::{Read, World};
+use support::{Read, World, send};
 
 const START: &str = "/v1/session/oidc/one";
 
@@ -274,6 +283,55 @@ async fn registration_and_the_issuer_s_word_decide_about_strangers() {
         let made = place.user("new@example.org").await.is_some();
         assert_eq!(made, registration == Registration::Approval, "{registration:?}");
     }
+}
+
+/// Who registered somebody's address, and never showed that it was theirs, has nothing of it once its owner comes: not
+/// even a token that a node remembers.
+#[tokio::test]
+async fn nothing_of_before_opens_an_account_that_its_owner_took_over() {
+    let place = Place::new(Registration::Open).await;
+    let world = &place.world;
+    let body = json!({"email": "ada@example.org", "password": "nine sly foxes wait outside"});
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri_str("/v1/account/register")
+        .content_type("application/json")
+        .body(body.to_string());
+    assert_eq!(send(world.api(), request).await.status, StatusCode::ACCEPTED);
+    let user = place.user("ada@example.org").await.expect("a user").id;
+    let now = world.state.db.now().await.expect("a clock");
+    let (id, expires_at) = (TokenId::generate(), now + 3_600_000);
+    let request = MintRequest {
+        user,
+        token_id: id,
+        scopes: vec![Scope::JobsRead],
+        expires_at,
+        now,
+    };
+    let (text, fingerprint) = token::mint(&world.state.key, &request).expect("minted");
+    let row = NewToken {
+        id,
+        user,
+        name: "before".to_owned(),
+        scopes: vec!["jobs:read".to_owned()],
+        fingerprint,
+        expires_at,
+        models: None,
+    };
+    api_tokens::insert(&world.state.db, &row).await.expect("stored");
+    let ask = async || {
+        let request = Request::builder().method(Method::GET).uri_str("/v1/token");
+        let request = request.header("authorization", format!("Bearer {text}"));
+        send(world.api(), request.finish()).await.status.as_u16()
+    };
+    assert_eq!((ask().await, ask().await), (200, 200), "it is remembered");
+    place.one.person("1", "ada@example.org", true);
+    let mut browser = Browser::default();
+    browser.login(world, START).await;
+    assert_eq!(browser.whoami(world).await.as_deref(), Some("ada@example.org"));
+    let after = ask().await;
+    println!("S7 a token of before an account was taken over, right afterwards: {after}");
+    assert_eq!(after, 401);
 }
 
 /// Whoever holds the second login must hold the first one, too.

@@ -23,6 +23,7 @@ use super::{
     issuer::{Claims, Issuer, Redeem},
 };
 use crate::{
+    accounts::forget_proofs,
     auth::{login, principal::Principal, scope::Person, session},
     client::ClientInfo,
     error::ApiError,
@@ -152,6 +153,10 @@ pub(crate) async fn arrive(
     );
     let arrival = arrival(app, issuer, request, (claims, flow.link_to, origin)).await?;
     let outcome = identities::arrive(&app.db, &arrival).await?;
+    if let Outcome::TakenOver(user) = outcome {
+        // Whatever opened the account before opens it on no node any more.
+        forget_proofs(app, user).await?;
+    }
     match enter(app, outcome).await {
         Ok(user) => Ok(session::start(app, &user, request).await?.cookies),
         Err(error) => Err(refuse(app, &arrival, outcome, error).await?),
