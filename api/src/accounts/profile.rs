@@ -4,7 +4,7 @@ use lamplighter_shared::{
     db::{
         accounts::{self, AddressRequest, PasswordChange},
         attempts,
-        audit::Origin,
+        audit::{self, Action, Origin},
         challenges::Purpose,
         users::User,
     },
@@ -13,6 +13,7 @@ use lamplighter_shared::{
     id::SessionId,
 };
 use poem::http::{HeaderValue, header};
+use serde_json::json;
 
 use super::{Asker, evenly::evenly, forget_proofs, limits, mail, mailed};
 use crate::{
@@ -107,7 +108,7 @@ pub(crate) async fn change_password(
         .verify(user.password_hash.as_deref(), current)
         .await?;
     let (Verdict::Right { .. }, Some(old_hash)) = (verdict, user.password_hash.clone()) else {
-        return Err(wrong_password());
+        return Err(refuse(app, user, asker).await?);
     };
     let about = [user.email.as_str(), user.display_name.as_str()];
     let change = PasswordChange {
@@ -119,11 +120,16 @@ pub(crate) async fn change_password(
         origin: asker.origin.clone(),
     };
     if !accounts::change_password(&app.db, change).await? {
-        return Err(wrong_password());
+        return Err(refuse(app, user, asker).await?);
     }
     forget_proofs(app, user.id).await
 }
 
-fn wrong_password() -> ApiError {
-    ApiError::new(ErrorCode::WrongCredentials, "The current password is wrong.")
+/// Writes down that somebody with a session did not know the password, and gives what they are told.
+async fn refuse(app: &App, user: &User, asker: &Asker<'_>) -> Result<ApiError, ApiError> {
+    let error = ApiError::new(ErrorCode::WrongCredentials, "The current password is wrong.");
+    let entry = asker.origin.failed(Action::PasswordChange).user(user.id);
+    let entry = entry.detail(json!({"reason": error.code.as_str()}));
+    audit::record(&app.db, &entry).await?;
+    Ok(error)
 }

@@ -13,7 +13,11 @@ use super::{
     connection::Txn,
     tasks::{self, NewTask},
 };
-use crate::{clock::UnixMillis, config::Registration, id::UserId};
+use crate::{
+    clock::UnixMillis,
+    config::Registration,
+    id::{InvitationId, UserId},
+};
 
 /// An account at an issuer that somebody logs in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,8 +215,8 @@ async fn register(db: &Db, txn: &Txn, arrival: &Arrival, email: &str) -> Result<
     let values = [
         user.0.into(),
         email.into(),
-        role.into(),
-        plan.into(),
+        role.as_str().into(),
+        plan.as_str().into(),
         arrival.display_name.as_str().into(),
         arrival.locale.clone().into(),
         approved.into(),
@@ -225,11 +229,15 @@ async fn register(db: &Db, txn: &Txn, arrival: &Arrival, email: &str) -> Result<
     }
     if let Some(row) = invitation {
         let sql = "UPDATE invitations SET used_at = {now}, used_by = $2 WHERE id = $1";
+    let mut registered = entry(arrival, Action::AccountRegister, user);
         let id: uuid::Uuid = row.try_get("", "id")?;
         txn.execute_raw(db.statement(sql, [id.into(), user.0.into()]))
             .await?;
+        registered.detail = Some(json!({
+            "provider": arrival.provider, "role": role, "plan": plan, "invitation": InvitationId(id).to_string(),
+        }));
     }
-    audit::record_in(db, txn, &entry(arrival, Action::AccountRegister, user)).await?;
+    audit::record_in(db, txn, &registered).await?;
     Ok(Some(Outcome::Registered(user)))
 }
 
