@@ -6,7 +6,7 @@ mod issuer;
 mod support;
 
 use std::{
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -15,8 +15,10 @@ use lamplighter_api::auth::{
     token::{self, MintRequest},
 };
 use lamplighter_shared::{
-    config::{OidcProvider, Registration},
+    cache::{Redis, RedisCache},
+    config::{Config, OidcProvider, Registration},
     db::{
+        Db,
         api_tokens::{self, NewToken},
         identities,
         tasks::{self, TaskKind},
@@ -24,6 +26,7 @@ use lamplighter_shared::{
     },
     id::TokenId,
 };
+use lamplighter_testkit::{postgres::Postgres, redis};
 use poem::{
     Request,
     http::{Method, StatusCode},
@@ -46,6 +49,11 @@ struct Place {
 
 impl Place {
     async fn new(registration: Registration) -> Self {
+        Self::on(registration, None).await
+    }
+
+    /// On this database; none: on one of its own.
+    async fn on(registration: Registration, db: Option<Db>) -> Self {
         ready();
         let (one, two) = (Issuer::start().await, Issuer::start().await);
         let secret = tempfile::NamedTempFile::new().expect("a file");
@@ -58,13 +66,16 @@ impl Place {
             client_secret_file: secret.path().to_owned(),
             scopes: vec!["email".to_owned(), "profile".to_owned()],
         };
-        let world = World::with(|config| {
+        let change = |config: &mut Config| {
             config.server.public_url = HOME.to_owned();
             config.accounts.registration = registration;
             config.accounts.login_burst = 1000;
             config.oidc = vec![provider("one", "The One", &one), provider("two", "", &two)];
-        })
-        .await;
+        };
+        let world = match db {
+            Some(db) => World::on_with(db, change).await,
+            None => World::with(change).await,
+        };
         Self {
             world,
             one,
@@ -289,7 +300,15 @@ async fn registration_and_the_issuer_s_word_decide_about_strangers() {
 /// even a token that a node remembers.
 #[tokio::test]
 async fn nothing_of_before_opens_an_account_that_its_owner_took_over() {
-    let place = Place::new(Registration::Open).await;
+    let db = Db::connect(&Postgres::shared().create_database().1).await;
+    let db = db.expect("a database");
+    db.migrate().await.expect("migrated");
+    let mut place = Place::on(Registration::Open, Some(db)).await;
+    let redis = redis::Redis::start();
+    let link = Redis::connect(&redis.url()).expect("an address");
+    assert!(link.connected_within(Duration::from_secs(10)).await);
+    let cache = RedisCache::with_quarantine(&link, Duration::ZERO);
+    place.world.remembered_by(Arc::new(cache));
     let world = &place.world;
     let body = json!({"email": "ada@example.org", "password": "nine sly foxes wait outside"});
     let request = Request::builder()
