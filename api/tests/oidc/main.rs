@@ -10,21 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lamplighter_api::auth::{
-    scope::Scope,
-    token::{self, MintRequest},
-};
 use lamplighter_shared::{
     cache::{Redis, RedisCache},
-    config::{Config, OidcProvider, Registration},
+    config::{OidcProvider, Registration},
     db::{
-        Db,
-        api_tokens::{self, NewToken},
-        identities,
+        Db, identities,
         tasks::{self, TaskKind},
         users,
     },
-    id::TokenId,
 };
 use lamplighter_testkit::{postgres::Postgres, redis};
 use poem::{
@@ -49,11 +42,6 @@ struct Place {
 
 impl Place {
     async fn new(registration: Registration) -> Self {
-        Self::on(registration, None).await
-    }
-
-    /// On this database; none: on one of its own.
-    async fn on(registration: Registration, db: Option<Db>) -> Self {
         ready();
         let (one, two) = (Issuer::start().await, Issuer::start().await);
         let secret = tempfile::NamedTempFile::new().expect("a file");
@@ -66,16 +54,13 @@ impl Place {
             client_secret_file: secret.path().to_owned(),
             scopes: vec!["email".to_owned(), "profile".to_owned()],
         };
-        let change = |config: &mut Config| {
+        let world = World::with(|config| {
             config.server.public_url = HOME.to_owned();
             config.accounts.registration = registration;
             config.accounts.login_burst = 1000;
             config.oidc = vec![provider("one", "The One", &one), provider("two", "", &two)];
-        };
-        let world = match db {
-            Some(db) => World::on_with(db, change).await,
-            None => World::with(change).await,
-        };
+        })
+        .await;
         Self {
             world,
             one,
@@ -303,41 +288,32 @@ async fn nothing_of_before_opens_an_account_that_its_owner_took_over() {
     let db = Db::connect(&Postgres::shared().create_database().1).await;
     let db = db.expect("a database");
     db.migrate().await.expect("migrated");
-    let mut place = Place::on(Registration::Open, Some(db)).await;
+    let mut place = Place::new(Registration::Open).await;
+    // Nodes remember what they looked up where Postgres and Redis are.
+    let settings = place.world.state.config.clone();
+    place.world = World::on_with(db, |config| {
+        config.server.public_url.clone_from(&settings.server.public_url);
+        config.oidc.clone_from(&settings.oidc);
+    })
+    .await;
     let redis = redis::Redis::start();
     let link = Redis::connect(&redis.url()).expect("an address");
     assert!(link.connected_within(Duration::from_secs(10)).await);
     let cache = RedisCache::with_quarantine(&link, Duration::ZERO);
     place.world.remembered_by(Arc::new(cache));
-    let world = &place.world;
     let body = json!({"email": "ada@example.org", "password": "nine sly foxes wait outside"});
     let request = Request::builder()
         .method(Method::POST)
         .uri_str("/v1/account/register")
         .content_type("application/json")
         .body(body.to_string());
-    assert_eq!(send(world.api(), request).await.status, StatusCode::ACCEPTED);
-    let user = place.user("ada@example.org").await.expect("a user").id;
-    let now = world.state.db.now().await.expect("a clock");
-    let (id, expires_at) = (TokenId::generate(), now + 3_600_000);
-    let request = MintRequest {
-        user,
-        token_id: id,
-        scopes: vec![Scope::JobsRead],
-        expires_at,
-        now,
-    };
-    let (text, fingerprint) = token::mint(&world.state.key, &request).expect("minted");
-    let row = NewToken {
-        id,
-        user,
-        name: "before".to_owned(),
-        scopes: vec!["jobs:read".to_owned()],
-        fingerprint,
-        expires_at,
-        models: None,
-    };
-    api_tokens::insert(&world.state.db, &row).await.expect("stored");
+    assert_eq!(
+        send(place.world.api(), request).await.status,
+        StatusCode::ACCEPTED
+    );
+    place.world.owner = place.user("ada@example.org").await.expect("a user");
+    let world = &place.world;
+    let text = world.token_with(&["jobs:read"]).await;
     let ask = async || {
         let request = Request::builder().method(Method::GET).uri_str("/v1/token");
         let request = request.header("authorization", format!("Bearer {text}"));
