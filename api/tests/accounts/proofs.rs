@@ -8,7 +8,7 @@ use lamplighter_shared::{
     config::Config,
     db::Db,
 };
-use lamplighter_testkit::{postgres::Postgres, scenario::sized};
+use lamplighter_testkit::postgres::Postgres;
 use poem::{Request, http::Method};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -74,7 +74,7 @@ async fn proofs(world: &World, kind: &str) -> (&'static str, Value) {
 /// On Postgres, where writes of several connections do run at the same time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_uses_at_once_one_succeeds() {
-    let uses_at_once = sized(50, 500);
+    const USES: usize = 50;
     let db = Db::connect(&Postgres::shared().create_database().1).await;
     let db = db.expect("a database");
     db.migrate().await.expect("migrated");
@@ -82,7 +82,7 @@ async fn of_many_uses_at_once_one_succeeds() {
     for kind in ["link", "code", "reset", "set-up"] {
         let (path, body) = proofs(&world, kind).await;
         let mut uses = JoinSet::new();
-        for _ in 0..uses_at_once {
+        for _ in 0..USES {
             let (world, body) = (world.clone(), body.clone());
             uses.spawn(async move {
                 loop {
@@ -96,7 +96,7 @@ async fn of_many_uses_at_once_one_succeeds() {
         }
         let statuses = uses.join_all().await;
         let successes = statuses.iter().filter(|status| **status == 204).count();
-        println!("S8 parallel uses of a {kind}: {successes} success of {uses_at_once}");
+        println!("S8 parallel uses of a {kind}: {successes} success of {USES}");
         assert_eq!(successes, 1, "{kind}");
         assert!(
             statuses.iter().all(|status| matches!(status, 204 | 422)),
