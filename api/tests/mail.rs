@@ -15,9 +15,12 @@ use lamplighter_shared::{
     clock::{Clock, ManualClock},
     config::MailSecurity,
     db::{
-        Db,
+        Db, accounts,
+        audit::Origin,
         outbox::{self, MailState, OutboxMail},
+        retention::housekeeping,
         tasks,
+        users::{self, Role},
     },
     fault,
     id::TaskId,
@@ -122,6 +125,47 @@ async fn without_a_server_mails_are_files_of_their_owner() {
         text.contains("To: <ada@example.org>") && text.contains(TOKEN),
         "{text}"
     );
+}
+
+/// What names a deleted account goes with it, also where mails are files; that of others stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_written_mail_goes_with_the_account_it_names() {
+    let world = World::new().await;
+    let server = serve(&world).await;
+    let leaver = users::create(&world.state.db, "ada@example.org", Role::User).await;
+    let leaver = leaver.expect("a user").id;
+    put(&world, &reset("ada@example.org", Locale::English)).await;
+    put(&world, &reset("bob@example.org", Locale::English)).await;
+    until(&world, "files", all_sent).await;
+    server.abort();
+    let folder = world.folder().join("mail");
+    let names = |who: &str| {
+        let files = std::fs::read_dir(&folder).expect("a folder").flatten();
+        let texts = files.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default());
+        texts.filter(|text| text.contains(who)).count()
+    };
+    assert_eq!((names("ada@example.org"), names("bob@example.org")), (1, 1));
+    let (grace, origin) = (Duration::ZERO, Origin::system());
+    let notice = reset("ada@example.org", Locale::English).task(&world.state.key);
+    let notice = notice.expect("sealed");
+    accounts::schedule_deletion(&world.state.db, leaver, grace, (&notice, &origin))
+        .await
+        .expect("scheduled");
+    let retention = &world.state.config.retention;
+    let report = housekeeping(&world.state.db, retention).await.expect("kept");
+    assert_eq!(report.accounts, 1);
+    let _server = serve(&world).await;
+    let started = Instant::now();
+    while names("ada@example.org") > 0 {
+        assert!(started.elapsed() < LIMIT, "the file stays");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    println!(
+        "mail: files of mails that name a deleted account: {}, of another one: {}",
+        names("ada@example.org"),
+        names("bob@example.org")
+    );
+    assert_eq!(names("bob@example.org"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,3 +134,31 @@ async fn a_second_revocation_on_the_servers_machine_says_when_the_first_was() {
     assert_eq!(none.code, Some(1), "{none:?}");
     assert!(none.err.contains("there is no such token"), "{none:?}");
 }
+
+/// Somebody registered the address of a person and never showed that it is theirs: a token for the person is not made
+/// for what they registered, which would take it along when it is forgotten.
+#[tokio::test]
+async fn a_token_for_somebody_is_not_made_for_a_stranger_s_registration() {
+    let server = echo_server().await;
+    let password = "nine sly foxes wait outside";
+    let wish = json!({"email": "ada@example.org", "password": password});
+    let (status, said) = server.post("/v1/account/register", &wish).await;
+    assert_eq!(status.as_u16(), 202, "{said}");
+    let made = run(&server, &["token", "create", "--user", "ada@example.org"]).await;
+    assert_eq!(
+        (made.code, made.err.as_str()),
+        (Some(0), "made an account for ada@example.org\n"),
+        "{made:?}"
+    );
+    let listed = run_as(&server, made.out.trim(), &["jobs", "list"]).await;
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    let (status, said) = server.post("/v1/session", &wish).await;
+    assert_eq!(status.as_u16(), 401, "the stranger's password: {said}");
+    let users = run(&server, &["user", "list"]).await;
+    let of_ada = users.out.lines().filter(|line| line.contains("ada@example.org"));
+    assert_eq!(of_ada.count(), 1, "{users:?}");
+    assert!(
+        users.out.contains("ada@example.org\tuser\tunlimited\tactive"),
+        "{users:?}"
+    );
+}

@@ -6,7 +6,6 @@ use lamplighter_shared::{
     clock::UnixMillis,
     db::{
         accounts::{self, Deletion},
-        audit::Origin,
         users::User,
     },
     error::ErrorCode,
@@ -15,30 +14,25 @@ use lamplighter_shared::{
     telemetry::metrics::JOBS,
 };
 
-use super::{forget_proofs, mail};
-use crate::{
-    error::ApiError,
-    mail::{Locale, Message},
-    state::App,
-};
+use super::{Asker, forget_proofs, mail};
+use crate::{error::ApiError, mail::Message, state::App};
 
 /// Schedules the deletion of an account; when it will be gone. Its sessions and tokens end, its jobs are
 /// cancelled.
 ///
 /// # Errors
 /// 409 for the last administrator.
-pub(crate) async fn schedule(app: &App, user: &User, origin: &Origin) -> Result<UnixMillis, ApiError> {
+pub(crate) async fn schedule(app: &App, user: &User, asker: &Asker<'_>) -> Result<UnixMillis, ApiError> {
     let days = app.config.accounts.deletion_grace_days;
-    let locale = Locale::of(user.locale.as_deref(), None);
     let left = days.ceil() as u32;
     let notice = mail(
         app,
         &user.email,
-        locale,
+        asker.locale(user),
         Message::DeletionScheduled { days: left },
     )?;
     let grace = Duration::from_secs_f64(days * 86_400.0);
-    let scheduled = accounts::schedule_deletion(&app.db, user.id, grace, (&notice, origin)).await?;
+    let scheduled = accounts::schedule_deletion(&app.db, user.id, grace, (&notice, asker.origin)).await?;
     let Deletion::Scheduled(at) = scheduled else {
         let detail = "You are the last administrator; make somebody else one first.";
         return Err(ApiError::new(ErrorCode::Conflict, detail));

@@ -3,7 +3,6 @@
 use lamplighter_shared::{
     db::{
         accounts::{self, Unlink, Unlinked},
-        audit::Origin,
         identities::{self, Identity},
         users::User,
     },
@@ -12,12 +11,8 @@ use lamplighter_shared::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{forget_proofs, mail};
-use crate::{
-    error::ApiError,
-    mail::{Locale, Message},
-    state::App,
-};
+use super::{Asker, forget_proofs, mail};
+use crate::{error::ApiError, mail::Message, state::App};
 
 /// The identifier of an identity, `idn_…`: made of the issuer and its name for the account, which it does not tell.
 pub(crate) fn id_of(identity: &Identity) -> String {
@@ -39,7 +34,7 @@ pub(crate) async fn unlink(
     app: &App,
     user: &User,
     id: &str,
-    (keep, origin): (SessionId, &Origin),
+    (keep, asker): (SessionId, &Asker<'_>),
 ) -> Result<(), ApiError> {
     let own = identities::of_user(&app.db, user.id).await?;
     let identity = own.into_iter().find(|identity| id_of(identity) == id);
@@ -52,15 +47,14 @@ pub(crate) async fn unlink(
     let message = Message::LoginUnlinked {
         issuer: name.to_owned(),
     };
-    let locale = Locale::of(user.locale.as_deref(), None);
     let unlink = Unlink {
         user: user.id,
-        notice: mail(app, &user.email, locale, message)?,
+        notice: mail(app, &user.email, asker.locale(user), message)?,
         issuers: issuers.map(|settings| settings.issuer.clone()).collect(),
         issuer: identity.issuer,
         subject: identity.subject,
         keep,
-        origin: origin.clone(),
+        origin: asker.origin.clone(),
     };
     match accounts::unlink(&app.db, unlink).await? {
         Unlinked::Done => forget_proofs(app, user.id).await,

@@ -6,7 +6,7 @@ use lamplighter_shared::{
     db::{
         audit::Origin,
         invitations::{self, Invitation, NewInvitation},
-        users::Role,
+        users::{self, Role},
     },
     email::Email,
     id::{InvitationId, UserId},
@@ -46,7 +46,10 @@ pub(crate) async fn invite(
     let mail = match &guest.email {
         Some(email) => {
             let message = Message::Invitation { token: token.clone() };
-            Some(mail(app, email.as_str(), Locale::English, message)?)
+            // Nobody knows the guest's language; who invites them writes to them in theirs.
+            let host = users::get(&app.db, admin).await?;
+            let locale = Locale::of(host.and_then(|host| host.locale).as_deref(), None);
+            Some(mail(app, email.as_str(), locale, message)?)
         }
         None => None,
     };

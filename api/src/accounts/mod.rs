@@ -73,6 +73,29 @@ impl Stranger {
     }
 }
 
+/// Who asks something about their own account.
+pub(crate) struct Asker<'a> {
+    /// For the audit log.
+    origin: &'a Origin,
+    /// The languages they ask for.
+    accept_language: Option<&'a str>,
+}
+
+impl<'a> Asker<'a> {
+    /// The sender of a request, who is known already.
+    pub(crate) fn of(origin: &'a Origin, request: &'a Request) -> Self {
+        Self {
+            origin,
+            accept_language: request.header(header::ACCEPT_LANGUAGE),
+        }
+    }
+
+    /// In which language to write to their account.
+    fn locale(&self, user: &User) -> Locale {
+        Locale::of(user.locale.as_deref(), self.accept_language)
+    }
+}
+
 /// Reads the address at `pointer` of the body.
 ///
 /// # Errors

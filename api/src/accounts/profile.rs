@@ -4,7 +4,7 @@ use lamplighter_shared::{
     db::{
         accounts::{self, AddressRequest, PasswordChange},
         attempts,
-        audit::Origin,
+        audit::{self, Action, Origin},
         challenges::Purpose,
         users::User,
     },
@@ -13,8 +13,9 @@ use lamplighter_shared::{
     id::SessionId,
 };
 use poem::http::{HeaderValue, header};
+use serde_json::json;
 
-use super::{evenly::evenly, forget_proofs, limits, mail, mailed};
+use super::{Asker, evenly::evenly, forget_proofs, limits, mail, mailed};
 use crate::{
     auth::password::Verdict,
     error::ApiError,
@@ -41,23 +42,23 @@ pub(crate) async fn update(
     app: &App,
     user: &User,
     changes: Changes,
-    origin: &Origin,
+    asker: &Asker<'_>,
 ) -> Result<(), ApiError> {
     let (name, locale) = (changes.display_name.as_deref(), changes.locale.as_deref());
     if name.is_some() || locale.is_some() {
-        accounts::update_profile(&app.db, user.id, name, locale, origin).await?;
+        accounts::update_profile(&app.db, user.id, name, locale, asker.origin).await?;
     }
     let Some(email) = changes.email.filter(|email| email.as_str() != user.email) else {
         return Ok(());
     };
-    let locale = locale.or(user.locale.as_deref());
-    evenly(ask_address(app, (user, locale), &email, origin)).await
+    let locale = Locale::of(locale.or(user.locale.as_deref()), asker.accept_language);
+    evenly(ask_address(app, (user, locale), &email, asker.origin)).await
 }
 
 /// Asks an address whether it is the user's, in this language.
 async fn ask_address(
     app: &App,
-    (user, locale): (&User, Option<&str>),
+    (user, locale): (&User, Locale),
     email: &Email,
     origin: &Origin,
 ) -> Result<(), ApiError> {
@@ -66,7 +67,6 @@ async fn ask_address(
     }
     let fresh = mailed::fresh(Purpose::Email, email);
     let (token, code) = (fresh.token, fresh.code);
-    let locale = Locale::of(locale, None);
     let request = AddressRequest {
         user: user.id,
         challenge: fresh.challenge,
@@ -91,7 +91,7 @@ pub(crate) async fn change_password(
     user: &User,
     keep: SessionId,
     (current, new): (&str, &str),
-    origin: &Origin,
+    asker: &Asker<'_>,
 ) -> Result<(), ApiError> {
     // Whoever has a stolen cookie must not find the password out.
     let tries = &app.config.accounts;
@@ -108,24 +108,28 @@ pub(crate) async fn change_password(
         .verify(user.password_hash.as_deref(), current)
         .await?;
     let (Verdict::Right { .. }, Some(old_hash)) = (verdict, user.password_hash.clone()) else {
-        return Err(wrong_password());
+        return Err(refuse(app, user, asker).await?);
     };
-    let locale = Locale::of(user.locale.as_deref(), None);
     let about = [user.email.as_str(), user.display_name.as_str()];
     let change = PasswordChange {
         user: user.id,
         old_hash,
         new_hash: app.passwords.hash_new(new, "/new_password", &about).await?,
         keep,
-        notice: mail(app, &user.email, locale, Message::PasswordChanged)?,
-        origin: origin.clone(),
+        notice: mail(app, &user.email, asker.locale(user), Message::PasswordChanged)?,
+        origin: asker.origin.clone(),
     };
     if !accounts::change_password(&app.db, change).await? {
-        return Err(wrong_password());
+        return Err(refuse(app, user, asker).await?);
     }
     forget_proofs(app, user.id).await
 }
 
-fn wrong_password() -> ApiError {
-    ApiError::new(ErrorCode::WrongCredentials, "The current password is wrong.")
+/// Writes down that somebody with a session did not know the password, and gives what they are told.
+async fn refuse(app: &App, user: &User, asker: &Asker<'_>) -> Result<ApiError, ApiError> {
+    let error = ApiError::new(ErrorCode::WrongCredentials, "The current password is wrong.");
+    let entry = asker.origin.failed(Action::PasswordChange).user(user.id);
+    let entry = entry.detail(json!({"reason": error.code.as_str()}));
+    audit::record(&app.db, &entry).await?;
+    Ok(error)
 }

@@ -14,7 +14,12 @@ use super::{
     Stranger, account, evenly::evenly, forget_proofs, limits, mail, mailed, proof_invalid, refuse_proof,
     require_privacy,
 };
-use crate::{auth::secret, error::ApiError, mail::Message, state::App};
+use crate::{
+    auth::{guesses::Guesses, secret},
+    error::ApiError,
+    mail::Message,
+    state::App,
+};
 
 /// Sends the mail that verifies a new account once more.
 ///
@@ -79,5 +84,10 @@ pub(crate) async fn reset(app: &App, who: &Stranger, token: &str, password: &str
         Message::PasswordChanged,
     )?;
     let whose = accounts::reset(&app.db, &fingerprint, &hash, (&notice, &who.origin())).await?;
-    forget_proofs(app, whose.ok_or_else(proof_invalid)?).await
+    forget_proofs(app, whose.ok_or_else(proof_invalid)?).await?;
+    // Wrong passwords before are no matter any more; and who was kept waiting by them need not wait.
+    if let Ok(email) = Email::parse(&user.email) {
+        Guesses::at(&email).forget(app).await?;
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use lamplighter_shared::{
     config,
     db::{
         accounts::{self, Registered},
-        challenges::{Proof, Purpose},
+        challenges::{self, Proof, Purpose},
         users,
     },
     email::Email,
@@ -12,7 +12,12 @@ use lamplighter_shared::{
 };
 
 use super::{Stranger, evenly::evenly, limits, mail, mailed, proof_invalid, require_privacy};
-use crate::{auth::secret, error::ApiError, mail::Message, state::App};
+use crate::{
+    auth::secret,
+    error::ApiError,
+    mail::{Locale, Message},
+    state::App,
+};
 
 /// Somebody who asks for an account.
 pub(crate) struct Wish {
@@ -61,7 +66,7 @@ async fn enter(app: &App, who: &Stranger, wish: Wish) -> Result<(), ApiError> {
     }
     let known = users::by_email(&app.db, wish.email.as_str()).await?;
     let locale = wish.locale.as_deref();
-    let new_locale = crate::mail::Locale::of(locale, who.accept_language.as_deref());
+    let new_locale = Locale::of(locale, who.accept_language.as_deref());
     let to = wish.email.as_str();
     let first = mailed::fresh(Purpose::Verify, &wish.email);
     let verify = Message::VerifyAddress {
@@ -96,7 +101,9 @@ async fn enter(app: &App, who: &Stranger, wish: Wish) -> Result<(), ApiError> {
 /// 422 where it shows nothing, 429 where too many come from there.
 pub(crate) async fn verify(app: &App, who: &Stranger, proof: Proof) -> Result<(), ApiError> {
     limits::proves(app, &who.client).await?;
-    let notice = mail(app, "", who.locale(None), Message::AddressChanged)?;
+    let own = challenges::locale_of(&app.db, &proof).await?;
+    let locale = Locale::of(own.as_deref(), who.accept_language.as_deref());
+    let notice = mail(app, "", locale, Message::AddressChanged)?;
     let verified = accounts::verify(&app.db, &proof, &notice, &who.origin()).await?;
     verified.map(|_| ()).ok_or_else(proof_invalid)
 }

@@ -28,10 +28,11 @@ pub(crate) enum Cookies {
 
 impl Cookies {
     pub(crate) fn of(server: &Server) -> Self {
-        let url = server.public_url.as_str();
-        let host = match url.split_once("://") {
-            Some(("https", _)) => return Self::Secure,
-            Some((_, rest)) => rest.split('/').next().unwrap_or_default(),
+        // The address as it is meant, not as it is written: a scheme may have capital letters.
+        let origin = server.public_origin();
+        let host = match &origin {
+            Some(origin) if origin.is_https() => return Self::Secure,
+            Some(origin) => origin.as_str().split_once("://").map_or("", |(_, host)| host),
             None => server.bind.as_str(),
         };
         if server.allow_insecure_http || is_this_machine(host) {
@@ -133,6 +134,9 @@ mod tests {
     fn plain_cookies_are_for_this_machine_only() {
         for (url, bind, allowed, expected) in [
             ("https://a.example", "0.0.0.0:80", false, Cookies::Secure),
+            ("HTTPS://A.Example", "0.0.0.0:80", false, Cookies::Secure),
+            ("Https://a.example:443/x", "0.0.0.0:80", false, Cookies::Secure),
+            ("HTTP://Localhost:80/", "0.0.0.0:80", false, Cookies::Plain),
             ("", "127.0.0.1:8080", false, Cookies::Plain),
             ("", "[::1]:8080", false, Cookies::Plain),
             ("", "localhost:8080", false, Cookies::Plain),

@@ -47,6 +47,11 @@ impl Guesses {
         }
     }
 
+    /// The nearer of them, to tell limits apart.
+    pub(super) fn key(&self) -> &str {
+        &self.own
+    }
+
     /// Begins a try; none where it may, else how long it has to wait.
     ///
     /// # Errors

@@ -30,6 +30,9 @@ use crate::{client::ClientInfo, error::ApiError, state::App};
 /// Who works on the server's machine itself may try so many times more.
 pub(crate) const LOCAL_FACTOR: u32 = 10;
 
+/// A limit that is met is written down once in so many seconds.
+const TOLD_SECONDS: f64 = 900.0;
+
 /// Somebody who has logged in.
 pub(crate) struct LoggedIn {
     /// The account, as it was before.
@@ -58,7 +61,8 @@ pub(crate) async fn login(
     let user = users::by_email(&app.db, email.as_str()).await?;
     let guesses = Guesses::of(app, email, user.as_ref(), request);
     if let Some(wait) = guesses.begin(app).await? {
-        return Err(too_many(wait, "Too many wrong passwords in a row."));
+        let error = too_many(wait, "Too many wrong passwords in a row.");
+        return Err(limited(app, &client, (guesses.key(), user.as_ref()), error).await?);
     }
     let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
     let verdict = match app.passwords.verify_at(place, stored, password).await {
@@ -96,13 +100,25 @@ pub(crate) async fn limit_address(app: &App, client: &ClientInfo) -> Result<(), 
     let key = format!("login:{}", network_of(client.address));
     let admission = attempts::admit(&app.db, &key, per_second, burst).await?;
     if admission.allowed {
-        Ok(())
-    } else {
-        Err(too_many(
-            admission.retry_after,
-            "Too many logins from your network.",
-        ))
+        return Ok(());
     }
+    let error = too_many(admission.retry_after, "Too many logins from your network.");
+    Err(limited(app, client, (&key, None), error).await?)
+}
+
+/// Writes down that a limit is met, and gives what they are told. Of each limit once in a while: whoever goes on trying
+/// must not fill the log.
+async fn limited(
+    app: &App,
+    client: &ClientInfo,
+    (limit, user): (&str, Option<&User>),
+    error: ApiError,
+) -> Result<ApiError, ApiError> {
+    let told = attempts::admit(&app.db, &format!("told:{limit}"), 1.0 / TOLD_SECONDS, 1).await?;
+    if told.allowed {
+        write_down(app, client, user, &error).await?;
+    }
+    Ok(error)
 }
 
 fn too_many(wait: Duration, why: &str) -> ApiError {
@@ -144,6 +160,16 @@ async fn refuse(
         ErrorCode::WrongCredentials => "wrong",
         _ => "refused",
     });
+    write_down(app, client, user, &error).await?;
+    Ok(error)
+}
+
+async fn write_down(
+    app: &App,
+    client: &ClientInfo,
+    user: Option<&User>,
+    error: &ApiError,
+) -> Result<(), ApiError> {
     let origin = Origin {
         kind: ActorKind::Anonymous,
         id: None,
@@ -157,8 +183,7 @@ async fn refuse(
         user: user.map(|user| user.id),
         ..entry
     };
-    audit::record(&app.db, &entry).await?;
-    Ok(error)
+    Ok(audit::record(&app.db, &entry).await?)
 }
 
 /// Hashes the password with the effort of today. The login does not depend on it.

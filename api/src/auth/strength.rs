@@ -12,7 +12,7 @@ const LOOKED_AT: usize = 64;
 /// Characters whose strength is estimated, which takes time by their cube. The rest only adds to it.
 const ESTIMATED: usize = 32;
 /// The same where there are many ways to read digits and signs as letters: each of them is tried.
-const ESTIMATED_OF_MANY: usize = 16;
+const ESTIMATED_OF_MANY: usize = 12;
 /// More ways than this are many. A password that somebody thinks of has a few.
 const MANY: usize = 32;
 
@@ -188,7 +188,13 @@ mod tests {
         let mixed: String = (0..256u32)
             .map(|i| char::from(b'!' + ((i * i * 31 + i * 17) % 90) as u8))
             .collect();
-        for text in [first(&signs.repeat(3), 64), first(&signs.repeat(12), 256), &mixed] {
+        let worst = "1|7!({[<4@$569+2".repeat(4);
+        for text in [
+            first(&signs.repeat(3), 64),
+            first(&signs.repeat(12), 256),
+            &worst,
+            &mixed,
+        ] {
             let took = cost(text);
             let ratio = took.as_secs_f64() / usual.as_secs_f64();
             println!(

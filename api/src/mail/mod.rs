@@ -2,6 +2,7 @@
 //! tells of; whatever is secret in it is sealed there.
 
 mod compose;
+mod files;
 mod locale;
 mod render;
 mod transport;

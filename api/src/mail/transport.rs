@@ -165,11 +165,12 @@ fn said(code: u16, enhanced: [u8; 3], words: &str) -> String {
     format!("the mail server said {code}: {enhanced}{}", harmless(words))
 }
 
-/// A server's words without what may be a piece of the mail: it may repeat a link with its token, or a code.
+/// A server's words without what may be a piece of the mail, or say to whom it goes: it may repeat a link with its
+/// token, a code, or the address, and they get into the log.
 fn harmless(words: &str) -> String {
     let piece = |word: &&str| {
         let digits = word.chars().filter(char::is_ascii_digit).count();
-        !(word.contains('#') || word.contains("token") || word.chars().count() > 40 || digits >= 6)
+        !(word.contains(['#', '@']) || word.contains("token") || word.chars().count() > 40 || digits >= 6)
     };
     let words: Vec<&str> = words
         .split(|c: char| c.is_whitespace() || c.is_control())
@@ -209,6 +210,11 @@ mod tests {
 
     #[test]
     fn a_server_s_words_lose_what_may_be_a_secret() {
+        let said = "5.1.1 <ada@example.org>: Recipient address rejected: User unknown in ada@example.org";
+        assert_eq!(
+            harmless(said),
+            "5.1.1 […] Recipient address rejected: User unknown in […]"
+        );
         let said = "5.7.1 blocked:\r\nhttps://ai.example.org/reset#token=abc 654321 \
                     AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA listed";
         assert_eq!(harmless(said), "5.7.1 blocked: […] […] […] listed");

@@ -1,7 +1,7 @@
 //! Sends what stands in the outbox: a feeder claims mails that are due, an apalis worker carries each to the mail
 //! server. Every process with an API does it, and none sends what another has in hand.
 //!
-//! Not here: how a mail reads (`render`), how it is sent (`transport`).
+//! Not here: how a mail reads (`render`), how it is sent (`transport`), when a written one goes (`files`).
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Locale, Mail, Message,
     compose::compose,
+    files,
     transport::{self, Sent},
 };
 use crate::state::App;
@@ -76,7 +77,8 @@ pub(crate) async fn run(app: Arc<App>, lifecycle: Lifecycle) {
         tokio::join!(
             feed(&app, sender, &stop),
             work(app.clone(), mails),
-            remind(&app, &stop)
+            remind(&app, &stop),
+            files::keep_house(&app, &stop)
         )
     };
     tokio::select! {
@@ -246,7 +248,7 @@ fn pause(attempt: u32) -> Duration {
     jitter(FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST))
 }
 
-fn jitter(time: Duration) -> Duration {
+pub(super) fn jitter(time: Duration) -> Duration {
     time.mul_f64(rand::random_range(0.8..1.2))
 }
 

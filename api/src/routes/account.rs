@@ -7,7 +7,7 @@ use lamplighter_shared::{
     error::ErrorCode,
     id::SessionId,
 };
-use poem::http::StatusCode;
+use poem::{Request, http::StatusCode};
 use poem_openapi::{
     Enum, Object, OpenApi,
     registry::{MetaResponse, Registry},
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     accounts::{
-        self, account, deletion,
+        self, Asker, account, deletion,
         profile::{self, Changes},
     },
     answer::{self, Answer, Documented},
@@ -61,6 +61,7 @@ impl AccountRoutes {
     #[oai(path = "/v1/account", method = "patch", operation_id = "updateAccount")]
     async fn update(
         &self,
+        request: &Request,
         principal: Principal<Person>,
         body: JsonBody<AccountChanges>,
     ) -> Result<Answer<One>, ApiError> {
@@ -89,7 +90,8 @@ impl AccountRoutes {
             principal.require_recent_login(app).await?;
         }
         let user = account(app, principal.user).await?;
-        profile::update(app, &user, changes, &principal.origin).await?;
+        let asker = Asker::of(&principal.origin, request);
+        profile::update(app, &user, changes, &asker).await?;
         show(app, account(app, principal.user).await?).await
     }
 
@@ -98,11 +100,15 @@ impl AccountRoutes {
     /// Needs a recent login. Sessions and API tokens end at once and jobs are cancelled; after some days
     /// (`deletes_at`) everything is gone. Logging in before takes the deletion back; the tokens stay revoked.
     #[oai(path = "/v1/account", method = "delete", operation_id = "deleteAccount")]
-    async fn delete(&self, principal: Principal<Person>) -> Result<Answer<Scheduled>, ApiError> {
+    async fn delete(
+        &self,
+        request: &Request,
+        principal: Principal<Person>,
+    ) -> Result<Answer<Scheduled>, ApiError> {
         let app = built(&self.0)?;
         principal.require_recent_login(app).await?;
         let user = account(app, principal.user).await?;
-        let at = deletion::schedule(app, &user, &principal.origin).await?;
+        let at = deletion::schedule(app, &user, &Asker::of(&principal.origin, request)).await?;
         let view = DeletionView {
             deletes_at: Timestamp(at),
         };
@@ -120,6 +126,7 @@ impl AccountRoutes {
     )]
     async fn password(
         &self,
+        request: &Request,
         principal: Principal<Person>,
         body: JsonBody<PasswordChange>,
     ) -> Result<Answer<Changed>, ApiError> {
@@ -134,7 +141,8 @@ impl AccountRoutes {
         let body: PasswordChange = SCHEMA.read(&body.value)?;
         let user = account(app, principal.user).await?;
         let passwords = (body.current_password.as_str(), body.new_password.as_str());
-        profile::change_password(app, &user, session(&principal)?, passwords, &principal.origin).await?;
+        let asker = Asker::of(&principal.origin, request);
+        profile::change_password(app, &user, session(&principal)?, passwords, &asker).await?;
         Ok(Answer::empty())
     }
 }

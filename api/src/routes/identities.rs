@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use lamplighter_shared::{db::identities::Identity, error::ErrorCode};
+use poem::Request;
 use poem_openapi::{
     Object, OpenApi,
     param::Path,
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     accounts::{
-        account,
+        Asker, account,
         identities::{id_of, unlink},
     },
     answer::{self, Answer, Documented},
@@ -46,6 +47,7 @@ impl IdentityRoutes {
     )]
     async fn delete(
         &self,
+        request: &Request,
         principal: Principal<Person>,
         /// The identity's identifier; `GET /v1/account` tells it.
         id: Path<String>,
@@ -53,7 +55,8 @@ impl IdentityRoutes {
         let app = built(&self.0)?;
         principal.require_recent_login(app).await?;
         let user = account(app, principal.user).await?;
-        unlink(app, &user, &id, (session(&principal)?, &principal.origin)).await?;
+        let asker = Asker::of(&principal.origin, request);
+        unlink(app, &user, &id, (session(&principal)?, &asker)).await?;
         Ok(Answer::empty())
     }
 }

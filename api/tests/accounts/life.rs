@@ -1,6 +1,8 @@
 //! An account from its registration to its end.
 
-use poem::http::Method;
+use lamplighter_api::accounts::setup;
+use lamplighter_shared::db::users::{self, Role};
+use poem::{Request, http::Method};
 use serde_json::{Value, json};
 
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
         OTHER_PASSWORD, PASSWORD, arrive, call, is_logged_in, last_mail, last_token, log_in, mails, post,
         register,
     },
-    support::World,
+    support::{World, send},
 };
 
 const ACCOUNT: &str = "/v1/account";
@@ -247,6 +249,91 @@ async fn an_address_changes_when_the_new_one_says_so() {
     let asked = call(&world, (Method::PATCH, ACCOUNT), &wish, &cookie).await;
     assert_eq!(asked.status.as_u16(), 200);
     assert_eq!(last_mail(&world).await["template"], "already_registered");
+}
+
+/// The account's language first; where it has none, the one that the browser asks for, whoever clicks a link.
+#[tokio::test]
+async fn mails_are_in_the_language_of_the_account_or_else_of_the_browser() {
+    let world = World::new().await;
+    let token = setup::issue(&world.state.db, &world.owner)
+        .await
+        .expect("a token");
+    let body = json!({"token": token, "email": "owner@example.org", "password": PASSWORD});
+    assert_eq!(post(&world, "/v1/setup", &body).await, 204);
+    let cookie = log_in(&world, "owner@example.org", PASSWORD)
+        .await
+        .expect("logged in");
+    let ask = async |method: Method, path: &str, body: Value, language: &str| {
+        let request = Request::builder()
+            .method(method)
+            .uri_str(path)
+            .header("cookie", &cookie)
+            .header("accept-language", language)
+            .content_type("application/json")
+            .body(body.to_string());
+        let read = send(world.api(), request).await;
+        assert!(read.status.is_success(), "{path}: {}", read.text);
+        let mail = last_mail(&world).await;
+        (
+            mail["template"].clone(),
+            mail["locale"].clone(),
+            mail["token"].clone(),
+        )
+    };
+    let mut seen = 0;
+    let mut is = |mail: &(Value, Value, Value), template: &str, locale: &str| {
+        assert_eq!((&mail.0, &mail.1), (&json!(template), &json!(locale)));
+        seen += 1;
+    };
+    let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});
+    const PASSWORDS: &str = "/v1/account/password";
+    let mail = ask(
+        Method::POST,
+        PASSWORDS,
+        change(PASSWORD, OTHER_PASSWORD),
+        "ja, en;q=0.5",
+    )
+    .await;
+    is(&mail, "password_changed", "ja");
+    let moved = ask(Method::PATCH, ACCOUNT, json!({"email": "a@example.org"}), "ja").await;
+    is(&moved, "confirm_new_address", "ja");
+    // Who clicks it has another browser; the account has no language.
+    let confirm = ask(
+        Method::POST,
+        "/v1/account/verify",
+        json!({"token": moved.2}),
+        "zh-TW",
+    )
+    .await;
+    is(&confirm, "address_changed", "zh-Hant");
+
+    ask(Method::PATCH, ACCOUNT, json!({"locale": "ja"}), "en").await;
+    let mail = ask(Method::POST, PASSWORDS, change(OTHER_PASSWORD, PASSWORD), "zh-TW").await;
+    is(&mail, "password_changed", "ja");
+    let moved = ask(Method::PATCH, ACCOUNT, json!({"email": "b@example.org"}), "en").await;
+    is(&moved, "confirm_new_address", "ja");
+    let confirm = ask(
+        Method::POST,
+        "/v1/account/verify",
+        json!({"token": moved.2}),
+        "zh-TW",
+    )
+    .await;
+    is(&confirm, "address_changed", "ja");
+    let invited = ask(
+        Method::POST,
+        "/v1/invitations",
+        json!({"email": "g@example.org"}),
+        "en",
+    )
+    .await;
+    is(&invited, "invitation", "ja");
+    users::create(&world.state.db, "second@example.org", Role::Admin)
+        .await
+        .expect("a user");
+    let mail = ask(Method::DELETE, ACCOUNT, json!({}), "en").await;
+    is(&mail, "deletion_scheduled", "ja");
+    println!("mails in the language they should be in: {seen} of 8");
 }
 
 #[tokio::test]

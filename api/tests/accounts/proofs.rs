@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lamplighter_api::accounts::setup;
 use lamplighter_shared::{
     clock::{Clock, ManualClock},
+    config::Config,
     db::Db,
 };
 use lamplighter_testkit::postgres::Postgres;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::{
-    people::{OTHER_PASSWORD, PASSWORD, arrive, call, last_mail, last_token, mails, post, register},
+    people::{OTHER_PASSWORD, PASSWORD, arrive, call, last_mail, last_token, log_in, mails, post, register},
     support::{World, send},
 };
 
@@ -23,12 +24,16 @@ const HOUR: i64 = 3_600_000;
 
 /// A world whose clock can be turned, for proofs that run out.
 async fn clocked() -> (World, ManualClock, tempfile::TempDir) {
+    clocked_with(|_| {}).await
+}
+
+async fn clocked_with(change: impl FnOnce(&mut Config)) -> (World, ManualClock, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = ManualClock::at(1_900_000_000_000);
     let db = Db::connect(&format!("sqlite://{}/x.db", folder.path().display())).await;
     let db = db.expect("a database").with_clock(Clock::Manual(clock.clone()));
     db.migrate().await.expect("migrated");
-    (World::on(db).await, clock, folder)
+    (World::on_with(db, change).await, clock, folder)
 }
 
 async fn recover(world: &World, email: &str) -> String {
@@ -215,7 +220,7 @@ async fn siblings_die_and_purposes_are_not_mixed() {
         422,
         "older than the newest"
     );
-    let cookie = crate::people::log_in(&world, "ada@example.org", PASSWORD)
+    let cookie = log_in(&world, "ada@example.org", PASSWORD)
         .await
         .expect("logged in");
     let wish = json!({"email": "lovelace@example.org"});
@@ -242,6 +247,27 @@ async fn a_password_change_voids_a_reset_under_way() {
         post(&world, RESET, &json!({"token": token, "password": PASSWORD})).await,
         422
     );
+}
+
+/// The clock stands still: nobody gets in by having waited.
+#[tokio::test]
+async fn who_sets_a_new_password_need_not_wait_for_wrong_ones() {
+    let (world, _clock, _folder) = clocked_with(|config| config.accounts.max_failures = 3).await;
+    arrive(&world, "ada@example.org").await;
+    let mut before = Vec::new();
+    for password in ["x", "x", "x", "x", PASSWORD] {
+        before.push(log_in(&world, "ada@example.org", password).await.err());
+    }
+    assert_eq!(before, [401, 401, 401, 429, 429].map(Some));
+    let token = recover(&world, "ada@example.org").await;
+    let body = json!({"token": token, "password": OTHER_PASSWORD});
+    assert_eq!(post(&world, RESET, &body).await, 204);
+    let after = log_in(&world, "ada@example.org", OTHER_PASSWORD).await;
+    println!(
+        "S3 a login right after a reset, 3 wrong passwords before: {:?}",
+        after.as_ref().map(|_| 201)
+    );
+    assert!(after.is_ok());
 }
 
 #[tokio::test]

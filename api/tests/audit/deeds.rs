@@ -57,6 +57,7 @@ impl Place {
             config.accounts.registration = Registration::Approval;
             config.accounts.register_burst = 1000;
             config.accounts.login_burst = 1000;
+            config.accounts.max_failures = 3;
             config.oidc = vec![provider];
         })
         .await;
@@ -167,6 +168,14 @@ impl Place {
             .send(Method::POST, "/v1/session", &wrong, ("accept", "*/*"))
             .await;
         assert_eq!(refused.status.as_u16(), 401);
+        // Beyond the limit of an address.
+        let guess = json!({"email": "nobody@example.org", "password": OTHER});
+        for status in [401, 401, 401, 429, 429, 429] {
+            let refused = self
+                .send(Method::POST, "/v1/session", &guess, ("accept", "*/*"))
+                .await;
+            assert_eq!(refused.status.as_u16(), status);
+        }
     }
 
     async fn path_of(&self, email: &str) -> String {
@@ -205,6 +214,11 @@ impl Place {
     async fn change_oneself(&self, cookie: &str) {
         let body = json!({"display_name": "Ada", "email": "countess@example.org"});
         self.person((Method::PATCH, "/v1/account"), body, cookie).await;
+        let wrong = json!({"current_password": "wrong", "new_password": PASSWORD});
+        let refused = self
+            .send(Method::POST, "/v1/account/password", &wrong, ("cookie", cookie))
+            .await;
+        assert_eq!(refused.status.as_u16(), 401);
         let body = json!({"current_password": OTHER, "new_password": PASSWORD});
         self.person((Method::POST, "/v1/account/password"), body, cookie)
             .await;
@@ -227,7 +241,11 @@ impl Place {
         self.admin(Method::PATCH, "/v1/plans/basic", json!({"jobs_per_day": 7}))
             .await;
         let invited = self
-            .admin(Method::POST, "/v1/invitations", json!({"email": "i@example.org"}))
+            .admin(
+                Method::POST,
+                "/v1/invitations",
+                json!({"email": "i@example.org", "role": "admin"}),
+            )
             .await;
         let path = format!("/v1/invitations/{}", invited["id"].as_str().expect("an id"));
         self.admin(Method::DELETE, &path, Value::Null).await;
@@ -301,6 +319,12 @@ impl Place {
         };
         let (name, value) = cookie.split_once('=').expect("a pair");
         browser.cookies.insert(name.to_owned(), value.to_owned());
+        let mut stranger = Browser::default();
+        let callback = stranger.reach_callback(&self.world, "/v1/session/oidc/one").await;
+        let refused = stranger
+            .get(&self.world, &format!("{callback}&error=access_denied"))
+            .await;
+        assert_eq!(refused.header("location"), "/login#error=proof_invalid");
         let done = browser
             .login(&self.world, "/v1/session/oidc/one?link=true&return_to=/account")
             .await;

@@ -100,11 +100,29 @@ async fn every_kind_of_entry_is_written_with_all_that_it_needs() {
         "account.reset",
         "account.verify",
         "account.create",
+        "password.change",
     ] {
         let refused = entries
             .iter()
             .any(|entry| entry.action == action && !entry.success);
         assert!(refused, "a refused {action} is written, too");
+    }
+    let told = |action: &str, field: &str, value: &str| {
+        let of_kind = entries.iter().filter(|entry| entry.action == action);
+        let detail = |entry: &&Record| entry.detail.as_ref().is_some_and(|detail| detail[field] == value);
+        of_kind.filter(detail).count()
+    };
+    for (action, field, value, times) in [
+        ("password.change", "reason", "wrong_credentials", 1),
+        ("session.create", "reason", "wrong_credentials", 4),
+        // Of three that were refused.
+        ("session.create", "reason", "too_many_attempts", 1),
+        ("session.create", "reason", "proof_invalid", 1),
+        ("session.create", "provider", "one", 1),
+        ("invitation.create", "role", "admin", 1),
+        ("email.change", "step", "asked", 1),
+    ] {
+        assert_eq!(told(action, field, value), times, "{action} {field} {value}");
     }
     println!(
         "S18 audit: audited {written} of {} kinds, {} entries with actor, address, time and outcome",

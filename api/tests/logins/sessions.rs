@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use lamplighter_testkit::scenario::sized;
 use reqwest::Method;
 use tokio::task::JoinSet;
 
@@ -44,7 +45,7 @@ async fn a_planted_cookie_is_not_taken_and_a_brought_one_ends() {
 
 #[tokio::test]
 async fn an_ended_session_is_over_everywhere_at_once() {
-    const ROUNDS: usize = 25;
+    let rounds = sized(25, 250);
     let world = World::with(|config| {
         config.accounts.login_burst = 1000;
         config
@@ -54,7 +55,7 @@ async fn an_ended_session_is_over_everywhere_at_once() {
     })
     .await;
     let (mut asked, mut taken) = (0, 0);
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let mut ada = world.logged_in(round, ADA).await;
         // Both have it in their cache.
         assert_eq!(
@@ -72,10 +73,10 @@ async fn an_ended_session_is_over_everywhere_at_once() {
             taken += usize::from(world.current(node, &kept).await != 401);
         }
     }
-    println!("S9 logout: {ROUNDS} sessions used on 2 nodes, taken after their end: {taken} of {asked}");
+    println!("S9 logout: {rounds} sessions used on 2 nodes, taken after their end: {taken} of {asked}");
     assert_eq!(taken, 0);
     let entries = world.number("SELECT count(*) FROM audit_log WHERE action = 'session.end'");
-    assert_eq!(entries, ROUNDS as i64);
+    assert_eq!(entries, rounds as i64);
 }
 
 #[tokio::test]

@@ -6,24 +6,29 @@ mod issuer;
 mod support;
 
 use std::{
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use lamplighter_shared::{
+    cache::{Redis, RedisCache},
     config::{OidcProvider, Registration},
     db::{
-        identities,
+        Db, identities,
         tasks::{self, TaskKind},
         users,
     },
 };
-use poem::http::{Method, StatusCode};
+use lamplighter_testkit::{postgres::Postgres, redis};
+use poem::{
+    Request,
+    http::{Method, StatusCode},
+};
 use serde_json::json;
 
 use browser::{Browser, HOME, ready};
 use issuer::{CLIENT, FORGED, Issuer, SECRET, Twist};
-use support::{Read, World};
+use support::{Read, World, send};
 
 const START: &str = "/v1/session/oidc/one";
 
@@ -300,6 +305,54 @@ async fn registration_and_the_issuer_s_word_decide_about_strangers() {
         let made = place.user("new@example.org").await.is_some();
         assert_eq!(made, registration == Registration::Approval, "{registration:?}");
     }
+}
+
+/// Who registered somebody's address, and never showed that it was theirs, has nothing of it once its owner comes: not
+/// even a token that a node remembers.
+#[tokio::test]
+async fn nothing_of_before_opens_an_account_that_its_owner_took_over() {
+    let db = Db::connect(&Postgres::shared().create_database().1).await;
+    let db = db.expect("a database");
+    db.migrate().await.expect("migrated");
+    let mut place = Place::new(Registration::Open).await;
+    // Nodes remember what they looked up where Postgres and Redis are.
+    let settings = place.world.state.config.clone();
+    place.world = World::on_with(db, |config| {
+        config.server.public_url.clone_from(&settings.server.public_url);
+        config.oidc.clone_from(&settings.oidc);
+    })
+    .await;
+    let redis = redis::Redis::start();
+    let link = Redis::connect(&redis.url()).expect("an address");
+    assert!(link.connected_within(Duration::from_secs(10)).await);
+    let cache = RedisCache::with_quarantine(&link, Duration::ZERO);
+    place.world.remembered_by(Arc::new(cache));
+    let body = json!({"email": "ada@example.org", "password": "nine sly foxes wait outside"});
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri_str("/v1/account/register")
+        .content_type("application/json")
+        .body(body.to_string());
+    assert_eq!(
+        send(place.world.api(), request).await.status,
+        StatusCode::ACCEPTED
+    );
+    place.world.owner = place.user("ada@example.org").await.expect("a user");
+    let world = &place.world;
+    let text = world.token_with(&["jobs:read"]).await;
+    let ask = async || {
+        let request = Request::builder().method(Method::GET).uri_str("/v1/token");
+        let request = request.header("authorization", format!("Bearer {text}"));
+        send(world.api(), request.finish()).await.status.as_u16()
+    };
+    assert_eq!((ask().await, ask().await), (200, 200), "it is remembered");
+    place.one.person("1", "ada@example.org", true);
+    let mut browser = Browser::default();
+    browser.login(world, START).await;
+    assert_eq!(browser.whoami(world).await.as_deref(), Some("ada@example.org"));
+    let after = ask().await;
+    println!("S7 a token of before an account was taken over, right afterwards: {after}");
+    assert_eq!(after, 401);
 }
 
 /// Whoever holds the second login must hold the first one, too.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, check};
-use crate::password_file;
+use crate::{oidc_provider::is_this_machine, password_file};
 
 /// Where mail goes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,6 +57,13 @@ impl Mail {
                 "mail.username and mail.password_file go together".to_owned(),
             ));
         }
+        if self.security == MailSecurity::None && !self.username.is_empty() && !self.is_near() {
+            return Err(ConfigError(format!(
+                "mail.security \"none\" would send the password of mail.username in plain to {:?}; it is for a relay \
+                 on this machine, so use \"starttls\" or \"tls\"",
+                self.host
+            )));
+        }
         if !self.password_file.as_os_str().is_empty() {
             // Read again for each connection; but who starts the process is told, not who waits for a mail.
             let file = self.password_file.display();
@@ -69,6 +76,11 @@ impl Mail {
             ));
         }
         check::positive("mail.per_address_per_hour", self.per_address_per_hour)
+    }
+
+    /// Whether nobody stands between us and the server: it is this machine, or there is none.
+    fn is_near(&self) -> bool {
+        self.host.is_empty() || is_this_machine(&self.host)
     }
 
     /// The sender's name and address; none where `from` is neither `NAME <ADDRESS>` nor `ADDRESS`.
@@ -124,5 +136,29 @@ mod tests {
         }
         let alone = refused(&|mail| mail.username = "ada".to_owned());
         assert!(alone.is_some_and(|why| why.contains("mail.password_file")));
+    }
+
+    #[test]
+    fn no_password_goes_to_another_machine_in_plain() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "hunter2\n").expect("written");
+        for (host, security, fits) in [
+            ("smtp.example.org", MailSecurity::None, false),
+            ("10.0.0.5", MailSecurity::None, false),
+            ("localhost", MailSecurity::None, true),
+            ("127.0.0.1", MailSecurity::None, true),
+            ("::1", MailSecurity::None, true),
+            ("", MailSecurity::None, true),
+            ("smtp.example.org", MailSecurity::Starttls, true),
+        ] {
+            let mut mail = Config::default().mail;
+            (mail.host, mail.security) = (host.to_owned(), security);
+            mail.check().expect("nobody logs in");
+            mail.username = "ada".to_owned();
+            mail.password_file = file.path().to_owned();
+            let refused = mail.check().err().map(|e| e.to_string());
+            assert_eq!(refused.is_none(), fits, "{host} {security:?}");
+            assert!(refused.is_none_or(|why| why.contains("mail.security")), "{host}");
+        }
     }
 }

@@ -101,6 +101,27 @@ pub async fn peek(db: &Db, purpose: Purpose, fingerprint: &[u8; 32]) -> Result<O
         .transpose()?)
 }
 
+/// The language of the account that a proof would give a new address, where it has one. Uses nothing up and decides
+/// nothing: a wrong code finds it, too.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn locale_of(db: &Db, proof: &Proof) -> Result<Option<String>, DbError> {
+    let (which, value) = match proof {
+        Proof::Token(fingerprint) => ("c.fingerprint = $1", fingerprint.to_vec().into()),
+        Proof::Code { email, .. } => ("c.email = $1", email.as_str().into()),
+    };
+    let sql = format!(
+        "SELECT u.locale FROM challenges c JOIN users u ON u.id = c.user_id
+        WHERE {which} AND c.purpose = 'email' AND c.used_at IS NULL ORDER BY c.created_at DESC LIMIT 1"
+    );
+    let row = db.query_one(&sql, vec![value]).await?;
+    Ok(match row {
+        Some(row) => row.try_get("", "locale")?,
+        None => None,
+    })
+}
+
 /// Puts a challenge in the place of every unused one of its user and purpose, of many at once the last one. Without a
 /// user nothing is stored, by as many statements.
 pub(super) async fn replace_in(

@@ -13,7 +13,11 @@ use super::{
     connection::Txn,
     tasks::{self, NewTask},
 };
-use crate::{clock::UnixMillis, config::Registration, id::UserId};
+use crate::{
+    clock::UnixMillis,
+    config::Registration,
+    id::{InvitationId, UserId},
+};
 
 /// An account at an issuer that somebody logs in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,10 +202,12 @@ async fn register(db: &Db, txn: &Txn, arrival: &Arrival, email: &str) -> Result<
         ORDER BY created_at LIMIT 1 {for_update}";
     let invitation = txn.query_one_raw(db.statement(sql, [email.into()])).await?;
     let (role, plan, approved) = match (&invitation, arrival.registration) {
+        // Closed is closed, with an invitation, too, and by whichever way somebody comes.
+        (_, Registration::Closed) => return Ok(None),
         (Some(row), _) => (row.try_get("", "role")?, row.try_get("", "plan")?, true),
         (None, Registration::Open) => ("user".to_owned(), arrival.plan.clone(), true),
         (None, Registration::Approval) => ("user".to_owned(), arrival.plan.clone(), false),
-        (None, Registration::Invite | Registration::Closed) => return Ok(None),
+        (None, Registration::Invite) => return Ok(None),
     };
     let user = UserId::generate();
     let sql = "INSERT INTO users
@@ -211,8 +217,8 @@ async fn register(db: &Db, txn: &Txn, arrival: &Arrival, email: &str) -> Result<
     let values = [
         user.0.into(),
         email.into(),
-        role.into(),
-        plan.into(),
+        role.as_str().into(),
+        plan.as_str().into(),
         arrival.display_name.as_str().into(),
         arrival.locale.clone().into(),
         approved.into(),
@@ -223,13 +229,17 @@ async fn register(db: &Db, txn: &Txn, arrival: &Arrival, email: &str) -> Result<
     if !insert(db, txn, arrival, user).await? {
         return Err(DbErr::Custom("an identity has two addresses at once".to_owned()));
     }
+    let mut registered = entry(arrival, Action::AccountRegister, user);
     if let Some(row) = invitation {
         let sql = "UPDATE invitations SET used_at = {now}, used_by = $2 WHERE id = $1";
         let id: uuid::Uuid = row.try_get("", "id")?;
+        registered.detail = Some(json!({
+            "provider": arrival.provider, "role": role, "plan": plan, "invitation": InvitationId(id).to_string(),
+        }));
         txn.execute_raw(db.statement(sql, [id.into(), user.0.into()]))
             .await?;
     }
-    audit::record_in(db, txn, &entry(arrival, Action::AccountRegister, user)).await?;
+    audit::record_in(db, txn, &registered).await?;
     Ok(Some(Outcome::Registered(user)))
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -94,7 +95,11 @@ pub async fn create(db: &Db, new: &NewInvitation, origin: &Origin) -> Result<Inv
             if let Some(mail) = &new.mail {
                 tasks::enqueue_in(&db, txn, mail).await?;
             }
+            let detail = json!({
+                "role": new.role.as_str(), "plan": new.plan, "for_one_address": new.email.is_some(),
+            });
             let entry = origin.did(Action::InvitationCreate).subject(new.id);
+            let entry = entry.detail(detail);
             audit::record_in(&db, txn, &entry).await?;
             read(&row).map_err(super::jobs::custom)
         })

@@ -1,5 +1,7 @@
 //! The mails among the tasks, as an admin sees them; what they say is sealed and stays so.
 
+use std::collections::HashSet;
+
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
 use super::{
@@ -144,6 +146,23 @@ pub async fn retry(db: &Db, id: TaskId, entry: &Entry) -> Result<Retry, DbError>
         Some(_) => Retry::NotDead,
         None => Retry::NotFound,
     })
+}
+
+/// Which of these mails are still in the outbox.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn kept(db: &Db, ids: &[TaskId]) -> Result<HashSet<TaskId>, DbError> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let places: Vec<String> = (1..=ids.len()).map(|i| format!("${i}")).collect();
+    let sql = format!("SELECT id FROM tasks WHERE id IN ({})", places.join(", "));
+    let values = ids.iter().map(|id| id.0.into()).collect();
+    let rows = db.query_all(&sql, values).await?;
+    rows.iter()
+        .map(|row| Ok(TaskId(row.try_get("", "id")?)))
+        .collect()
 }
 
 /// How many mails wait, and how many were given up.

@@ -128,15 +128,20 @@ async fn an_invitation_lets_its_address_in_once() {
             ))
             .await;
         }
-        let closed = |subject: &str, email: &str| Arrival {
+        let closed = Arrival {
             registration: Registration::Closed,
+            ..arrival("1", "invited@example.org")
+        };
+        assert_eq!(who(w, &closed).await, Outcome::Closed, "as with a password");
+        let invite = |subject: &str, email: &str| Arrival {
+            registration: Registration::Invite,
             ..arrival(subject, email)
         };
-        let invited = new(w, &closed("1", "invited@example.org")).await;
+        let invited = new(w, &invite("1", "invited@example.org")).await;
         assert_eq!((invited.role, invited.plan.as_str()), (Role::Admin, "pro"));
         assert!(invited.approved_at.is_some());
         for (subject, email) in [("2", "used@example.org"), ("3", "revoked@example.org")] {
-            assert_eq!(who(w, &closed(subject, email)).await, Outcome::Closed, "{email}");
+            assert_eq!(who(w, &invite(subject, email)).await, Outcome::Closed, "{email}");
         }
         let used = "SELECT count(*) AS n FROM invitations WHERE used_by IS NOT NULL";
         assert_eq!(w.number(used).await, 1);

@@ -105,7 +105,7 @@ async fn assert_whole_pool(db: &Db, postgres: &Postgres, name: &str) {
         }
         let mut most = 0;
         while !lock.is_finished() {
-            let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO users%'";
+            let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '% users %'";
             let seen = postgres.query(name, sql).remove(0).remove(0);
             most = most.max(seen.and_then(|n| n.parse().ok()).unwrap_or(0));
             sleep(Duration::from_millis(20)).await;

@@ -23,6 +23,7 @@ use super::{
     issuer::{Claims, Issuer, Redeem},
 };
 use crate::{
+    accounts::forget_proofs,
     auth::{login, principal::Principal, scope::Person, session},
     client::ClientInfo,
     error::ApiError,
@@ -115,46 +116,64 @@ pub(crate) async fn arrive(
     request: &Request,
     (flow, returned): (Flow, Returned),
 ) -> Result<Vec<HeaderValue>, ApiError> {
-    let code = code(issuer, &returned)?;
     let client = ClientInfo::of(request);
     login::limit_address(app, &client).await?;
-    let linking = match flow.link_to {
-        None => None,
-        Some(user) => Some(
-            recent(app, request)
-                .await
-                .and_then(|principal| match principal.user {
-                    same if same == user => Ok(principal),
-                    _ => Err(ApiError::new(
-                        ErrorCode::ProofInvalid,
-                        "Somebody else is logged in by now.",
-                    )),
-                })?,
-        ),
+    let (claims, origin) = match vouched(app, issuer, request, (&flow, &returned)).await {
+        Ok(vouched) => vouched,
+        Err(error) => {
+            let entry = stranger(&client).failed(Action::SessionCreate);
+            return Err(tell(app, entry, (&issuer.settings.id, flow.link_to), error).await?);
+        }
+    };
+    let arrival = arrival(app, issuer, request, (claims, flow.link_to, origin)).await?;
+    let outcome = identities::arrive(&app.db, &arrival).await?;
+    if let Outcome::TakenOver(user) = outcome {
+        // Whatever opened the account before opens it on no node any more.
+        forget_proofs(app, user).await?;
+    }
+    match enter(app, outcome).await {
+        Ok(user) => Ok(session::start(app, &user, request).await?.cookies),
+        Err(error) => Err(refuse(app, &arrival, outcome, error).await?),
+    }
+}
+
+/// What the issuer says of who comes back, and who they are to us so far.
+async fn vouched(
+    app: &std::sync::Arc<App>,
+    issuer: &Issuer,
+    request: &Request,
+    (flow, returned): (&Flow, &Returned),
+) -> Result<(Claims, Origin), ApiError> {
+    let code = code(issuer, returned)?;
+    let origin = match flow.link_to {
+        None => stranger(&ClientInfo::of(request)),
+        Some(user) => {
+            let principal = recent(app, request).await?;
+            if principal.user != user {
+                let detail = "Somebody else is logged in by now.";
+                return Err(ApiError::new(ErrorCode::ProofInvalid, detail));
+            }
+            principal.origin.clone()
+        }
     };
     let claims = issuer
         .redeem(Redeem {
             code,
-            nonce: flow.nonce,
-            verifier: flow.verifier,
+            nonce: flow.nonce.clone(),
+            verifier: flow.verifier.clone(),
             callback: callback(app, issuer),
             now: returned.now,
         })
         .await?;
-    let origin = linking.as_ref().map_or_else(
-        || Origin {
-            kind: ActorKind::Anonymous,
-            id: None,
-            address: Some(client.address.to_string()),
-            request_id: Some(client.request_id.clone()),
-        },
-        |principal| principal.origin.clone(),
-    );
-    let arrival = arrival(app, issuer, request, (claims, flow.link_to, origin)).await?;
-    let outcome = identities::arrive(&app.db, &arrival).await?;
-    match enter(app, outcome).await {
-        Ok(user) => Ok(session::start(app, &user, request).await?.cookies),
-        Err(error) => Err(refuse(app, &arrival, outcome, error).await?),
+    Ok((claims, origin))
+}
+
+fn stranger(client: &ClientInfo) -> Origin {
+    Origin {
+        kind: ActorKind::Anonymous,
+        id: None,
+        address: Some(client.address.to_string()),
+        request_id: Some(client.request_id.clone()),
     }
 }
 
@@ -263,8 +282,7 @@ async fn refuse(
     outcome: Outcome,
     error: ApiError,
 ) -> Result<ApiError, ApiError> {
-    let detail = json!({"reason": error.code.as_str(), "provider": arrival.provider});
-    let entry = arrival.origin.failed(Action::SessionCreate).detail(detail);
+    let entry = arrival.origin.failed(Action::SessionCreate);
     let user = match outcome {
         Outcome::Known(user)
         | Outcome::Linked(user)
@@ -272,6 +290,17 @@ async fn refuse(
         | Outcome::TakenOver(user) => Some(user),
         _ => arrival.link_to,
     };
+    tell(app, entry, (&arrival.provider, user), error).await
+}
+
+async fn tell(
+    app: &App,
+    entry: Entry,
+    (provider, user): (&str, Option<UserId>),
+    error: ApiError,
+) -> Result<ApiError, ApiError> {
+    let detail = json!({"reason": error.code.as_str(), "provider": provider});
+    let entry = entry.detail(detail);
     audit::record(&app.db, &Entry { user, ..entry }).await?;
     Ok(error)
 }

@@ -1,6 +1,7 @@
 //! The address of an account and the rest of its profile: showing that an address is one's own, and changing it.
 
 use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::json;
 
 use super::{
     super::{
@@ -72,7 +73,11 @@ pub async fn verify(
                 mail_in(&db, txn, Some(verified.user), &notice).await?;
             }
             challenges::void_all_in(&db, txn, verified.user).await?;
-            audit::record_in(&db, txn, &origin.did(action).user(verified.user)).await?;
+            let mut entry = origin.did(action).user(verified.user);
+            if action == Action::EmailChange {
+                entry.detail = Some(json!({"step": "confirmed"}));
+            }
+            audit::record_in(&db, txn, &entry).await?;
             Ok(Some(verified))
         })
     })
@@ -130,6 +135,7 @@ pub async fn request_address(db: &Db, request: AddressRequest) -> Result<(), DbE
             let mail = if taken { &request.known } else { &request.confirm };
             mail_in(&db, txn, Some(request.user), mail).await?;
             let entry = request.origin.did(Action::EmailChange).user(request.user);
+            let entry = entry.detail(json!({"step": "asked"}));
             audit::record_in(&db, txn, &entry).await
         })
     })

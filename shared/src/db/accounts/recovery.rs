@@ -2,6 +2,7 @@
 //! Whether the address has an account shows in the mail only: every address takes the same statements.
 
 use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::json;
 
 use super::{
     super::{
@@ -49,6 +50,9 @@ pub async fn send(db: &Db, request: Request) -> Result<(), DbError> {
                 None => request.origin.failed(action),
             };
             entry.user = user;
+            if action == Action::AccountRegister {
+                entry.detail = Some(json!({"step": "asked for the mail again"}));
+            }
             audit::record_in(&db, txn, &entry).await
         })
     })

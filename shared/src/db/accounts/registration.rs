@@ -2,6 +2,7 @@
 //! differs is the mail.
 
 use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -112,6 +113,9 @@ pub async fn register(db: &Db, new: Registration) -> Result<Registered, DbError>
                 None => new.origin.failed(Action::AccountRegister),
             };
             entry.user = known;
+            entry.detail = invited.as_ref().map(|invitation| {
+                json!({"role": role.as_str(), "plan": plan, "invitation": invitation.id.to_string()})
+            });
             audit::record_in(&db, txn, &entry).await?;
             Ok(Registered::Mailed)
         })
