@@ -8,8 +8,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::try_join_all;
 use lamplighter_shared::{
-    cache::{Cache, Unavailable},
+    cache::Cache,
     db::{
         Db, DbError, Dialect,
         tasks::{self, NewTask, TaskKind},
@@ -25,13 +26,13 @@ const TOMBSTONE: Duration = Duration::from_secs(60);
 /// How long we try alone to tell the cache …
 const ALONE: Duration = Duration::from_millis(500);
 /// … and how long in all, with everybody.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks whether somebody else has told it.
 const ANYBODY: Duration = Duration::from_millis(250);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Between two looks for tasks: well within [`PATIENCE`].
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(500);
 /// Tasks at one look.
 const AT_ONCE: u64 = 100;
 /// Keys in one task: a task is told whole or not at all.
@@ -85,9 +86,7 @@ async fn by_anybody(
         let until = deadline.min(Instant::now() + ANYBODY);
         let Some(left) = bury_until(cache, keys, until).await else {
             // Best effort: a task that is done twice does no harm.
-            for id in open {
-                let _ = tasks::remove(db, id).await;
-            }
+            let _ = tasks::remove(db, &open).await;
             return Voided::Now;
         };
         keys = left;
@@ -142,20 +141,16 @@ pub async fn repeat(db: Db, cache: Arc<dyn Cache>, stop: CancellationToken) {
 }
 
 async fn round(db: &Db, cache: &dyn Cache) -> Result<(), DbError> {
-    for (id, payload) in tasks::open(db, TaskKind::Bury, AT_ONCE).await? {
-        let keys: Vec<String> = serde_json::from_str(&payload).unwrap_or_default();
-        if let Err(error) = bury_all(cache, &keys).await {
-            tracing::debug!(%error, "the cache still can't be told of an end");
-            return Ok(());
-        }
-        tasks::remove(db, id).await?;
+    // All at once: whoever waits for them to be done has only so much patience.
+    let (ids, keys): (Vec<TaskId>, Vec<Vec<String>>) = tasks::open(db, TaskKind::Bury, AT_ONCE)
+        .await?
+        .into_iter()
+        .map(|(id, payload)| (id, serde_json::from_str(&payload).unwrap_or_default()))
+        .unzip();
+    let buried = keys.iter().flatten().map(|key| cache.bury(key, TOMBSTONE));
+    if let Err(error) = try_join_all(buried).await {
+        tracing::debug!(%error, "the cache still can't be told of all ends");
+        return Ok(());
     }
-    Ok(())
-}
-
-async fn bury_all(cache: &dyn Cache, keys: &[String]) -> Result<(), Unavailable> {
-    for key in keys {
-        cache.bury(key, TOMBSTONE).await?;
-    }
-    Ok(())
+    tasks::remove(db, &ids).await
 }

@@ -98,12 +98,17 @@ pub async fn is_there(db: &Db, id: TaskId) -> Result<bool, DbError> {
     Ok(db.query_one(sql, vec![id.0.into()]).await?.is_some())
 }
 
-/// Removes a task; nobody needs to know that it was.
+/// Removes tasks; nobody needs to know that they were.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn remove(db: &Db, id: TaskId) -> Result<(), DbError> {
-    db.execute("DELETE FROM tasks WHERE id = $1", vec![id.0.into()])
+pub async fn remove(db: &Db, ids: &[TaskId]) -> Result<(), DbError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<String> = (1..=ids.len()).map(|i| format!("${i}")).collect();
+    let sql = format!("DELETE FROM tasks WHERE id IN ({})", places.join(", "));
+    db.execute(&sql, ids.iter().map(|id| id.0.into()).collect())
         .await?;
     Ok(())
 }

@@ -127,7 +127,7 @@ async fn an_open_task_is_there_until_it_is_removed() {
         let open = async || tasks::open(&w.db, TaskKind::Bury, 10).await.expect("a list");
         assert_eq!(open().await, [(id, "[1]".to_owned())]);
         assert!(tasks::is_there(&w.db, id).await.expect("an answer"));
-        tasks::remove(&w.db, id).await.expect("removed");
+        tasks::remove(&w.db, &[id]).await.expect("removed");
         assert_eq!(open().await, []);
         assert!(!tasks::is_there(&w.db, id).await.expect("an answer"));
     })
