@@ -65,6 +65,7 @@ async fn no_proof_is_good_while_the_account_may_not_be_used() {
             fingerprint: [1; 32],
             expires_at: START + 500_000,
             models: None,
+            last4: None,
         };
         api_tokens::insert(&w.db, &token).await.expect("insert");
         let session = NewSession {
