@@ -90,7 +90,7 @@ struct Seen {
     over: AtomicBool,
     /// Proofs whose end was answered.
     ended: Mutex<BTreeSet<usize>>,
-    /// The last time that one was taken after that.
+    /// The last time that one was taken.
     last: Mutex<Option<Instant>>,
     counts: Mutex<Counts>,
 }
@@ -101,11 +101,11 @@ impl Seen {
         if late {
             counts.afterwards += 1;
             counts.accepted += usize::from(let_in);
-            if let_in {
-                *self.last.lock().expect("nobody panics with it") = Some(Instant::now());
-            }
         } else {
             counts.before += usize::from(let_in);
+        }
+        if let_in {
+            *self.last.lock().expect("nobody panics with it") = Some(Instant::now());
         }
     }
 }
@@ -132,7 +132,7 @@ impl Crowd {
         ended.insert(pass.number);
     }
 
-    /// How long after `since` a proof was taken whose end was answered.
+    /// How long after `since` a proof was taken.
     fn taken_for(&self, since: Instant) -> Duration {
         let last = *self.seen.last.lock().expect("nobody panics with it");
         last.map_or(Duration::ZERO, |last| last.saturating_duration_since(since))
@@ -348,22 +348,25 @@ async fn s5_a_node_without_the_database_takes_what_ended_no_longer_than_the_cach
     cut_off.postgres.set(Fault::BlackHole);
     let began = Instant::now();
     let took = end_all_at(&town, &passes, &crowd, |_| 0).await;
-    let answered = Instant::now();
     sleep((began + 2 * BELIEVED).saturating_duration_since(Instant::now())).await;
-    let taken_for = crowd.taken_for(answered);
+    let taken_for = crowd.taken_for(began);
     redis.set(Fault::Pass);
     cut_off.postgres.set(Fault::Pass);
     sleep(Duration::from_secs(2)).await;
-    let healed = crowd.taken_for(answered);
+    let healed = crowd.taken_for(began);
     let counts = crowd.end().await;
     println!(
-        "S5 ends that nobody could tell the cache of: taken for {taken_for:?} more, of {BELIEVED:?} that it is believed; \
+        "S5 ends that nobody could tell the cache of: taken for {taken_for:?} of {BELIEVED:?} that it is believed; \
          {} of {} ({} proofs × {USERS}), answered within {took:?}",
         counts.accepted,
         counts.afterwards,
         passes.len(),
     );
-    assert!(counts.before > passes.len(), "{counts:?}");
-    assert!(taken_for <= BELIEVED, "{taken_for:?}");
+    assert!(
+        taken_for > Duration::from_secs(1),
+        "it was believed: {taken_for:?}"
+    );
+    // The look-up that filled the cache may have been under way when all ended.
+    assert!(taken_for <= BELIEVED + Duration::from_secs(1), "{taken_for:?}");
     assert_eq!(healed, taken_for, "afterwards nobody is let in again");
 }

@@ -57,14 +57,15 @@ async fn stall(server: &Server, path: &str) -> TcpStream {
 
 /// Lets clients stall, waits until the server has let go of them, and returns how long that took.
 async fn round(server: &Server, big: &str, baseline: usize) -> Duration {
-    let mut stalled = Vec::new();
-    for number in 0..STALLED {
+    // All at once: one after the other they could take as long as the first of them may stall.
+    let stalling = (0..STALLED).map(async |number| {
         let path = match number % 3 {
             0 => format!("/v1/jobs/{big}"),
             _ => format!("/v1/jobs/{big}/events"),
         };
-        stalled.push(stall(server, &path).await);
-    }
+        stall(server, &path).await
+    });
+    let stalled = futures::future::join_all(stalling).await;
     let started = Instant::now();
     // All are in before the first is out: a stalled client costs at least the timeout.
     until(server, started, |open| open >= baseline + STALLED).await;
