@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use lamplighter_shared::cache::{Admission, Cache, Rate};
-use lamplighter_testkit::scenario::{Scenario, sized};
+use lamplighter_shared::cache::{Admission, Cache, Rate, RedisCache};
+use lamplighter_testkit::{
+    redis::Redis,
+    scenario::{Scenario, sized},
+};
 use rand::{Rng, RngExt};
 
 use crate::world::caches;
@@ -212,4 +215,39 @@ async fn whatever_is_asked_it_is_decided_as_by_a_bucket() {
         );
         assert!(passed > sequences && refused > sequences, "{passed}, {refused}");
     }
+}
+
+/// A script's text goes over the wire once; from then on its digest does, in one round trip.
+#[tokio::test]
+async fn a_script_is_sent_once() {
+    const TIMES: usize = 50;
+    let server = Redis::start();
+    let link = lamplighter_shared::cache::Redis::connect(&server.url()).expect("an address");
+    assert!(link.connected_within(Duration::from_secs(10)).await);
+    let cache = RedisCache::new(&link);
+    for _ in 0..TIMES {
+        let admission = cache.admit("k", rate(1000.0, 1000), 1).await.expect("an answer");
+        assert!(admission.allowed);
+    }
+    let stats = server.command(&["INFO", "commandstats"]).text();
+    let calls = |command: &str| {
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.map_or(0, |rest| {
+            rest.split(',')
+                .next()
+                .unwrap_or_default()
+                .parse::<usize>()
+                .expect("a number")
+        })
+    };
+    println!(
+        "rates: {TIMES} times: text loaded {}, sent {}, digest sent {}",
+        calls("script|load"),
+        calls("eval"),
+        calls("evalsha")
+    );
+    assert!(calls("script|load") <= 1 && calls("eval") <= 1, "{stats}");
+    assert!(calls("evalsha") >= TIMES - 1, "{stats}");
 }
