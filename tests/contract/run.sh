@@ -44,13 +44,15 @@ address="http://$(cat "$data/server.addr")"
 "$program" openapi >"$data/openapi.json"
 
 ask() {
-    local role=$1
+    local role=$1 excluded=positive_data_acceptance,ensure_resource_availability,use_after_free
     shift
+    # A request without its cookie counts as bad data, and here it has one all the same.
+    [ "$role" = person ] && excluded+=,negative_data_rejection
     echo "== S16 as $role"
     # A good request may still be refused for what the document can't say (a code that is not the mailed one).
-    (cd "$data" && "$tools/bin/schemathesis" --config-file "$here/schemathesis.toml" run openapi.json --url "$address" "$@" --seed "$seed" --workers 2 \
+    (cd "$data" && "$tools/bin/schemathesis" --config-file "$here/schemathesis.toml" run openapi.json --url "$address" "$@" --seed "$seed" --workers 1 \
         --phases fuzzing,stateful --max-examples "$cases" --checks all \
-        --exclude-checks positive_data_acceptance,ensure_resource_availability,use_after_free \
+        --exclude-checks "$excluded" \
         --continue-on-failure --warnings off --no-color --request-timeout 30 2>&1) | tee "$data/$role" || failed=1
 }
 
