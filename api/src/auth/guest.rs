@@ -11,8 +11,9 @@ use poem::http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    bearer::no_token,
     cookies::GUEST,
-    principal::{Credential, Principal, no_token},
+    principal::{Credential, Principal},
 };
 use crate::{error::ApiError, state::App};
 

@@ -12,7 +12,8 @@ use lamplighter_shared::{
 };
 
 use super::{
-    principal::{Credential, Principal, invalid_token},
+    bearer::invalid_token,
+    principal::{Credential, Principal},
     scope::TokensWrite,
     token::{LONGEST, SHORTEST},
 };

@@ -1,9 +1,10 @@
 //! Who asks, and what they may do: [`token`] (what a client carries, how it is made and revoked),
 //! [`scope`] (what a token allows), `lookup` and `source` (whether a token or session is good), [`void`] (how the cache
 //! hears that one ended), `password` and `login` (how somebody shows who they are), `strength` (how good a password
-//! is), `guesses` (how wrong ones are counted), `session` (how logins begin and end), `cookies` (how a session travels), `guest` (who has no account),
-//! `share` (whose use is counted together), `rate` (how often they may ask), [`principal`] (the handler argument
-//! that proves it all), `witness` (whether that still holds when a slow body is there).
+//! is), `guesses` (how wrong ones are counted), `session` (how logins begin and end), `cookies` (how a session
+//! travels), `bearer` (how a token does), `guest` (who has no account), `share` (whose use is counted together),
+//! `rate` (how often they may ask), [`principal`] (the handler argument that proves it all), `witness` (whether
+//! that still holds when a slow body is there).
 //!
 //! `oidc`: logins at issuers of OpenID Connect.
 
@@ -27,5 +28,6 @@ pub(crate) mod password;
 pub mod setup;
 pub(crate) mod session;
 pub(crate) mod login;
+pub(crate) mod bearer;
 pub mod principal;
 pub(crate) mod witness;
