@@ -261,7 +261,7 @@ async fn http_2_is_not_spoken() {
         let frame = answer.get(3).copied();
         assert_ne!(frame, Some(4), "settings of HTTP/2 came back: {answer:?}");
         println!(
-            "S3 HTTP/2 in {pieces} piece(s): refused, {} bytes back",
+            "S14 HTTP/2 in {pieces} piece(s): refused, {} bytes back",
             answer.len()
         );
     }
