@@ -1,8 +1,10 @@
 //! What everybody asks with: accounts, tokens and sessions, made as an operator and people make them.
 
 use std::{
+    fs,
     io::Write,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use lamplighter_testkit::server::Server;
@@ -14,6 +16,8 @@ use crate::who::Who;
 const PASSWORD: &str = "nine blue herons over the canal";
 /// Somebody who registered, and no more.
 const UNVERIFIED: &str = "eve@example.com";
+/// Somebody who registered, showed that the address is theirs, and waits to be let in.
+const PENDING: &str = "frank@example.com";
 /// Every scope that a user may have.
 pub const EVERYTHING: [&str; 5] = [
     "jobs:read",
@@ -50,10 +54,7 @@ pub async fn make(server: &Server, http: &Client) -> Vec<(Who, Proof)> {
     let mut made = vec![
         (Who::Anonymous, Proof::Cookie(String::new())),
         (Who::Unverified, Proof::Cookie(unverified(server, http).await)),
-        (
-            Who::UnverifiedToken,
-            Proof::Token(server.create_token(UNVERIFIED, &EVERYTHING)),
-        ),
+        (Who::PendingToken, Proof::Token(pending(server, http).await)),
         (
             Who::AdministratorWithoutScope,
             Proof::Token(server.create_token("judy@example.com", &EVERYTHING)),
@@ -111,6 +112,36 @@ async fn unverified(server: &Server, http: &Client) -> String {
     assert_eq!(refused.status().as_u16(), 403, "the address is not verified");
     assert_eq!(cookie(&refused, "sid="), None);
     cookie(&refused, "").unwrap_or_default()
+}
+
+/// A token of somebody whom nobody has let in.
+async fn pending(server: &Server, http: &Client) -> String {
+    let post = async |path: &str, body: serde_json::Value| {
+        let request = http.post(server.url(path)).json(&body);
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    let wish = json!({"email": PENDING, "password": PASSWORD});
+    assert_eq!(post("/v1/account/register", wish).await, 202);
+    let proof = mailed(server, PENDING).await;
+    assert_eq!(post("/v1/account/verify", json!({"token": proof})).await, 204);
+    server.create_token(PENDING, &EVERYTHING)
+}
+
+/// What the link of the first mail to somebody proves.
+async fn mailed(server: &Server, email: &str) -> String {
+    const LINK: &str = "/verify#token=";
+    let (folder, began) = (server.data_dir().join("mail"), Instant::now());
+    loop {
+        let files = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let mut mails = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+        let mail = mails.find(|mail| mail.contains(email) && mail.contains(LINK));
+        if let Some((_, rest)) = mail.as_ref().and_then(|mail| mail.split_once(LINK)) {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c));
+            return rest[..end.unwrap_or(rest.len())].to_owned();
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "no mail to {email}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Somebody who tried a public model.

@@ -165,7 +165,7 @@ impl Row {
         };
         match (self.needs, who) {
             (Needs::Nothing, _) => self.owner,
-            (_, Who::Forger | Who::Revoked | Who::Disabled | Who::DisabledSession | Who::UnverifiedToken) => {
+            (_, Who::Forger | Who::Revoked | Who::Disabled | Who::DisabledSession | Who::PendingToken) => {
                 &[401]
             }
             (_, Who::Anonymous | Who::Unverified) if !self.takes_strangers() => &[401],

@@ -7,8 +7,8 @@ pub enum Who {
     Anonymous,
     /// Registered, and never showed that the address is theirs: what they tried to log in with, and what it gave.
     Unverified,
-    /// The same with a token that the operator made for that account.
-    UnverifiedToken,
+    /// With a token that the operator made for an account that shows its address to be its own, and that nobody has let in.
+    PendingToken,
     /// Without an account, with the cookie that trying a public model gave.
     Guest,
     /// With a token that was altered.
@@ -44,7 +44,7 @@ impl Who {
     pub const ALL: [Self; 21] = [
         Self::Anonymous,
         Self::Unverified,
-        Self::UnverifiedToken,
+        Self::PendingToken,
         Self::Guest,
         Self::Forger,
         Self::Revoked,

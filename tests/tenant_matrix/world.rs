@@ -26,6 +26,7 @@ const CONFIG: &str = r#"
 [models]
 public = ["echo"]
 [accounts]
+registration = "approval"
 login_burst = 1000
 login_per_minute = 1000.0
 [plans.guest]
