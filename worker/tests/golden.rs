@@ -263,6 +263,7 @@ fn long_texts_are_cut_and_bad_inputs_refused() {
 /// structure. The longest texts that the API lets in must not be.
 #[test]
 fn the_longest_texts_are_tokenised_quickly() {
+    const BAR: Duration = Duration::from_millis(100);
     let loaded = load();
     let mut slowest = (Duration::ZERO, "");
     for (name, piece) in [
@@ -280,17 +281,21 @@ fn the_longest_texts_are_tokenised_quickly() {
     ] {
         let text: String = piece.chars().cycle().take(32_000).collect();
         let input = to_raw_value(&json!({ "text": text })).expect("JSON");
-        let quickest = (0..3).map(|_| {
+        let mut quickest = Duration::MAX;
+        // The machine has other things to do: what takes too long does so every time.
+        for _ in 0..20 {
             let began = Instant::now();
             // Whether there is a token in it is not the question here.
             let _ = loaded.preparer.prepare(&input);
-            began.elapsed()
-        });
-        // Of three, for the machine has other things to do.
-        slowest = slowest.max((quickest.min().unwrap_or_default(), name));
+            quickest = quickest.min(began.elapsed());
+            if quickest < BAR / 2 {
+                break;
+            }
+        }
+        slowest = slowest.max((quickest, name));
     }
     println!("S13: the slowest text of 32,000 characters took {slowest:?}");
-    assert!(slowest.0 < Duration::from_millis(100), "{slowest:?}");
+    assert!(slowest.0 < BAR, "{slowest:?}");
 }
 
 /// A copy of the folder in which a file can be spoilt; the large file is a link unless it is the one.
