@@ -1,0 +1,1 @@
+//! CPU kernels for inference. Slices in, slices out: no files, no jobs, no framework.
