@@ -254,6 +254,24 @@ pub enum ModelsCommand {
         /// Ids of models
         models: Vec<String>,
     },
+    /// Switch a model off: it takes no new jobs, leaves the memory of all workers, and its waiting jobs wait.
+    ///
+    /// It holds over restarts. A server that runs follows within some 3 s.
+    Disable {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// Id of the model
+        model: String,
+    },
+    /// Take that back.
+    Enable {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// Id of the model
+        model: String,
+    },
     /// Check the files of models against the digests of the catalogue (all that are here when none is named).
     Verify {
         /// Where the installation is.

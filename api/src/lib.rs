@@ -25,6 +25,7 @@ pub mod auth;
 mod plans;
 mod running_caps;
 mod queue_room;
+mod switches;
 mod rate_headers;
 mod nodes;
 pub mod mail;

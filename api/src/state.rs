@@ -31,6 +31,7 @@ use crate::{
     queue_room::QueueRoom,
     schema::Schema,
     stream_slots::StreamSlots,
+    switches::Switches,
 };
 
 /// What the process gives to the HTTP side.
@@ -83,6 +84,7 @@ pub struct App {
     pub(crate) passwords: Passwords,
     pub(crate) oidc: Issuers,
     pub(crate) plans: Plans,
+    pub(crate) switches: Switches,
     pub(crate) request_rate: RequestRate,
     pub(crate) outbox: MailOutbox,
     /// Where links in mails lead, without a slash at its end.
@@ -118,6 +120,7 @@ impl App {
             cookies: Cookies::of(&state.config.server),
             passwords: Passwords::new(state.config.accounts.min_password_length),
             plans: Plans::new(&state.config, state.db.clone()),
+            switches: Switches::new(state.db.clone()),
             queue_room: QueueRoom::new(state.config.limits.waiting),
             oidc: Issuers::of(&state.config),
             request_rate: RequestRate::new(state.cache.clone(), state.db.dialect() == Dialect::Sqlite),

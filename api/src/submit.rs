@@ -90,8 +90,9 @@ pub struct Submission {
 /// Checks a body of `POST /v1/jobs`.
 ///
 /// # Errors
-/// 422 with pointers where it does not fit the operation, or its input does not fit the model.
-pub fn validate(app: &App, client: &Client<'_>, body: &Value) -> Result<NewJob, ApiError> {
+/// 422 with pointers where it does not fit the operation, or its input does not fit the model; 503 where the model is
+/// switched off.
+pub async fn validate(app: &App, client: &Client<'_>, body: &Value) -> Result<NewJob, ApiError> {
     let create: CreateJob = app.create_job.read(body)?;
     if create
         .metadata
@@ -105,7 +106,7 @@ pub fn validate(app: &App, client: &Client<'_>, body: &Value) -> Result<NewJob, 
             detail,
         )]));
     }
-    let spec = check_input(app, client, &create.model, &body["input"])?;
+    let spec = check_input(app, client, &create.model, &body["input"]).await?;
     let limits = &app.config.jobs;
     let timeout = create.timeout.unwrap_or_default();
     let priority = create.priority.map_or(Priority::Normal, Priority::from);
@@ -120,7 +121,7 @@ pub fn validate(app: &App, client: &Client<'_>, body: &Value) -> Result<NewJob, 
 ///
 /// # Errors
 /// 404 where there is no such job, 409 while it runs, 410 where its input is gone, 422 where the model
-/// is not served any more or takes other input now.
+/// is not served any more or takes other input now, 503 where it is switched off.
 pub async fn repeat(app: &App, client: &Client<'_>, id: JobId) -> Result<NewJob, ApiError> {
     let owner = client.user;
     let job = jobs::get(&app.db, owner, id)
@@ -142,7 +143,7 @@ pub async fn repeat(app: &App, client: &Client<'_>, id: JobId) -> Result<NewJob,
         .filter(|_| !job.data_removed)
         .ok_or_else(gone)?;
     let input: Value = serde_json::from_str(&input).map_err(ApiError::internal)?;
-    let spec = check_input(app, client, &job.model, &input)?;
+    let spec = check_input(app, client, &job.model, &input).await?;
     let mut new = new_job(client, spec, &input, job.priority)?;
     new.metadata = job.metadata;
     new.start_timeout =
@@ -316,7 +317,7 @@ fn refused(refusal: &Refusal) -> ApiError {
         .retry_after(refusal.retry_after)
 }
 
-fn check_input<'a>(
+async fn check_input<'a>(
     app: &'a App,
     client: &Client<'_>,
     model: &str,
@@ -336,6 +337,7 @@ fn check_input<'a>(
         let detail = format!("The token does not allow the model {}.", spec.id);
         return Err(ApiError::new(ErrorCode::ModelNotAllowed, detail));
     }
+    app.switches.check(&spec.id).await?;
     let faults = schema.faults(input, "/input");
     if faults.is_empty() {
         Ok(spec)

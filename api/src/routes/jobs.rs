@@ -92,7 +92,7 @@ impl JobRoutes {
         let wanted = match submit::earlier(app, &principal, idempotency.as_ref()).await? {
             Some(job) => Wanted::Earlier(Box::new(job)),
             None => {
-                let mut job = submit::validate(app, &principal.client(), &body.value)?;
+                let mut job = submit::validate(app, &principal.client(), &body.value).await?;
                 cookie = guest::admit(app, &principal, &job.model).await?;
                 job.idempotency = idempotency;
                 job.trace = request.data::<Trace>().cloned();
@@ -343,6 +343,7 @@ pub(super) const FAILURES: &[Failures] = &[
             ErrorCode::PriorityNotAllowed,
             ErrorCode::QuotaExceeded,
             ErrorCode::QueueFull,
+            ErrorCode::ModelUnavailable,
         ],
     ),
     ("listJobs", &[ErrorCode::MalformedRequest]),
@@ -365,6 +366,7 @@ pub(super) const FAILURES: &[Failures] = &[
             ErrorCode::PriorityNotAllowed,
             ErrorCode::QuotaExceeded,
             ErrorCode::QueueFull,
+            ErrorCode::ModelUnavailable,
         ],
     ),
     ("deleteJob", &[ErrorCode::NotFound, ErrorCode::JobActive]),
