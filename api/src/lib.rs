@@ -39,6 +39,7 @@ mod token_body;
 mod token_usage;
 mod token_view;
 mod schema;
+mod work;
 mod submit;
 mod present;
 mod job_view;

@@ -178,12 +178,12 @@ async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool)
     if !wanted(&context, &spec.id).await {
         return Ok(());
     }
-    let Some(dir) = fetch::files(&context, &spec).await else {
+    let Some(files) = fetch::files(&context, &spec).await else {
         return Ok(());
     };
     let soft = context.lifecycle.soft.clone();
     // Of a model without a list of files it is known only now.
-    seat.measured(memory::need(&spec, Some(&dir)));
+    seat.measured(memory::need(&spec, Some(&files.dir)));
     let model: Arc<str> = spec.id.as_str().into();
     let slots = spec.limits.max_batch_jobs.max(1);
     let (gate, opened) = watch::channel(false);
@@ -216,7 +216,7 @@ async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool)
     let dispatcher = Dispatcher::new(
         context,
         spec,
-        dir,
+        files,
         Inputs {
             inbox,
             control: controls,
