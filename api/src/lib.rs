@@ -32,6 +32,7 @@ pub mod mail;
 pub mod accounts;
 mod preferences;
 mod json_body;
+mod body_room;
 mod optional_body;
 mod strict_json;
 mod create_job;
