@@ -31,6 +31,9 @@ pub struct ModelSpec {
     /// Its files, with their digests; what `verify` checks.
     #[serde(default)]
     pub files: Vec<ModelFile>,
+    /// Names of those that are meant, where the entry lists none with a digest: what is found then is recorded.
+    #[serde(default)]
+    pub only: Vec<String>,
     /// Number type of the weights.
     #[serde(default = "default_dtype")]
     pub dtype: String,
@@ -114,6 +117,13 @@ pub enum Family {
     Echo,
     /// The same, but the members of a batch are computed together, as a real model computes them.
     EchoJoint,
+}
+
+impl Family {
+    /// Whether there are files at all.
+    pub fn has_files(self) -> bool {
+        !matches!(self, Self::Echo | Self::EchoJoint)
+    }
 }
 
 /// A place to get a model's files from.

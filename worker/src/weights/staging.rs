@@ -67,7 +67,7 @@ pub(super) fn remove(dir: &Path) -> io::Result<()> {
 
 /// Makes the files durable, then swaps them in. What was there (a broken copy: it did not verify) goes
 /// aside first, since a folder can't be renamed onto one that is not empty.
-pub(super) fn put_in_place(files: &Path, target: &Path, aside: &Path) -> io::Result<()> {
+pub(crate) fn put_in_place(files: &Path, target: &Path, aside: &Path) -> io::Result<()> {
     sync(files)?;
     remove(aside)?;
     match fs::rename(target, aside) {

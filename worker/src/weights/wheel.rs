@@ -2,7 +2,7 @@
 //! compared, never used as paths.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, Read},
     path::Path,
@@ -54,6 +54,25 @@ impl Wheels {
         self.archives.push(archive);
         self.names.push(package.to_string());
         Ok(())
+    }
+
+    /// The files that there are, whole or in parts, with their sizes; their digests are not known.
+    pub(super) fn files(&mut self) -> Vec<ModelFile> {
+        let whole: BTreeSet<String> = self.whole.keys().chain(self.parts.keys()).cloned().collect();
+        let mut files = Vec::new();
+        for path in whole {
+            let Ok(places) = self.places(&path) else { continue };
+            let sizes = places.iter().map(|place| Ok(self.entry(*place, &path)?.size()));
+            let Ok(size) = sizes.sum::<Result<u64, SourceError>>() else {
+                continue;
+            };
+            files.push(ModelFile {
+                path,
+                sha256: String::new(),
+                size,
+            });
+        }
+        files
     }
 
     /// Writes a file to `to`, never more of it than the catalogue says it has.
