@@ -82,7 +82,11 @@ async fn a_picture_may_be_large_and_nothing_else() {
         .send()
         .await
         .expect("an answer");
-    assert_eq!(other.status().as_u16(), 413, "other operations take no more than before");
+    assert_eq!(
+        other.status().as_u16(),
+        413,
+        "other operations take no more than before"
+    );
 }
 
 #[tokio::test]
@@ -94,11 +98,22 @@ async fn a_large_input_is_kept_and_repeated_but_not_shown() {
     let path = format!("/v1/jobs/{}", job["id"].as_str().expect("an id"));
     let (_, seen) = server.get(&path).await;
     assert_eq!(seen["input"], Value::Null, "nor later");
-    assert_eq!(server.post(&format!("{path}/cancel"), &json!({})).await.0.as_u16(), 200);
+    assert_eq!(
+        server
+            .post(&format!("{path}/cancel"), &json!({}))
+            .await
+            .0
+            .as_u16(),
+        200
+    );
     let (status, again) = server.post(&format!("{path}/retry"), &json!({})).await;
     assert_eq!(status.as_u16(), 202, "the whole input is there: {again}");
     let (_, small) = post(&server, body("pictures", 100 * 1024)).await;
-    assert!(small["input"]["image"].is_string(), "a small one is shown: {}", small["id"]);
+    assert!(
+        small["input"]["image"].is_string(),
+        "a small one is shown: {}",
+        small["id"]
+    );
 }
 
 #[tokio::test]
@@ -111,7 +126,11 @@ async fn a_large_body_of_many_values_is_refused_before_it_takes_memory() {
     let keys = format!(r#"{{"model":"pictures","input":{{{keys}"a":0}}}}"#);
     for hostile in [many, keys] {
         let (status, problem) = post(&server, hostile).await;
-        assert_eq!((status.as_u16(), &problem["code"]), (400, &json!("malformed_request")), "{problem}");
+        assert_eq!(
+            (status.as_u16(), &problem["code"]),
+            (400, &json!("malformed_request")),
+            "{problem}"
+        );
     }
     let more = peak_kb(&server).saturating_sub(before) / 1024;
     println!("S13 large bodies: 16 MiB of values refused, peak memory +{more} MiB over that of a picture");
@@ -168,13 +187,20 @@ async fn large_bodies_share_their_memory() {
     for from in [2, 3] {
         for _ in 0..2 {
             let mut stream = connect(from, to);
-            assert_eq!(send_part(&mut stream, &token, &whole, 14 * MIB), None, "its rest is waited for");
+            assert_eq!(
+                send_part(&mut stream, &token, &whole, 14 * MIB),
+                None,
+                "its rest is waited for"
+            );
             slow.push(stream);
         }
     }
     let mut one_more = connect(2, to);
     let answer = send_part(&mut one_more, &token, &whole, 14 * MIB);
-    assert!(matches!(answer, Some(503 | 0)), "one address has half at most: {answer:?}");
+    assert!(
+        matches!(answer, Some(503 | 0)),
+        "one address has half at most: {answer:?}"
+    );
     let mut one_more = connect(4, to);
     let answer = send_part(&mut one_more, &token, &whole, 14 * MIB);
     assert!(matches!(answer, Some(503 | 0)), "all is taken: {answer:?}");
@@ -182,8 +208,12 @@ async fn large_bodies_share_their_memory() {
     let small = server.post_job(&json!({"model": "echo", "input": {}})).await;
     assert_eq!(server.wait(&small).await["status"], "succeeded");
     for mut stream in slow {
-        stream.write_all(&whole.as_bytes()[14 * MIB..]).expect("it is read");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+        stream
+            .write_all(&whole.as_bytes()[14 * MIB..])
+            .expect("it is read");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("set");
         let mut start = [0; 12];
         stream.read_exact(&mut start).expect("an answer");
         assert_eq!(&start[9..], b"202");

