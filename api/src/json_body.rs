@@ -100,7 +100,7 @@ impl<'a, T: Type> ApiExtractor<'a> for JsonBody<T> {
 
 impl<T> JsonBody<T> {
     /// The room of a large body, to be kept as long as what was made of the body.
-    pub fn take_space(&mut self) -> Option<Space> {
+    pub(crate) fn take_space(&mut self) -> Option<Space> {
         self.space.take()
     }
 

@@ -100,6 +100,8 @@ pub async fn validate(
 ) -> Result<NewJob, ApiError> {
     let body = &whole.value;
     let create: CreateJob = app.create_job.read(body)?;
+    // It may be large, and stands in the body.
+    drop(create.input);
     if create
         .metadata
         .as_ref()

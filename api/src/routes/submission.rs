@@ -103,9 +103,10 @@ async fn submit_and_wait(
         job = wait::until_terminal(app, job, watch, limit).await;
     }
     let done = waited && job.state.is_terminal();
-    let view = match input {
-        Some(input) if !job.state.is_terminal() => present::fresh(app, &job, input).await?,
-        _ => present::whole(app, &job).await?,
+    let view = if replayed || job.state.is_terminal() {
+        present::whole(app, &job).await?
+    } else {
+        present::fresh(app, &job, input).await?
     };
     let status = if done {
         StatusCode::OK
