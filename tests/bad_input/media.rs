@@ -153,7 +153,7 @@ fn connect(from: u8, to: SocketAddr) -> std::net::TcpStream {
     })
 }
 
-/// Sends the head of a large job and so much of its body; gives the status if it was answered within a moment.
+/// Sends the head of a large job and so much of its body; gives the status if it was answered within a moment, 0 if it was cut off.
 fn send_part(stream: &mut std::net::TcpStream, token: &str, whole: &str, part: usize) -> Option<u16> {
     let head = format!(
         "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
@@ -167,7 +167,7 @@ fn send_part(stream: &mut std::net::TcpStream, token: &str, whole: &str, part: u
     let mut start = [0; 12];
     match stream.read_exact(&mut start) {
         Ok(()) => std::str::from_utf8(&start[9..]).ok()?.parse().ok(),
-        Err(_) if sent.is_err() => Some(0),
+        Err(error) if sent.is_err() || error.kind() == std::io::ErrorKind::ConnectionReset => Some(0),
         Err(_) => None,
     }
 }
