@@ -53,7 +53,9 @@ pub fn read(bytes: &[u8]) -> Result<Model<'_>, WeightsError> {
     let spec = text(&mut cursor)?;
     let revision = cursor.u32()?;
     let count = held(cursor.u32()?, 9, &cursor, "variables")?;
-    let tensors = (0..count).map(|_| variable(&mut cursor)).collect::<Result<Vec<_>, _>>()?;
+    let tensors = (0..count)
+        .map(|_| variable(&mut cursor))
+        .collect::<Result<Vec<_>, _>>()?;
     let count = held(cursor.u32()?, 6, &cursor, "aliases")?;
     let mut aliases = HashMap::new();
     for _ in 0..count {
@@ -63,12 +65,20 @@ pub fn read(bytes: &[u8]) -> Result<Model<'_>, WeightsError> {
         }
     }
     if cursor.left() > 0 {
-        return Err(WeightsError::damaged(format!("{} bytes follow the last alias", cursor.left())));
+        return Err(WeightsError::damaged(format!(
+            "{} bytes follow the last alias",
+            cursor.left()
+        )));
     }
     let weights = Weights::new(tensors, bytes.len())?;
     let names: std::collections::HashSet<&str> = weights.iter().map(Tensor::name).collect();
-    if let Some((alias, name)) = aliases.iter().find(|(alias, name)| !names.contains(*name) || names.contains(*alias)) {
-        return Err(WeightsError::damaged(format!("the alias {alias:?} of {name:?} is wrong")));
+    if let Some((alias, name)) = aliases
+        .iter()
+        .find(|(alias, name)| !names.contains(*name) || names.contains(*alias))
+    {
+        return Err(WeightsError::damaged(format!(
+            "the alias {alias:?} of {name:?} is wrong"
+        )));
     }
     Ok(Model {
         spec,
@@ -82,10 +92,16 @@ pub fn read(bytes: &[u8]) -> Result<Model<'_>, WeightsError> {
 fn held(count: u32, least: usize, cursor: &Cursor<'_>, what: &str) -> Result<usize, WeightsError> {
     let count = count as usize;
     if count > cursor.left() / least {
-        return Err(WeightsError::damaged(format!("{count} {what} can't be in {} bytes", cursor.left())));
+        return Err(WeightsError::damaged(format!(
+            "{count} {what} can't be in {} bytes",
+            cursor.left()
+        )));
     }
     if count > MAX_TENSORS {
-        return Err(WeightsError::refused(format!("there are {count} {what}"), TOO_LARGE));
+        return Err(WeightsError::refused(
+            format!("there are {count} {what}"),
+            TOO_LARGE,
+        ));
     }
     Ok(count)
 }
@@ -97,7 +113,9 @@ fn text<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, WeightsError> {
         Some((0, name)) if (1..=MAX_NAME).contains(&name.len()) && !name.contains(&0) => {
             std::str::from_utf8(name).map_err(|_| WeightsError::damaged("a name is not UTF-8"))
         }
-        _ => Err(WeightsError::damaged("a name is empty, too long, or without its end")),
+        _ => Err(WeightsError::damaged(
+            "a name is empty, too long, or without its end",
+        )),
     }
 }
 
@@ -125,7 +143,9 @@ fn variable<'a>(cursor: &mut Cursor<'a>) -> Result<Tensor<'a>, WeightsError> {
         .zip(element_size(dtype))
         .and_then(|(count, size)| count.checked_mul(size));
     if expected != Some(size) {
-        return Err(wrong(format!("has {size} bytes, which do not make {dtype} of the shape {shape:?}")));
+        return Err(wrong(format!(
+            "has {size} bytes, which do not make {dtype} of the shape {shape:?}"
+        )));
     }
     Ok(Tensor::rows(name, dtype, shape, cursor.take(size)?))
 }

@@ -77,7 +77,9 @@ impl<'a> Cursor<'a> {
                 self.at += end + 1;
                 Ok(&rest[..end])
             }
-            None => Err(WeightsError::damaged(format!("no end of line within {cap} bytes"))),
+            None => Err(WeightsError::damaged(format!(
+                "no end of line within {cap} bytes"
+            ))),
         }
     }
 }

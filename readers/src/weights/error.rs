@@ -25,12 +25,13 @@ pub enum WeightsError {
 }
 
 /// For a file that contradicts itself or ends too early.
-pub(super) const DAMAGED: &str = "the file is damaged, incomplete or forged: fetch it again from where it was published";
+pub(super) const DAMAGED: &str =
+    "the file is damaged, incomplete or forged: fetch it again from where it was published";
 /// For a pickle that holds more than tensors.
-pub(super) const NOT_A_STATE_DICT: &str =
-    "only a state dict (torch.save of model.state_dict()) is read, and nothing in it is run: publish the model as safetensors";
+pub(super) const NOT_A_STATE_DICT: &str = "only a state dict (torch.save of model.state_dict()) is read, and nothing in it is run: publish the model as safetensors";
 /// For a file beyond the caps.
-pub(super) const TOO_LARGE: &str = "no model this reader is made for needs that: use another file of the model";
+pub(super) const TOO_LARGE: &str =
+    "no model this reader is made for needs that: use another file of the model";
 /// For a format, or a part of one, that is not read.
 pub(super) const OTHER_FORMAT: &str = "use a safetensors or GGUF file of the model";
 

@@ -32,7 +32,10 @@ pub fn open_inside(dir: &Path, name: &str) -> Result<PathBuf, WeightsError> {
         return Ok(real_path);
     }
     Err(WeightsError::refused(
-        format!("{} is a link to a file outside of the model's folder", path.display()),
+        format!(
+            "{} is a link to a file outside of the model's folder",
+            path.display()
+        ),
         "put the file itself there",
     ))
 }
@@ -126,7 +129,11 @@ pub(super) fn regular(path: &Path, cap: u64) -> Result<(File, u64), WeightsError
     }
     if found.len() > cap {
         return Err(WeightsError::refused(
-            format!("{} has {} bytes, and {cap} is the most", path.display(), found.len()),
+            format!(
+                "{} has {} bytes, and {cap} is the most",
+                path.display(),
+                found.len()
+            ),
             if cap == MAX_FILE { TOO_LARGE } else { DAMAGED },
         ));
     }

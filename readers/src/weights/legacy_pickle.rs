@@ -25,21 +25,33 @@ const MAGIC: [u8; 15] = [
 pub fn read(bytes: &[u8]) -> Result<Weights<'_>, WeightsError> {
     let mut cursor = Cursor::new(bytes);
     if bytes.len() < MAGIC.len() || cursor.take(MAGIC.len())? != MAGIC {
-        return Err(WeightsError::refused("this is no file of torch's old format", OTHER_FORMAT));
+        return Err(WeightsError::refused(
+            "this is no file of torch's old format",
+            OTHER_FORMAT,
+        ));
     }
     let protocol = pickle::run(&mut cursor)?;
     if !matches!(protocol.nodes[protocol.root as usize], Node::Int(1001)) {
-        return Err(WeightsError::refused("the file has another protocol than 1001", OTHER_FORMAT));
+        return Err(WeightsError::refused(
+            "the file has another protocol than 1001",
+            OTHER_FORMAT,
+        ));
     }
     little_endian(&pickle::run(&mut cursor)?)?;
     let state = pickle::run(&mut cursor)?;
     let keys = pickle::run(&mut cursor)?;
     let storages = storages(&mut cursor, &state, &keys)?;
     if cursor.left() > 0 {
-        return Err(WeightsError::damaged(format!("{} bytes follow the last storage", cursor.left())));
+        return Err(WeightsError::damaged(format!(
+            "{} bytes follow the last storage",
+            cursor.left()
+        )));
     }
     views(&state, bytes.len(), |storage| {
-        storages.get(storage.key).copied().ok_or_else(|| missing(storage.key))
+        storages
+            .get(storage.key)
+            .copied()
+            .ok_or_else(|| missing(storage.key))
     })
 }
 
@@ -68,7 +80,9 @@ pub(super) fn views<'a>(
 pub(super) fn storage_size(storage: &StorageRef<'_>) -> Result<usize, WeightsError> {
     element_size(storage.dtype)
         .and_then(|size| storage.count.checked_mul(size))
-        .ok_or_else(|| WeightsError::damaged(format!("storage {:?} has a length that overflows", storage.key)))
+        .ok_or_else(|| {
+            WeightsError::damaged(format!("storage {:?} has a length that overflows", storage.key))
+        })
 }
 
 fn missing(key: &str) -> WeightsError {
@@ -80,11 +94,17 @@ fn little_endian(about: &Pickled<'_>) -> Result<(), WeightsError> {
     let Node::Dict(entries) = node(about.root) else {
         return Err(WeightsError::damaged("the dict about the machine is missing"));
     };
-    let swapped = entries
-        .iter()
-        .any(|(key, value)| matches!((node(*key), node(*value)), (Node::Str("little_endian"), Node::Bool(false))));
+    let swapped = entries.iter().any(|(key, value)| {
+        matches!(
+            (node(*key), node(*value)),
+            (Node::Str("little_endian"), Node::Bool(false))
+        )
+    });
     if swapped {
-        return Err(WeightsError::refused("the file was written by a big-endian machine", OTHER_FORMAT));
+        return Err(WeightsError::refused(
+            "the file was written by a big-endian machine",
+            OTHER_FORMAT,
+        ));
     }
     Ok(())
 }
@@ -98,14 +118,22 @@ fn storages<'a>(
     let Node::List(list) = &keys.nodes[keys.root as usize] else {
         return Err(WeightsError::damaged("the list of storages is missing"));
     };
-    let known: HashMap<&str, &StorageRef> = state.storages.iter().map(|storage| (storage.key, storage)).collect();
+    let known: HashMap<&str, &StorageRef> = state
+        .storages
+        .iter()
+        .map(|storage| (storage.key, storage))
+        .collect();
     let mut found = HashMap::new();
     for id in list {
         let Node::Str(key) = keys.nodes[*id as usize] else {
-            return Err(WeightsError::damaged("the list of storages holds something else than keys"));
+            return Err(WeightsError::damaged(
+                "the list of storages holds something else than keys",
+            ));
         };
         let Some(storage) = known.get(key) else {
-            return Err(WeightsError::damaged(format!("storage {key:?} belongs to no tensor")));
+            return Err(WeightsError::damaged(format!(
+                "storage {key:?} belongs to no tensor"
+            )));
         };
         let count = cursor.i64()?;
         if usize::try_from(count) != Ok(storage.count) {

@@ -19,7 +19,9 @@ mod tensor;
 mod write;
 
 pub mod ct2;
+pub mod gguf_check;
 pub mod legacy_pickle;
+pub mod safetensors_check;
 pub mod zip_pickle;
 
 pub use error::WeightsError;

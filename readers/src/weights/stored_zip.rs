@@ -40,14 +40,19 @@ impl<'a> Archive<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, WeightsError> {
         let (count, place) = directory(bytes)?;
         if count > 2 * MAX_TENSORS as u64 {
-            return Err(WeightsError::refused(format!("the archive says it has {count} files"), TOO_LARGE));
+            return Err(WeightsError::refused(
+                format!("the archive says it has {count} files"),
+                TOO_LARGE,
+            ));
         }
         let mut cursor = Cursor::new(from(bytes, place)?);
         let mut files = HashMap::new();
         for _ in 0..count {
             let (name, file) = entry(&mut cursor)?;
             if files.insert(name, file).is_some() {
-                return Err(WeightsError::damaged(format!("the archive has two files {name:?}")));
+                return Err(WeightsError::damaged(format!(
+                    "the archive has two files {name:?}"
+                )));
             }
         }
         Ok(Self { bytes, files })
@@ -65,12 +70,15 @@ impl<'a> Archive<'a> {
         };
         let mut cursor = Cursor::new(from(self.bytes, *place)?);
         if cursor.u32()? != LOCAL {
-            return Err(WeightsError::damaged(format!("there is no file at the place of {name:?}")));
+            return Err(WeightsError::damaged(format!(
+                "there is no file at the place of {name:?}"
+            )));
         }
         cursor.take(22)?;
         let skip = usize::from(cursor.u16()?) + usize::from(cursor.u16()?);
         cursor.take(skip)?;
-        let size = usize::try_from(*size).map_err(|_| WeightsError::damaged(format!("{name:?} is too large")))?;
+        let size =
+            usize::try_from(*size).map_err(|_| WeightsError::damaged(format!("{name:?} is too large")))?;
         cursor.take(size).map(Some)
     }
 }
@@ -79,7 +87,9 @@ fn from(bytes: &[u8], place: u64) -> Result<&[u8], WeightsError> {
     usize::try_from(place)
         .ok()
         .and_then(|place| bytes.get(place..))
-        .ok_or_else(|| WeightsError::damaged(format!("the archive names byte {place}, which it does not have")))
+        .ok_or_else(|| {
+            WeightsError::damaged(format!("the archive names byte {place}, which it does not have"))
+        })
 }
 
 /// The number of files and where the directory begins.
@@ -106,7 +116,9 @@ fn directory(bytes: &[u8]) -> Result<(u64, u64), WeightsError> {
     cursor.take(8)?;
     let mut cursor = Cursor::new(from(bytes, cursor.u64()?)?);
     if cursor.u32()? != END64 {
-        return Err(WeightsError::damaged("the archive's 64-bit directory is not at its place"));
+        return Err(WeightsError::damaged(
+            "the archive's 64-bit directory is not at its place",
+        ));
     }
     cursor.take(28)?;
     let count = cursor.u64()?;
@@ -117,7 +129,9 @@ fn directory(bytes: &[u8]) -> Result<(u64, u64), WeightsError> {
 /// One file of the directory: its name, where its header begins, its size.
 fn entry<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, (u64, u64)), WeightsError> {
     if cursor.u32()? != CENTRAL {
-        return Err(WeightsError::damaged("the archive's directory has fewer files than it says"));
+        return Err(WeightsError::damaged(
+            "the archive's directory has fewer files than it says",
+        ));
     }
     cursor.take(4)?;
     let flags = cursor.u16()?;
@@ -129,7 +143,9 @@ fn entry<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, (u64, u64)), WeightsEr
     cursor.take(8)?;
     let place = cursor.u32()?;
     if usize::from(name) > MAX_NAME {
-        return Err(WeightsError::damaged("the archive has a file with too long a name"));
+        return Err(WeightsError::damaged(
+            "the archive has a file with too long a name",
+        ));
     }
     let name = std::str::from_utf8(cursor.take(usize::from(name))?)
         .map_err(|_| WeightsError::damaged("the archive has a file whose name is not UTF-8"))?;
@@ -156,6 +172,12 @@ fn wide_fields(extra: &[u8], size: u32, packed: u32, place: u32) -> Result<(u64,
             wide = Cursor::new(field);
         }
     }
-    let mut pick = |narrow: u32| if narrow == u32::MAX { wide.u64() } else { Ok(u64::from(narrow)) };
+    let mut pick = |narrow: u32| {
+        if narrow == u32::MAX {
+            wide.u64()
+        } else {
+            Ok(u64::from(narrow))
+        }
+    };
     Ok((pick(size)?, pick(packed)?, pick(place)?))
 }

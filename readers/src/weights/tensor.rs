@@ -36,9 +36,18 @@ pub(super) struct Layout {
 impl<'a> Tensor<'a> {
     /// A view of `storage`; every element of it is checked to be there, and that there are not more elements than
     /// the storage has (a stride of 0 repeats one without end).
-    pub(super) fn view(name: &str, dtype: Dtype, storage: &'a [u8], layout: Layout) -> Result<Self, WeightsError> {
+    pub(super) fn view(
+        name: &str,
+        dtype: Dtype,
+        storage: &'a [u8],
+        layout: Layout,
+    ) -> Result<Self, WeightsError> {
         let wrong = |problem: &str| WeightsError::damaged(format!("tensor {name:?} {problem}"));
-        let Layout { offset, shape, strides } = layout;
+        let Layout {
+            offset,
+            shape,
+            strides,
+        } = layout;
         if strides.len() != shape.len() {
             return Err(wrong("has more or fewer strides than dimensions"));
         }
@@ -47,10 +56,9 @@ impl<'a> Tensor<'a> {
         if count == 0 {
             return Ok(Self::rows(name, dtype, shape, &[]));
         }
-        let last = shape
-            .iter()
-            .zip(&strides)
-            .try_fold(offset, |last, (n, stride)| last.checked_add((n - 1).checked_mul(*stride)?));
+        let last = shape.iter().zip(&strides).try_fold(offset, |last, (n, stride)| {
+            last.checked_add((n - 1).checked_mul(*stride)?)
+        });
         let held = storage.len() / size;
         match last {
             Some(last) if last < held && count <= held => {
@@ -61,7 +69,9 @@ impl<'a> Tensor<'a> {
                     ..Self::rows(name, dtype, shape, bytes)
                 })
             }
-            _ => Err(wrong(&format!("reaches beyond the {held} elements of its storage"))),
+            _ => Err(wrong(&format!(
+                "reaches beyond the {held} elements of its storage"
+            ))),
         }
     }
 
@@ -147,7 +157,12 @@ impl<'a> Tensor<'a> {
 }
 
 fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|chunk| read(*chunk)).collect()
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .map(|chunk| read(*chunk))
+        .collect()
 }
 
 /// Bytes of a number; none where it has not whole ones.
@@ -191,7 +206,10 @@ impl<'a> Weights<'a> {
         let mut total = 0_usize;
         for tensor in &tensors {
             if !names.insert(tensor.name.as_str()) {
-                return Err(WeightsError::damaged(format!("there are two tensors {:?}", tensor.name)));
+                return Err(WeightsError::damaged(format!(
+                    "there are two tensors {:?}",
+                    tensor.name
+                )));
             }
             total = total.saturating_add(tensor.count() * element_size(tensor.dtype).unwrap_or(1));
         }

@@ -33,9 +33,13 @@ impl<'a> Outgoing<'a> {
         make: impl Fn() -> Cow<'a, [u8]> + 'a,
     ) -> Result<Self, WeightsError> {
         let name = name.into();
-        let size = count(&shape).zip(element_size(dtype)).map(|(count, size)| count * size);
+        let size = count(&shape)
+            .zip(element_size(dtype))
+            .map(|(count, size)| count * size);
         let Some(size) = size else {
-            return Err(WeightsError::damaged(format!("tensor {name:?} has no size in bytes")));
+            return Err(WeightsError::damaged(format!(
+                "tensor {name:?} has no size in bytes"
+            )));
         };
         Ok(Self {
             name,
@@ -57,10 +61,21 @@ impl<'a> Outgoing<'a> {
         }
         if !matches!(
             tensor.dtype(),
-            Dtype::F64 | Dtype::F16 | Dtype::BF16 | Dtype::I64 | Dtype::I32 | Dtype::I16 | Dtype::I8 | Dtype::U8
+            Dtype::F64
+                | Dtype::F16
+                | Dtype::BF16
+                | Dtype::I64
+                | Dtype::I32
+                | Dtype::I16
+                | Dtype::I8
+                | Dtype::U8
         ) {
             return Err(WeightsError::refused(
-                format!("tensor {:?} holds {}, which are no weights", tensor.name(), tensor.dtype()),
+                format!(
+                    "tensor {:?} holds {}, which are no weights",
+                    tensor.name(),
+                    tensor.dtype()
+                ),
                 OTHER_FORMAT,
             ));
         }
@@ -102,7 +117,10 @@ pub fn write_safetensors(path: &Path, tensors: &[Outgoing<'_>]) -> Result<(), We
     let mut names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
     names.sort_unstable();
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(WeightsError::damaged(format!("there are two tensors {:?}", pair[0])));
+        return Err(WeightsError::damaged(format!(
+            "there are two tensors {:?}",
+            pair[0]
+        )));
     }
     let views = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor));
     safetensors::serialize_to_file(views, None, path).map_err(|error| match error {

@@ -25,16 +25,25 @@ pub fn read(bytes: &[u8]) -> Result<Weights<'_>, WeightsError> {
     }
     let archive = Archive::open(bytes)?;
     let Some(prefix) = archive.names().find_map(|name| name.strip_suffix("data.pkl")) else {
-        return Err(WeightsError::refused("the archive holds no data.pkl", OTHER_FORMAT));
+        return Err(WeightsError::refused(
+            "the archive holds no data.pkl",
+            OTHER_FORMAT,
+        ));
     };
     let get = |name: &str| archive.get(&format!("{prefix}{name}"));
     if get("byteorder")?.is_some_and(|order| order != b"little") {
-        return Err(WeightsError::refused("the file was written by a big-endian machine", OTHER_FORMAT));
+        return Err(WeightsError::refused(
+            "the file was written by a big-endian machine",
+            OTHER_FORMAT,
+        ));
     }
     let pickle = get("data.pkl")?.unwrap_or_default();
     if pickle.len() > MAX_PICKLE {
         return Err(WeightsError::refused(
-            format!("the pickle has {} bytes, and {MAX_PICKLE} is the most", pickle.len()),
+            format!(
+                "the pickle has {} bytes, and {MAX_PICKLE} is the most",
+                pickle.len()
+            ),
             TOO_LARGE,
         ));
     }
@@ -42,7 +51,10 @@ pub fn read(bytes: &[u8]) -> Result<Weights<'_>, WeightsError> {
     let state = pickle::run(&mut cursor)?;
     views(&state, bytes.len(), |storage| {
         let Some(held) = get(&format!("data/{}", storage.key))? else {
-            return Err(WeightsError::damaged(format!("storage {:?} is not in the archive", storage.key)));
+            return Err(WeightsError::damaged(format!(
+                "storage {:?} is not in the archive",
+                storage.key
+            )));
         };
         let size = storage_size(storage)?;
         if held.len() != size {

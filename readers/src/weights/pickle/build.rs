@@ -33,7 +33,9 @@ impl<'a> Machine<'a> {
     fn lengths(&self, id: Id) -> Result<Vec<usize>, WeightsError> {
         let items = self.tuple(id)?;
         if items.len() > MAX_RANK {
-            return Err(senseless(&format!("has a tensor of more than {MAX_RANK} dimensions")));
+            return Err(senseless(&format!(
+                "has a tensor of more than {MAX_RANK} dimensions"
+            )));
         }
         items.iter().map(|item| self.length(*item)).collect()
     }
@@ -52,7 +54,10 @@ impl<'a> Machine<'a> {
                 let dict = self.pairs(*pairs)?;
                 self.push(Node::Dict(dict))
             }
-            (Global::RebuildTensorV2, [storage, offset, shape, strides, _, _] | [storage, offset, shape, strides, _, _, _])
+            (
+                Global::RebuildTensorV2,
+                [storage, offset, shape, strides, _, _] | [storage, offset, shape, strides, _, _, _],
+            )
             | (Global::RebuildTensor, [storage, offset, shape, strides]) => {
                 let Node::Storage(storage) = *self.node(*storage) else {
                     return Err(senseless("has a tensor without a storage"));
@@ -102,7 +107,9 @@ impl<'a> Machine<'a> {
         let id = self.pop()?;
         let (kind, dtype, key, count) = match *self.tuple(id)? {
             [kind, dtype, key, _, count] => (kind, dtype, key, count),
-            [kind, dtype, key, _, count, view] if matches!(self.node(view), Node::None) => (kind, dtype, key, count),
+            [kind, dtype, key, _, count, view] if matches!(self.node(view), Node::None) => {
+                (kind, dtype, key, count)
+            }
             [_, _, _, _, _, _] => return Err(senseless("has a storage that is a part of another")),
             _ => return Err(senseless("names a storage in an unknown way")),
         };

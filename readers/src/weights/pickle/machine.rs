@@ -41,7 +41,9 @@ pub(in crate::weights) fn run<'a>(cursor: &mut Cursor<'a>) -> Result<Pickled<'a>
 
 fn located(error: WeightsError, at: usize) -> WeightsError {
     match error {
-        WeightsError::Refused { problem, advice } => WeightsError::refused(format!("{problem} (byte {at})"), advice),
+        WeightsError::Refused { problem, advice } => {
+            WeightsError::refused(format!("{problem} (byte {at})"), advice)
+        }
         other => other,
     }
 }
@@ -141,7 +143,9 @@ impl<'a> Machine<'a> {
                 Node::Global(Global::named(module, cursor.line(MAX_GLOBAL)?)?)
             }
             other => {
-                return Err(senseless(&format!("has the instruction 0x{other:02x}, which no state dict needs")));
+                return Err(senseless(&format!(
+                    "has the instruction 0x{other:02x}, which no state dict needs"
+                )));
             }
         })
     }
@@ -168,7 +172,9 @@ impl<'a> Machine<'a> {
         if self.stack.len() <= self.marks.last().copied().unwrap_or(0) {
             return Err(senseless("takes a value that is not there"));
         }
-        self.stack.pop().ok_or_else(|| senseless("takes a value that is not there"))
+        self.stack
+            .pop()
+            .ok_or_else(|| senseless("takes a value that is not there"))
     }
 
     /// The last `n` values, the uppermost last.
@@ -188,7 +194,10 @@ impl<'a> Machine<'a> {
 
     /// The values since the last open bracket.
     fn close(&mut self) -> Result<Vec<Id>, WeightsError> {
-        let mark = self.marks.pop().ok_or_else(|| senseless("closes a bracket that is not open"))?;
+        let mark = self
+            .marks
+            .pop()
+            .ok_or_else(|| senseless("closes a bracket that is not open"))?;
         Ok(self.stack.split_off(mark))
     }
 
@@ -209,7 +218,9 @@ impl<'a> Machine<'a> {
     fn set(&mut self, items: Vec<Id>) -> Result<(), WeightsError> {
         let (pairs, rest) = items.as_chunks::<2>();
         match self.top()? {
-            Node::Dict(dict) if rest.is_empty() => dict.extend(pairs.iter().map(|[key, value]| (*key, *value))),
+            Node::Dict(dict) if rest.is_empty() => {
+                dict.extend(pairs.iter().map(|[key, value]| (*key, *value)))
+            }
             _ => return Err(senseless("sets entries of what is no dict")),
         }
         Ok(())
@@ -259,7 +270,11 @@ fn long<'a>(cursor: &mut Cursor<'a>) -> Result<Node<'a>, WeightsError> {
     if bytes.len() > 8 {
         return Err(senseless("holds an integer of more than eight bytes"));
     }
-    let sign = if bytes.last().is_some_and(|byte| *byte >= 0x80) { 0xff } else { 0 };
+    let sign = if bytes.last().is_some_and(|byte| *byte >= 0x80) {
+        0xff
+    } else {
+        0
+    };
     let mut wide = [sign; 8];
     wide[..bytes.len()].copy_from_slice(bytes);
     Ok(Node::Int(i64::from_le_bytes(wide)))

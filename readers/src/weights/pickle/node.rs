@@ -90,7 +90,11 @@ fn unknown(module: &[u8], name: &[u8]) -> WeightsError {
         NOT_A_STATE_DICT
     };
     WeightsError::refused(
-        format!("the pickle asks for `{} {}`, which no state dict needs", told(module), told(name)),
+        format!(
+            "the pickle asks for `{} {}`, which no state dict needs",
+            told(module),
+            told(name)
+        ),
         advice,
     )
 }

@@ -62,9 +62,15 @@ impl Walk<'_, '_> {
             if !matches!(value_node, Node::Dict(_) | Node::Tensor(_)) {
                 continue;
             }
-            let name = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+            let name = if prefix.is_empty() {
+                key.to_owned()
+            } else {
+                format!("{prefix}.{key}")
+            };
             if name.is_empty() || name.len() > MAX_NAME || self.found.len() >= MAX_TENSORS {
-                return Err(senseless("has too many tensors, or one with too long a name or none"));
+                return Err(senseless(
+                    "has too many tensors, or one with too long a name or none",
+                ));
             }
             match value_node {
                 Node::Tensor(tensor) => self.found.push((name, tensor.clone())),
