@@ -155,7 +155,10 @@ mod tests {
         };
         let refuse: Make<'_> = &refuse;
         assert!(made(refuse, "aa").is_err());
-        assert!(!models.path().join(".converted/.small.partial").exists(), "nothing is left of it");
+        assert!(
+            !models.path().join(".converted/.small.partial").exists(),
+            "nothing is left of it"
+        );
         let first = made(copy, "aa").expect("made");
         assert_eq!(fs::read(first.converted.join("made")).expect("a file"), b"1");
         assert_eq!(made(refuse, "aa").expect("there already"), first);

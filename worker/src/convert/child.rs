@@ -24,7 +24,10 @@ const DESCRIPTORS: u64 = 64;
 pub fn main() -> ExitCode {
     let mut told = Vec::new();
     let request = io::stdin().take(REQUEST).read_to_end(&mut told);
-    let Some(request) = request.ok().and_then(|_| serde_json::from_slice::<Request>(&told).ok()) else {
+    let Some(request) = request
+        .ok()
+        .and_then(|_| serde_json::from_slice::<Request>(&told).ok())
+    else {
         eprintln!("convert: this command is started by lamplighter only");
         return ExitCode::from(2);
     };
@@ -56,6 +59,8 @@ fn convert(request: &Request) -> Result<(), JobError> {
     let Some(convert) = models::conversion(request.spec.family) else {
         return Err(unavailable("the model's family reads its files as they are"));
     };
-    catch_unwind(AssertUnwindSafe(|| convert(&request.spec, &request.dir, &request.out)))
-        .unwrap_or_else(|_| Err(unavailable("the model's files could not be converted: a panic")))
+    catch_unwind(AssertUnwindSafe(|| {
+        convert(&request.spec, &request.dir, &request.out)
+    }))
+    .unwrap_or_else(|_| Err(unavailable("the model's files could not be converted: a panic")))
 }

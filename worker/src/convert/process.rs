@@ -105,7 +105,10 @@ pub fn run(program: &Path, request: &Request) -> Result<(), JobError> {
     match serde_json::from_slice::<Answer>(&answer) {
         Ok(Answer { error: Some(error) }) => Err(error),
         Ok(Answer { error: None }) if status.success() => Ok(()),
-        _ => Err(unavailable(format!("the conversion {}", describe(status, request.limits)))),
+        _ => Err(unavailable(format!(
+            "the conversion {}",
+            describe(status, request.limits)
+        ))),
     }
 }
 
@@ -125,9 +128,12 @@ impl Running {
             let _ = stdout.take(ANSWER).read_to_end(&mut answer);
             let _ = sender.send(answer);
         });
-        receiver
-            .recv_timeout(patience)
-            .map_err(|_| unavailable(format!("the conversion did not end within {} s", patience.as_secs())))
+        receiver.recv_timeout(patience).map_err(|_| {
+            unavailable(format!(
+                "the conversion did not end within {} s",
+                patience.as_secs()
+            ))
+        })
     }
 }
 
@@ -144,7 +150,10 @@ fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.arg0("lamplighter").arg(COMMAND);
     command.env_clear().current_dir("/");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .process_group(0);
     // SAFETY: `alone` makes system calls only: it neither allocates nor takes a lock. The process dies with the
     // thread that starts it, which is the one that waits for it.
     unsafe { command.pre_exec(move || alone(parent)) };
@@ -157,7 +166,10 @@ fn describe(status: ExitStatus, limits: Limits) -> String {
         (Some(libc::SIGXCPU), _) => format!("took more than {} s of computing time", limits.cpu),
         (Some(libc::SIGXFSZ), _) => format!("wrote a file of more than {} bytes", limits.written),
         (Some(signal @ (libc::SIGABRT | libc::SIGKILL | libc::SIGSEGV)), _) => {
-            format!("ended by signal {signal}, perhaps because it needed more than {} bytes of memory", limits.memory)
+            format!(
+                "ended by signal {signal}, perhaps because it needed more than {} bytes of memory",
+                limits.memory
+            )
         }
         (Some(signal), _) => format!("ended by signal {signal}"),
         (None, Some(code)) => format!("ended with code {code} and without an answer"),

@@ -30,7 +30,9 @@ pub fn convert(spec: &ModelSpec, dir: &Path, out: &Path) -> Result<(), JobError>
         .filter(|path| is_pickle(path))
         .collect();
     if names.is_empty() {
-        return Err(unavailable("the catalogue lists no pickle (.pt, .pth) among the model's files"));
+        return Err(unavailable(
+            "the catalogue lists no pickle (.pt, .pth) among the model's files",
+        ));
     }
     let mut mapped = Vec::with_capacity(names.len());
     for name in &names {
@@ -67,9 +69,7 @@ fn write(weights: &[(String, Weights<'_>)], path: &Path) -> Result<(), WeightsEr
     let tensors = weights
         .iter()
         .flat_map(|(prefix, weights)| weights.iter().map(move |tensor| (prefix, tensor)))
-        .filter(|(_, tensor)| {
-            matches!(tensor.dtype(), Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16)
-        })
+        .filter(|(_, tensor)| matches!(tensor.dtype(), Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16))
         .map(|(prefix, tensor)| Outgoing::f32(format!("{prefix}{}", tensor.name()), tensor))
         .collect::<Result<Vec<_>, _>>()?;
     write_safetensors(path, &tensors)
