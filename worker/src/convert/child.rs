@@ -13,7 +13,7 @@ use super::{
     process::{Answer, Request},
     unavailable,
 };
-use crate::models;
+use crate::models::{self, Files};
 
 /// The longest request.
 const REQUEST: u64 = 16 << 20;

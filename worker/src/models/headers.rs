@@ -70,6 +70,10 @@ fn ending(name: &str) -> &str {
 
 /// Whether it is a file that has a header, and the header is true.
 fn check_one(dir: &Path, name: &str) -> Result<bool, JobError> {
+    if !dir.join(name).exists() {
+        // The family says which of its files it misses.
+        return Ok(false);
+    }
     let told = |error: WeightsError| unavailable(format!("{name}: {error}"));
     let inside = || open_inside(dir, name).map_err(told);
     match ending(name) {

@@ -4,7 +4,7 @@
 mod bert;
 mod echo;
 mod echo_joint;
-mod headers;
+pub(crate) mod headers;
 mod passes;
 pub mod pickled;
 
