@@ -154,6 +154,8 @@ mod tests {
             Ok(())
         };
         let refuse: Make<'_> = &refuse;
+        let left = models.path().join(".converted/.small.partial");
+        fs::create_dir_all(left.join("by a process that was killed")).expect("a folder");
         assert!(made(refuse, "aa").is_err());
         assert!(
             !models.path().join(".converted/.small.partial").exists(),

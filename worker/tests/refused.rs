@@ -119,7 +119,7 @@ async fn bad_models_are_refused_and_the_worker_lives() {
     std::os::unix::fs::symlink(&outside, folder.path().join("model.safetensors")).expect("a link");
     slowest = slowest.max(refused(&unlisted(Family::Bert), folder.path(), "a link to a file outside").await);
     println!(
-        "S17: the runner refused {count} of {count} models, slowest {:.1} ms",
+        "S17: the runner refused {count} of {count} models, slowest {:.2} ms",
         slowest.as_secs_f64() * 1e3
     );
     assert!(slowest < Duration::from_millis(100), "{slowest:?}");

@@ -59,6 +59,11 @@ fn convert(request: &Request) -> Result<(), JobError> {
     let Some(convert) = models::conversion(request.spec.family) else {
         return Err(unavailable("the model's family reads its files as they are"));
     };
+    let files = Files {
+        dir: request.dir.clone(),
+        converted: request.out.clone(),
+    };
+    models::headers::check(&request.spec, &files)?;
     catch_unwind(AssertUnwindSafe(|| {
         convert(&request.spec, &request.dir, &request.out)
     }))
