@@ -73,6 +73,10 @@ pub enum Command {
         #[arg(long)]
         fd: std::os::fd::RawFd,
     },
+    /// The process that converts a model's files; started by whoever fetches them.
+    #[cfg(feature = "worker")]
+    #[command(hide = true)]
+    Convert,
     /// As a client of a server.
     #[command(flatten)]
     Client(ClientCommand),

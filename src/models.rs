@@ -113,7 +113,7 @@ fn pull(config: &Config, ids: &[String]) -> Result<(), Failure> {
     {
         let here = weights::with_recorded(spec, &config.models_dir());
         let dir = weights::find(&here, &config.models_dir()).unwrap_or_default();
-        convert::files(&here, &dir, &config.models_dir())
+        convert::files(&here, &dir, &config.models_dir(), &own_program()?)
             .map_err(|error| Failure(format!("model {}: {}", spec.id, error.detail)))?;
     }
     Ok(())
@@ -199,7 +199,8 @@ async fn try_out(
         if files_only {
             return Ok(None);
         }
-        let files = convert::files(&checked, &dir, &models_dir);
+        let program = own_program().map_err(|error| error.to_string())?;
+        let files = convert::files(&checked, &dir, &models_dir, &program);
         files.map(Some).map_err(|error| error.detail)
     });
     let Some(files) = files.await.map_err(|error| error.to_string())?? else {

@@ -1,10 +1,14 @@
 //! What is made of a model's files, once, where its family can't read them as they are: a folder of its own in the
 //! models folder (`.converted/ID-DIGEST`). It is there whole or not at all, and one made of other files is not used.
+//!
+//! It is made by [a process of its own](process): nobody vouches for the files.
+
+pub mod child;
+pub mod process;
 
 use std::{
     fs::{self, File},
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
 
@@ -12,22 +16,40 @@ use lamplighter_shared::{error::ErrorCode, job::JobError, model_spec::ModelSpec}
 use sha2::{Digest, Sha256};
 
 use crate::{
-    models::{self, Convert, Files},
+    models::{self, Files},
     weights,
 };
+use process::{Limits, Request};
 
-/// The files of a model as its family reads them: those in `dir`, and what is made of them here.
+/// The files of a model as its family reads them: those in `dir`, and what is made of them here, by the hidden
+/// command of `program`. Blocks.
 ///
 /// # Errors
 /// `model_unavailable`, where they can't be read or there is no room.
-pub fn files(spec: &ModelSpec, dir: &Path, models_dir: &Path) -> Result<Files, JobError> {
-    match models::conversion(spec.family) {
-        None => Ok(Files::plain(dir)),
-        Some(convert) => converted(convert, spec, dir, models_dir),
+pub fn files(spec: &ModelSpec, dir: &Path, models_dir: &Path, program: &Path) -> Result<Files, JobError> {
+    if models::conversion(spec.family).is_none() {
+        return Ok(Files::plain(dir));
     }
+    converted(spec, dir, models_dir, &|draft| {
+        let request = Request {
+            spec: spec.clone(),
+            dir: absolute(dir)?,
+            out: absolute(draft)?,
+            limits: Limits::for_folder(dir),
+        };
+        process::run(program, &request)
+    })
 }
 
-fn converted(convert: Convert, spec: &ModelSpec, dir: &Path, models_dir: &Path) -> Result<Files, JobError> {
+fn absolute(dir: &Path) -> Result<std::path::PathBuf, JobError> {
+    dir.canonicalize()
+        .map_err(|error| unavailable(format!("{}: {error}", dir.display())))
+}
+
+/// Fills an empty folder with what is made.
+type Make<'a> = &'a dyn Fn(&Path) -> Result<(), JobError>;
+
+fn converted(spec: &ModelSpec, dir: &Path, models_dir: &Path, make: Make<'_>) -> Result<Files, JobError> {
     let folder = models_dir.join(".converted");
     let failed = |error: io::Error| unavailable(format!("{}: {error}", folder.display()));
     let target = folder.join(format!("{}-{}", spec.id, name_of(spec)));
@@ -49,9 +71,7 @@ fn converted(convert: Convert, spec: &ModelSpec, dir: &Path, models_dir: &Path) 
     remove(&draft).map_err(failed)?;
     fs::create_dir(&draft).map_err(failed)?;
     tracing::info!(model = spec.id, "converting the model's files, once");
-    let made = catch_unwind(AssertUnwindSafe(|| convert(spec, dir, &draft)))
-        .unwrap_or_else(|_| Err(unavailable("the model's files could not be converted: a panic")));
-    if let Err(error) = made {
+    if let Err(error) = make(&draft) {
         remove(&draft).map_err(failed)?;
         return Err(error);
     }
@@ -116,18 +136,9 @@ mod tests {
         spec
     }
 
-    fn copy(_: &ModelSpec, dir: &Path, out: &Path) -> Result<(), JobError> {
-        let text = fs::read(dir.join("w")).map_err(|error| unavailable(error.to_string()))?;
-        fs::write(out.join("made"), text).map_err(|error| unavailable(error.to_string()))
-    }
-
-    fn refuse(_: &ModelSpec, _: &Path, out: &Path) -> Result<(), JobError> {
+    fn refuse(out: &Path) -> Result<(), JobError> {
         fs::write(out.join("half"), "").expect("written");
         Err(unavailable("it lies"))
-    }
-
-    fn panic(_: &ModelSpec, _: &Path, _: &Path) -> Result<(), JobError> {
-        panic!("a bug")
     }
 
     #[test]
@@ -137,11 +148,19 @@ mod tests {
             tempfile::tempdir().expect("a folder"),
         );
         fs::write(dir.path().join("w"), "1").expect("written");
-        let made =
-            |convert: Convert, digest: &str| converted(convert, &spec(digest), dir.path(), models.path());
-        for convert in [refuse as Convert, panic] {
-            assert!(made(convert, "aa").is_err());
-        }
+        let made = |make: Make<'_>, digest: &str| converted(&spec(digest), dir.path(), models.path(), make);
+        let copy: Make<'_> = &|out| {
+            fs::copy(dir.path().join("w"), out.join("made")).expect("copied");
+            Ok(())
+        };
+        let refuse: Make<'_> = &refuse;
+        let left = models.path().join(".converted/.small.partial");
+        fs::create_dir_all(left.join("by a process that was killed")).expect("a folder");
+        assert!(made(refuse, "aa").is_err());
+        assert!(
+            !models.path().join(".converted/.small.partial").exists(),
+            "nothing is left of it"
+        );
         let first = made(copy, "aa").expect("made");
         assert_eq!(fs::read(first.converted.join("made")).expect("a file"), b"1");
         assert_eq!(made(refuse, "aa").expect("there already"), first);

@@ -26,7 +26,7 @@ pub async fn files(context: &Context, spec: &ModelSpec) -> Option<Files> {
     loop {
         let pull = spawn_blocking({
             let (spec, board) = (spec.clone(), context.board.clone());
-            let models_dir = context.config.models_dir();
+            let (models_dir, program) = (context.config.models_dir(), context.program.clone());
             move || {
                 let logged = Mutex::new(None::<Instant>);
                 let dir = weights::ensure(&spec, &models_dir, &|progress: &PullProgress| {
@@ -40,7 +40,7 @@ pub async fn files(context: &Context, spec: &ModelSpec) -> Option<Files> {
                 })
                 .map_err(|error| error.to_string())?;
                 let spec = weights::with_recorded(&spec, &models_dir);
-                convert::files(&spec, &dir, &models_dir).map_err(|error| error.detail)
+                convert::files(&spec, &dir, &models_dir, &program).map_err(|error| error.detail)
             }
         });
         let result = tokio::select! {
