@@ -4,7 +4,7 @@
 mod bert;
 mod echo;
 mod echo_joint;
-mod passes;
+pub mod mapped;
 
 use std::{
     any::Any,
