@@ -5,7 +5,7 @@ mod bert;
 mod echo;
 mod echo_joint;
 pub(crate) mod headers;
-mod passes;
+pub mod mapped;
 pub mod pickled;
 
 use std::{
