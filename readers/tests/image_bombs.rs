@@ -199,9 +199,9 @@ type Answer = Result<(usize, usize), &'static str>;
 
 fn bombs() -> Vec<(&'static str, Vec<u8>, Answer)> {
     let claim = |width, height| png(&[header(width, height, 8, 2)]);
-    let text = [b"Comment\0\0\0en\0\0".as_slice(), &zeros(1 << 30)].concat();
-    let profile = [b"icc\0\0".as_slice(), &zeros(1 << 30)].concat();
-    let after = png(&[header(4, 4, 8, 0), chunk(b"IDAT", &zeros(1 << 31))]);
+    let text = [b"Comment\0\0\0en\0\0".as_slice(), &zeros(1 << 28)].concat();
+    let profile = [b"icc\0\0".as_slice(), &zeros(1 << 28)].concat();
+    let after = png(&[header(4, 4, 8, 0), chunk(b"IDAT", &zeros(3 << 28))]);
     let many = std::iter::repeat_n(chunk(b"tEXt", b"a\0b"), 100_000).collect::<Vec<_>>().concat();
     let mut cat = Vec::new();
     cat.write_all(&small_png(Vec::new())).expect("memory");
@@ -219,16 +219,16 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, Answer)> {
             png(&[header(16_384, 16_384, 1, 0), chunk(b"IDAT", &zeros(2049 * 16_384))]),
             Err("16384 x 16384 pixels"),
         ),
-        ("iTXt of 1 GiB", small_png(chunk(b"iTXt", &text)), Ok((4, 4))),
-        ("zTXt of 1 GiB", small_png(chunk(b"zTXt", &text)), Ok((4, 4))),
-        ("iCCP of 1 GiB", small_png(chunk(b"iCCP", &profile)), Ok((4, 4))),
-        ("2 GiB after the last row", after, Ok((4, 4))),
+        ("iTXt of 256 MiB", small_png(chunk(b"iTXt", &text)), Ok((4, 4))),
+        ("zTXt of 256 MiB", small_png(chunk(b"zTXt", &text)), Ok((4, 4))),
+        ("iCCP of 256 MiB", small_png(chunk(b"iCCP", &profile)), Ok((4, 4))),
+        ("768 MiB after the last row", after, Ok((4, 4))),
         ("100,000 texts", small_png(many), Ok((4, 4))),
         ("webp of 10,000 frames", film(10_000), Ok((1, 1))),
         ("webp of 16,384 x 16,384", one, Err("16384 x 16384 pixels")),
-        ("webp of 65,536 tables", tables(), Err("too much memory")),
+        ("webp of 65,536 tables", tables(), Err("costs too much")),
         ("jpeg of 65,535 x 65,535", jpeg(65_535, 65_535, 1), Err("65535 x 65535 pixels")),
-        ("jpeg of 100,000 scans", jpeg(8000, 5000, 100_000), Err("too much memory")),
+        ("jpeg of 100,000 scans", jpeg(8000, 5000, 100_000), Err("costs too much")),
         ("gif", b"GIF89a\x01\0\x01\0\0\0\0;".to_vec(), Err("neither PNG nor JPEG nor WebP, but GIF")),
         ("svg", b"<svg xmlns='x'><!ENTITY a 'aaaa'></svg>".to_vec(), Err("but SVG")),
         ("svg with a prologue", b" <?xml version='1.0'?><svg/>".to_vec(), Err("but SVG")),
