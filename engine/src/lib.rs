@@ -1,4 +1,6 @@
 //! CPU kernels for inference. Slices in, slices out: no files, no jobs, no framework.
 
+pub mod conv;
 pub mod isa;
 pub mod pool;
+mod simd;
