@@ -65,11 +65,7 @@ pub(crate) fn exp<S: Simd>(s: S, x: S::V) -> S::V {
 #[inline(always)]
 pub(crate) fn gelu<S: Simd>(s: S, x: S::V) -> S::V {
     let near = s.max(s.min(x, s.splat(LIMIT)), s.splat(-LIMIT));
-    let t = s.mul_add(
-        s.mul(near, near),
-        s.splat(2.0 / (LIMIT * LIMIT)),
-        s.splat(-1.0),
-    );
+    let t = s.mul_add(s.mul(near, near), s.splat(2.0 / (LIMIT * LIMIT)), s.splat(-1.0));
     let erf = s.mul(polynomial(s, t, ERF), near);
     let half = s.mul(x, s.splat(0.5));
     s.mul_add(half, erf, half)
@@ -92,7 +88,7 @@ pub(crate) fn relu<S: Simd>(s: S, x: S::V) -> S::V {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::simd::portable::Portable;
 
@@ -101,7 +97,7 @@ mod tests {
     }
 
     /// The error function by its series, or by its continued fraction where that is better.
-    fn erf(x: f64) -> f64 {
+    pub(crate) fn erf(x: f64) -> f64 {
         if x.abs() > 3.0 {
             let mut fraction = 0.0;
             for n in (1..200).rev() {
@@ -137,8 +133,11 @@ mod tests {
                 *worst = worst.max(error);
             }
         }
-        println!("exp, GELU, its approximation, ReLU: {worst:.1e?}");
-        assert!(worst[0] < 1e-6 && worst[1] < 5e-7 && worst[2] < 1e-6 && worst[3] == 0.0, "{worst:?}");
+        println!("exp, GELU, its approximation, ReLU: {worst:?}");
+        assert!(
+            worst[0] < 1e-6 && worst[1] < 5e-7 && worst[2] < 1e-6 && worst[3] == 0.0,
+            "{worst:?}"
+        );
     }
 
     #[test]

@@ -87,6 +87,16 @@ macro_rules! with_isa {
                 // SAFETY: `usable` made sure that the processor has it.
                 unsafe { run($args) }
             }
+            #[cfg(target_arch = "aarch64")]
+            crate::isa::Isa::Neon => {
+                #[target_feature(enable = "neon")]
+                fn run(args: $type) {
+                    // SAFETY: this function runs where there is NEON only.
+                    $kernel(unsafe { crate::simd::neon::Neon::new() }, args)
+                }
+                // SAFETY: `usable` made sure that the processor has it.
+                unsafe { run($args) }
+            }
             _ => $kernel(crate::simd::portable::Portable, $args),
         }
     };
