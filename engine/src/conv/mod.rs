@@ -4,6 +4,7 @@
 //! Rows of the output are shared out over the lanes of a [`Pool`]; every output number is computed by the
 //! same instructions in the same order whatever the number of lanes and whatever is computed beside it.
 
+mod bilinear;
 mod dense;
 mod depthwise;
 mod gemm;
@@ -11,6 +12,7 @@ mod map;
 mod resize;
 
 pub use self::{
+    bilinear::{Resize, bilinear},
     dense::Dense,
     depthwise::Depthwise,
     map::{Map, Padding},

@@ -185,3 +185,18 @@ fn windows_of_a_pool_may_reach_over_the_edge() {
     assert_eq!(map.max_pool(2, 3).data, [5.0, 7.0, 17.0, 19.0]);
     assert_eq!(map.mean(), [9.5]);
 }
+
+#[test]
+fn a_part_of_a_resized_picture_is_that_part_of_the_whole() {
+    let (from, to) = ((31, 23), (17, 40));
+    let rgb: Vec<u8> = (0..31 * 23 * 3).map(|n| (n * 37 % 251) as u8).collect();
+    let whole = bilinear(&rgb, Resize { from, to, corner: (0, 0), part: to });
+    let part = bilinear(&rgb, Resize { from, to, corner: (3, 5), part: (9, 30) });
+    for (y, row) in part.chunks_exact(27).enumerate() {
+        assert_eq!(row, &whole[((y + 5) * 17 + 3) * 3..][..27], "row {y}");
+    }
+    let same = Resize { from, to: from, corner: (0, 0), part: from };
+    assert_eq!(bilinear(&rgb, same), rgb);
+    // One colour stays it.
+    assert!(bilinear(&[200; 31 * 23 * 3], Resize { from, to, corner: (0, 0), part: to }).iter().all(|&b| b == 200));
+}
