@@ -13,6 +13,7 @@ mod sentences;
 mod latency;
 mod commits;
 mod idle;
+mod pictures;
 mod process;
 mod queue;
 mod fleet;
@@ -66,6 +67,8 @@ enum What {
     Auth,
     /// Submitting under a plan with limits against one without.
     Limits,
+    /// The engine's convolutions against candle's own.
+    Pictures,
 }
 
 // One thread: the clients should take little from the two processors of a small machine.
@@ -88,6 +91,12 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(cli: Cli) -> io::Result<Report> {
+    if cli.what == What::Pictures {
+        // Needs no program.
+        let mut report = Report::default();
+        pictures::measure(if cli.quick { 3 } else { 15 }, &mut report)?;
+        return Ok(report);
+    }
     let program = match cli.program {
         Some(program) => program,
         None => std::env::current_exe()?.with_file_name("lamplighter"),

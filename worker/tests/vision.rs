@@ -7,7 +7,6 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use candle_core::Device;
 use lamplighter_readers::image;
 use lamplighter_shared::{
     error::ErrorCode,
@@ -152,8 +151,8 @@ fn largest(a: &[f32], b: &[f32]) -> f32 {
 fn labels_have_the_logits_of_the_original() {
     let Files { dir, converted } = files("efficientnet-lite0");
     let network = |place| efficientnet_lite::network(&dir, &converted, place).expect("the network loads");
-    let engine = network(Place::new(Device::Cpu, 2));
-    let candle = network(Place::Candle(Device::Cpu));
+    let engine = network(Place::engine(2));
+    let candle = network(Place::stock());
     let (mut to_torch, mut to_candle) = (0_f32, 0_f32);
     for (index, case) in golden().iter().enumerate() {
         let picture = image::decode(&case.picture()).expect("a fixture");

@@ -30,14 +30,20 @@ pub enum Place {
 impl Place {
     /// The engine with so many threads, where `device` is the processor.
     pub fn new(device: Device, threads: usize) -> Self {
-        if device.is_cpu() {
-            Self::Engine {
-                isa: Isa::best(),
-                pool: Pool::new(threads),
-            }
-        } else {
-            Self::Candle(device)
+        if device.is_cpu() { Self::engine(threads) } else { Self::Candle(device) }
+    }
+
+    /// The engine with so many threads.
+    pub fn engine(threads: usize) -> Self {
+        Self::Engine {
+            isa: Isa::best(),
+            pool: Pool::new(threads),
         }
+    }
+
+    /// What computes on other devices, on the processor: the yardstick of the engine.
+    pub fn stock() -> Self {
+        Self::Candle(Device::Cpu)
     }
 }
 
