@@ -42,7 +42,12 @@ pub fn measure(rounds: usize, report: &mut Report) -> io::Result<()> {
     let threads = std::thread::available_parallelism()?.get();
     let (mut ours, mut stock) = (0.0, 0.0);
     for [kernel, stride, channels, side, count] in DEPTHWISE {
-        let layer = Layer { kernel, stride, channels, side };
+        let layer = Layer {
+            kernel,
+            stride,
+            channels,
+            side,
+        };
         let (a, b) = layer.milliseconds(threads, rounds)?;
         let name = format!("depthwise {kernel}x{kernel}/{stride}, {channels} channels of {side} x {side}");
         report.note(&name, format!("{a:.2} ms, candle {b:.2} ms: {:.1} x", b / a));
@@ -52,7 +57,12 @@ pub fn measure(rounds: usize, report: &mut Report) -> io::Result<()> {
     let ratio = stock / ours;
     let figure = format!("{ours:.1} ms, candle {stock:.1} ms: {ratio:.1} x");
     let required = format!("{REQUIRED} x");
-    report.judge("all depthwise layers of EfficientNet-Lite0", figure, required, ratio >= REQUIRED);
+    report.judge(
+        "all depthwise layers of EfficientNet-Lite0",
+        figure,
+        required,
+        ratio >= REQUIRED,
+    );
     whole(1, rounds, report)?;
     whole(threads, rounds, report)
 }
@@ -68,7 +78,11 @@ struct Layer {
 impl Layer {
     /// Milliseconds of the engine and of candle.
     fn milliseconds(&self, threads: usize, rounds: usize) -> io::Result<(f64, f64)> {
-        let numbers = |count: usize| (0..count).map(|n| (n * 37 % 101) as f32 / 101.0).collect::<Vec<_>>();
+        let numbers = |count: usize| {
+            (0..count)
+                .map(|n| (n * 37 % 101) as f32 / 101.0)
+                .collect::<Vec<_>>()
+        };
         let mut times = [Vec::new(), Vec::new()];
         let places = [Place::engine(threads), Place::stock()];
         let mut layers = Vec::new();
@@ -106,7 +120,9 @@ impl Layer {
 /// The whole network.
 fn whole(threads: usize, rounds: usize, report: &mut Report) -> io::Result<()> {
     let catalog = Catalog::built_in();
-    let spec = catalog.get("efficientnet-lite0").ok_or_else(|| failed("not in the catalogue"))?;
+    let spec = catalog
+        .get("efficientnet-lite0")
+        .ok_or_else(|| failed("not in the catalogue"))?;
     let dir = weights::ensure(spec, &models_dir(), &|_| {}).map_err(failed)?;
     let converted = tempfile::tempdir()?;
     let convert = models::conversion(spec.family).ok_or_else(|| failed("nothing converts it"))?;
@@ -119,7 +135,9 @@ fn whole(threads: usize, rounds: usize, report: &mut Report) -> io::Result<()> {
         height: SIDE,
         width: SIDE,
         channels: 3,
-        data: (0..SIDE * SIDE * 3).map(|n| (n * 37 % 101) as f32 / 50.0 - 1.0).collect(),
+        data: (0..SIDE * SIDE * 3)
+            .map(|n| (n * 37 % 101) as f32 / 50.0 - 1.0)
+            .collect(),
     };
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..=rounds {
@@ -131,6 +149,9 @@ fn whole(threads: usize, rounds: usize, report: &mut Report) -> io::Result<()> {
     }
     let (ours, stock) = (stats::median(&times[0][1..]), stats::median(&times[1][1..]));
     let name = format!("EfficientNet-Lite0, a picture, {threads} threads (candle: all)");
-    report.note(&name, format!("{ours:.1} ms, candle {stock:.1} ms: {:.1} x", stock / ours));
+    report.note(
+        &name,
+        format!("{ours:.1} ms, candle {stock:.1} ms: {:.1} x", stock / ours),
+    );
     Ok(())
 }

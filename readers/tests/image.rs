@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf};
 
-use lamplighter_readers::image::{Caps, CAPS, ImageError, Picture, decode, decode_within};
+use lamplighter_readers::image::{CAPS, Caps, ImageError, Picture, decode, decode_within};
 use proptest::prelude::*;
 
 /// Name, and how far a channel of a pixel may be from what Pillow says: on average and at most. Decoders of
@@ -31,7 +31,9 @@ const PICTURES: [(&str, f64, u8); 19] = [
 ];
 
 fn file(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/pictures")
+        .join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -40,13 +42,28 @@ fn pictures_are_what_pillow_shows() {
     for (name, mean, most) in PICTURES {
         let picture = decode(&file(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let expected = decode(&file(&format!("{name}.expected.png"))).expect("a plain PNG");
-        assert_eq!((picture.width, picture.height), (expected.width, expected.height), "{name}");
+        assert_eq!(
+            (picture.width, picture.height),
+            (expected.width, expected.height),
+            "{name}"
+        );
         assert_eq!(picture.rgb.len(), picture.width * picture.height * 3, "{name}");
-        let apart: Vec<u8> = picture.rgb.iter().zip(&expected.rgb).map(|(a, b)| a.abs_diff(*b)).collect();
+        let apart: Vec<u8> = picture
+            .rgb
+            .iter()
+            .zip(&expected.rgb)
+            .map(|(a, b)| a.abs_diff(*b))
+            .collect();
         let found = apart.iter().map(|&d| f64::from(d)).sum::<f64>() / apart.len() as f64;
         let worst = apart.iter().copied().max().unwrap_or_default();
-        println!("{name}: {}x{} mean {found:.3} most {worst}", picture.width, picture.height);
-        assert!(found <= mean && worst <= most, "{name}: mean {found}, most {worst}");
+        println!(
+            "{name}: {}x{} mean {found:.3} most {worst}",
+            picture.width, picture.height
+        );
+        assert!(
+            found <= mean && worst <= most,
+            "{name}: mean {found}, most {worst}"
+        );
     }
 }
 
@@ -59,7 +76,11 @@ mod noise {
         chunk.extend_from_slice(content);
         let crc = chunk[4..].iter().fold(!0_u32, |crc, &byte| {
             (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-                if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+                if crc & 1 == 1 {
+                    crc >> 1 ^ 0xedb8_8320
+                } else {
+                    crc >> 1
+                }
             })
         });
         chunk.extend_from_slice(&(!crc).to_be_bytes());
@@ -75,7 +96,15 @@ mod noise {
     pub fn png(width: usize, height: usize, color: u8, bytes: usize, interlaced: bool) -> Vec<u8> {
         let channels = [1, 0, 3, 0, 2, 0, 4][usize::from(color)];
         let passes: &[[usize; 4]] = if interlaced {
-            &[[0, 8, 0, 8], [4, 8, 0, 8], [0, 4, 4, 8], [2, 4, 0, 4], [0, 2, 2, 4], [1, 2, 0, 2], [0, 1, 1, 2]]
+            &[
+                [0, 8, 0, 8],
+                [4, 8, 0, 8],
+                [0, 4, 4, 8],
+                [2, 4, 0, 4],
+                [0, 2, 2, 4],
+                [1, 2, 0, 2],
+                [0, 1, 1, 2],
+            ]
         } else {
             &[[0, 1, 0, 1]]
         };
@@ -84,7 +113,8 @@ mod noise {
             for y in (top..height).step_by(down) {
                 raw.push(0);
                 for x in (left..width).step_by(across) {
-                    (0..channels).for_each(|c| raw.extend_from_slice(&sample(x, y, c).to_be_bytes()[..bytes]));
+                    (0..channels)
+                        .for_each(|c| raw.extend_from_slice(&sample(x, y, c).to_be_bytes()[..bytes]));
                 }
             }
         }
@@ -181,9 +211,22 @@ fn caps_hold_to_the_pixel() {
     };
     assert_eq!(with(|caps| caps.side = 20), Ok(20));
     assert_eq!(with(|caps| caps.pixels = 200), Ok(20));
-    assert!(matches!(with(|caps| caps.side = 19), Err(ImageError::TooLarge { width: 20, height: 10, .. })));
-    assert!(matches!(with(|caps| caps.pixels = 199), Err(ImageError::TooLarge { .. })));
-    assert!(matches!(with(|caps| caps.bytes = 100), Err(ImageError::TooLong { cap: 100, .. })));
+    assert!(matches!(
+        with(|caps| caps.side = 19),
+        Err(ImageError::TooLarge {
+            width: 20,
+            height: 10,
+            ..
+        })
+    ));
+    assert!(matches!(
+        with(|caps| caps.pixels = 199),
+        Err(ImageError::TooLarge { .. })
+    ));
+    assert!(matches!(
+        with(|caps| caps.bytes = 100),
+        Err(ImageError::TooLong { cap: 100, .. })
+    ));
     assert_eq!(with(|caps| caps.memory = 599), Err(ImageError::TooCostly));
     assert_eq!(with(|caps| caps.memory = 600), Ok(20));
 }

@@ -43,7 +43,11 @@ fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
     chunk.extend_from_slice(content);
     let crc = chunk[4..].iter().fold(!0_u32, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+            if crc & 1 == 1 {
+                crc >> 1 ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            }
         })
     });
     chunk.extend_from_slice(&(!crc).to_be_bytes());
@@ -70,9 +74,11 @@ fn zeros(bytes: usize) -> Vec<u8> {
         bits.extend([false, false, true, true, false, false, false, false]);
     }
     bits.extend([false; 7]);
-    let packed = bits
-        .chunks(8)
-        .map(|byte| byte.iter().enumerate().fold(0, |all, (at, &bit)| all | u8::from(bit) << at));
+    let packed = bits.chunks(8).map(|byte| {
+        byte.iter()
+            .enumerate()
+            .fold(0, |all, (at, &bit)| all | u8::from(bit) << at)
+    });
     let mut zlib = vec![0x78, 0x9c];
     zlib.extend(packed);
     zlib.extend_from_slice(&((bytes % 65_521) as u32 * 65_536 + 1).to_be_bytes());
@@ -89,7 +95,13 @@ fn small_png(before: Vec<u8>) -> Vec<u8> {
 }
 
 fn riff(content: &[u8]) -> Vec<u8> {
-    [b"RIFF", &((content.len() + 4) as u32).to_le_bytes()[..], b"WEBP", content].concat()
+    [
+        b"RIFF",
+        &((content.len() + 4) as u32).to_le_bytes()[..],
+        b"WEBP",
+        content,
+    ]
+    .concat()
 }
 
 fn riff_chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
@@ -202,21 +214,31 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, Answer)> {
     let text = [b"Comment\0\0\0en\0\0".as_slice(), &zeros(1 << 28)].concat();
     let profile = [b"icc\0\0".as_slice(), &zeros(1 << 28)].concat();
     let after = png(&[header(4, 4, 8, 0), chunk(b"IDAT", &zeros(3 << 28))]);
-    let many = std::iter::repeat_n(chunk(b"tEXt", b"a\0b"), 100_000).collect::<Vec<_>>().concat();
+    let many = std::iter::repeat_n(chunk(b"tEXt", b"a\0b"), 100_000)
+        .collect::<Vec<_>>()
+        .concat();
     let mut cat = Vec::new();
     cat.write_all(&small_png(Vec::new())).expect("memory");
-    cat.write_all(b"PK\x03\x04<script>alert(1)</script>").expect("memory");
+    cat.write_all(b"PK\x03\x04<script>alert(1)</script>")
+        .expect("memory");
     let mut large = small_png(Vec::new());
     large.resize(CAPS.bytes + 1, 0);
     let one = riff(&riff_chunk(b"VP8L", &plain_webp(16_384, 16_384)));
     vec![
-        ("png of 100,000 x 100,000", claim(100_000, 100_000), Err("100000 x 100000 pixels")),
+        (
+            "png of 100,000 x 100,000",
+            claim(100_000, 100_000),
+            Err("100000 x 100000 pixels"),
+        ),
         ("png of 2^31 x 1", claim(1 << 31, 1), Err("pixels")),
         ("png of 0 x 5", claim(0, 5), Err("no pixels")),
         ("png of 8,192 x 8,192", claim(8192, 8192), Err("40000000 in all")),
         (
             "png of 16,384 x 16,384, 1 bit",
-            png(&[header(16_384, 16_384, 1, 0), chunk(b"IDAT", &zeros(2049 * 16_384))]),
+            png(&[
+                header(16_384, 16_384, 1, 0),
+                chunk(b"IDAT", &zeros(2049 * 16_384)),
+            ]),
             Err("16384 x 16384 pixels"),
         ),
         ("iTXt of 256 MiB", small_png(chunk(b"iTXt", &text)), Ok((4, 4))),
@@ -227,17 +249,49 @@ fn bombs() -> Vec<(&'static str, Vec<u8>, Answer)> {
         ("webp of 10,000 frames", film(10_000), Ok((1, 1))),
         ("webp of 16,384 x 16,384", one, Err("16384 x 16384 pixels")),
         ("webp of 65,536 tables", tables(), Err("costs too much")),
-        ("jpeg of 65,535 x 65,535", jpeg(65_535, 65_535, 1), Err("65535 x 65535 pixels")),
-        ("jpeg of 100,000 scans", jpeg(8000, 5000, 100_000), Err("costs too much")),
-        ("gif", b"GIF89a\x01\0\x01\0\0\0\0;".to_vec(), Err("neither PNG nor JPEG nor WebP, but GIF")),
-        ("svg", b"<svg xmlns='x'><!ENTITY a 'aaaa'></svg>".to_vec(), Err("but SVG")),
-        ("svg with a prologue", b" <?xml version='1.0'?><svg/>".to_vec(), Err("but SVG")),
-        ("html", b"<html></html>".to_vec(), Err("neither PNG nor JPEG nor WebP")),
+        (
+            "jpeg of 65,535 x 65,535",
+            jpeg(65_535, 65_535, 1),
+            Err("65535 x 65535 pixels"),
+        ),
+        (
+            "jpeg of 100,000 scans",
+            jpeg(8000, 5000, 100_000),
+            Err("costs too much"),
+        ),
+        (
+            "gif",
+            b"GIF89a\x01\0\x01\0\0\0\0;".to_vec(),
+            Err("neither PNG nor JPEG nor WebP, but GIF"),
+        ),
+        (
+            "svg",
+            b"<svg xmlns='x'><!ENTITY a 'aaaa'></svg>".to_vec(),
+            Err("but SVG"),
+        ),
+        (
+            "svg with a prologue",
+            b" <?xml version='1.0'?><svg/>".to_vec(),
+            Err("but SVG"),
+        ),
+        (
+            "html",
+            b"<html></html>".to_vec(),
+            Err("neither PNG nor JPEG nor WebP"),
+        ),
         ("nothing", Vec::new(), Err("neither PNG nor JPEG nor WebP")),
         ("a png that is a zip too", cat, Ok((4, 4))),
-        ("a gif that is a png too", [b"GIF89a".as_slice(), &small_png(Vec::new())].concat(), Err("but GIF")),
+        (
+            "a gif that is a png too",
+            [b"GIF89a".as_slice(), &small_png(Vec::new())].concat(),
+            Err("but GIF"),
+        ),
         ("12 MiB and a byte", large, Err("the most is")),
-        ("half a png", small_png(Vec::new())[..40].to_vec(), Err("ends too early")),
+        (
+            "half a png",
+            small_png(Vec::new())[..40].to_vec(),
+            Err("ends too early"),
+        ),
     ]
 }
 
@@ -249,7 +303,9 @@ fn bombs_are_answered_soon_and_cheaply() {
         let before = NOW.load(Ordering::SeqCst);
         MOST.store(before, Ordering::SeqCst);
         let started = Instant::now();
-        let answer = decode(bytes).map(|picture| (picture.width, picture.height)).map_err(|e| e.to_string());
+        let answer = decode(bytes)
+            .map(|picture| (picture.width, picture.height))
+            .map_err(|e| e.to_string());
         let took = started.elapsed();
         let spent = MOST.load(Ordering::SeqCst) - before;
         match (&answer, expected) {
@@ -257,7 +313,12 @@ fn bombs_are_answered_soon_and_cheaply() {
             (Err(said), Err(wanted)) => assert!(said.contains(wanted), "{name}: {said}"),
             _ => panic!("{name}: {answer:?}, expected {expected:?}"),
         }
-        println!("S12 {name}: {} bytes, {:.1} ms, {} KiB", bytes.len(), took.as_secs_f64() * 1e3, spent >> 10);
+        println!(
+            "S12 {name}: {} bytes, {:.1} ms, {} KiB",
+            bytes.len(),
+            took.as_secs_f64() * 1e3,
+            spent >> 10
+        );
         // The bound of the scenario is 100 ms on a quiet machine.
         assert!(took < Duration::from_secs(2), "{name}: {took:?}");
         assert!(spent <= 32 << 20, "{name}: {spent} bytes");

@@ -76,7 +76,9 @@ fn files(id: &str) -> Files {
     static LOCK: Mutex<()> = Mutex::new(());
     static CONVERTED: OnceLock<tempfile::TempDir> = OnceLock::new();
     let _lock = LOCK.lock();
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("a workspace");
     let models = std::env::var_os("LAMPLIGHTER_MODELS_DIR")
         .map_or_else(|| workspace.join("data/models"), PathBuf::from);
     let spec = spec(id);
@@ -123,7 +125,10 @@ fn outputs(told: Vec<FromRunner>, count: usize) -> Vec<Option<Value>> {
         match message {
             FromRunner::Done { ticket, output } => {
                 let output = serde_json::from_str(output.get()).expect("JSON");
-                assert!(outputs[ticket as usize].replace(output).is_none(), "answered twice");
+                assert!(
+                    outputs[ticket as usize].replace(output).is_none(),
+                    "answered twice"
+                );
             }
             FromRunner::Failed { error, .. } => panic!("{error:?}"),
             _ => {}
@@ -134,13 +139,17 @@ fn outputs(told: Vec<FromRunner>, count: usize) -> Vec<Option<Value>> {
 
 fn one(loaded: &mut Loaded, task: Task, input: Value) -> Value {
     let schema = task.output_schema();
-    let output = outputs(run(loaded, task, &[input], &[]), 1).remove(0).expect("an answer");
+    let output = outputs(run(loaded, task, &[input], &[]), 1)
+        .remove(0)
+        .expect("an answer");
     for key in schema["required"].as_array().expect("a list") {
-        assert!(output.get(key.as_str().expect("a name")).is_some(), "{key} is missing");
+        assert!(
+            output.get(key.as_str().expect("a name")).is_some(),
+            "{key} is missing"
+        );
     }
     output
 }
-
 
 fn largest(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
@@ -165,7 +174,9 @@ fn labels_have_the_logits_of_the_original() {
             to_candle = to_candle.max(largest(&logits, &other));
         }
     }
-    println!("1000 logits of 5 pictures: largest difference to torch {to_torch:.2e}, to candle {to_candle:.2e}");
+    println!(
+        "1000 logits of 5 pictures: largest difference to torch {to_torch:.2e}, to candle {to_candle:.2e}"
+    );
     // Logits reach about 10.
     assert!(to_torch <= 2e-3, "{to_torch}");
     assert!(to_candle <= 1e-3, "{to_candle}");
@@ -186,8 +197,18 @@ fn pictures_are_labelled_alone_and_in_a_batch() {
     assert_eq!(together[2], None, "the one that is not wanted");
     for (index, (case, output)) in cases.iter().zip(&together).enumerate() {
         let Some(output) = output else { continue };
-        assert_eq!(&one(&mut loaded, task, inputs[index].clone()), output, "{}", case.name);
-        assert_eq!(output["labels"].as_array().map(Vec::len), Some(5), "{}", case.name);
+        assert_eq!(
+            &one(&mut loaded, task, inputs[index].clone()),
+            output,
+            "{}",
+            case.name
+        );
+        assert_eq!(
+            output["labels"].as_array().map(Vec::len),
+            Some(5),
+            "{}",
+            case.name
+        );
     }
     assert_eq!(together[0].as_ref().and_then(best).as_deref(), Some("espresso"));
 

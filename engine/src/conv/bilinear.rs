@@ -57,9 +57,17 @@ fn byte(sum: i64) -> u8 {
 /// Where `rgb` is not as long as `resize.from` says, or the part reaches out of the result.
 #[must_use]
 pub fn bilinear(rgb: &[u8], resize: Resize) -> Vec<u8> {
-    let Resize { from, to, corner, part } = resize;
+    let Resize {
+        from,
+        to,
+        corner,
+        part,
+    } = resize;
     assert_eq!(rgb.len(), from.0 * from.1 * 3, "bytes of a picture");
-    assert!(corner.0 + part.0 <= to.0 && corner.1 + part.1 <= to.1, "a part of the result");
+    assert!(
+        corner.0 + part.0 <= to.0 && corner.1 + part.1 <= to.1,
+        "a part of the result"
+    );
     let columns = spans(from.0, to.0, corner.0, part.0);
     let rows = spans(from.1, to.1, corner.1, part.1);
     let top = rows.first().map_or(0, |span| span.first);
@@ -81,7 +89,10 @@ pub fn bilinear(rgb: &[u8], resize: Resize) -> Vec<u8> {
     let mut sums = vec![0_i64; width];
     for span in &rows {
         sums.fill(0);
-        for (line, weight) in narrow[(span.first - top) * width..].chunks_exact(width).zip(&span.weights) {
+        for (line, weight) in narrow[(span.first - top) * width..]
+            .chunks_exact(width)
+            .zip(&span.weights)
+        {
             for (sum, number) in sums.iter_mut().zip(line) {
                 *sum += i64::from(*number) * i64::from(*weight);
             }

@@ -37,9 +37,16 @@ impl Dense {
         activation: Activation,
     ) -> Self {
         let places = kernel * kernel;
-        assert!(places > 0 && stride > 0 && !bias.is_empty(), "a layer has a kernel, a stride and outputs");
+        assert!(
+            places > 0 && stride > 0 && !bias.is_empty(),
+            "a layer has a kernel, a stride and outputs"
+        );
         let inputs = weights.len() / places / bias.len();
-        assert_eq!(weights.len(), inputs * places * bias.len(), "weights of a dense layer");
+        assert_eq!(
+            weights.len(),
+            inputs * places * bias.len(),
+            "weights of a dense layer"
+        );
         assert!(inputs > 0, "a layer has inputs");
         // Windows are laid out pixel by pixel, so the weights are too.
         let mut by_pixel = Vec::with_capacity(weights.len());
@@ -149,7 +156,10 @@ impl Dense {
             let y = (top + dy).wrapping_sub(padding.top);
             // The columns of the kernel that lie on the map.
             let from = padding.left.saturating_sub(left).min(self.kernel);
-            let to = (map.width + padding.left).saturating_sub(left).min(self.kernel).max(from);
+            let to = (map.width + padding.left)
+                .saturating_sub(left)
+                .min(self.kernel)
+                .max(from);
             if y >= map.height || from == to {
                 line.fill(0.0);
                 continue;

@@ -33,7 +33,11 @@ impl Depthwise {
         activation: Activation,
     ) -> Self {
         let channels = bias.len();
-        assert_eq!(weights.len(), channels * kernel * kernel, "weights of a depthwise layer");
+        assert_eq!(
+            weights.len(),
+            channels * kernel * kernel,
+            "weights of a depthwise layer"
+        );
         assert!(stride > 0, "a layer has a stride");
         let isa = usable(isa);
         let padded = channels.next_multiple_of(lanes(isa));
@@ -66,7 +70,14 @@ impl Depthwise {
         let (height, width) = padding.output(map, self.kernel, self.stride);
         let mut out = Map::new(height, width, self.channels);
         share(pool, &mut out.data, width * self.channels, |first, rows| {
-            let args = Args { layer: self, map, padding, first, width, rows };
+            let args = Args {
+                layer: self,
+                map,
+                padding,
+                first,
+                width,
+                rows,
+            };
             with_isa!(self.isa, rows_of, args: Args<'_>);
         });
         out
@@ -89,7 +100,14 @@ const WIDE: usize = 4;
 
 #[inline(always)]
 fn rows_of<S: Simd>(simd: S, args: Args<'_>) {
-    let Args { layer, map, padding, first, width, rows } = args;
+    let Args {
+        layer,
+        map,
+        padding,
+        first,
+        width,
+        rows,
+    } = args;
     let channels = layer.channels;
     for (index, out) in rows.chunks_exact_mut(channels).enumerate() {
         let (y, x) = (first + index / width, index % width);

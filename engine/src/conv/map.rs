@@ -38,7 +38,11 @@ impl Map {
         let side = |side: usize| {
             let count = side.saturating_sub(kernel).div_ceil(stride) + 1;
             // A window that begins outside is none.
-            if (count - 1) * stride >= side { count - 1 } else { count }
+            if (count - 1) * stride >= side {
+                count - 1
+            } else {
+                count
+            }
         };
         let mut out = Self::new(side(self.height), side(self.width), self.channels);
         out.data.fill(f32::NEG_INFINITY);

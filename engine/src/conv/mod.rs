@@ -128,7 +128,10 @@ fn share(pool: &Pool, out: &mut [f32], width: usize, work: impl Fn(usize, &mut [
     }
     pool.run(|lane| {
         if let Some(share) = shares.get(lane) {
-            work(lane * each, &mut share.lock().unwrap_or_else(PoisonError::into_inner));
+            work(
+                lane * each,
+                &mut share.lock().unwrap_or_else(PoisonError::into_inner),
+            );
         }
     });
 }

@@ -46,7 +46,9 @@ pub fn area(from: Area<'_>, height: usize, width: usize, shift: f32, scale: f32)
                     own[1] += u32::from(pixel[1]);
                     own[2] += u32::from(pixel[2]);
                 }
-                sum.iter_mut().zip(own).for_each(|(sum, own)| *sum += u64::from(own));
+                sum.iter_mut()
+                    .zip(own)
+                    .for_each(|(sum, own)| *sum += u64::from(own));
             }
         }
         for ((pixel, sum), (left, right)) in line.chunks_exact_mut(3).zip(&sums).zip(&columns) {

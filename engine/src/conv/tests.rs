@@ -15,7 +15,12 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
 }
 
 fn map(height: usize, width: usize, channels: usize) -> Map {
-    Map { height, width, channels, data: numbers(height * width * channels, 7) }
+    Map {
+        height,
+        width,
+        channels,
+        data: numbers(height * width * channels, 7),
+    }
 }
 
 fn activation(which: usize, channels: usize) -> Activation {
@@ -39,7 +44,13 @@ struct Plain<'a> {
 
 impl Plain<'_> {
     fn run(&self, map: &Map, padding: Padding, residual: Option<&Map>) -> Map {
-        let side = |side: usize| if side < self.kernel { 0 } else { (side - self.kernel) / self.stride + 1 };
+        let side = |side: usize| {
+            if side < self.kernel {
+                0
+            } else {
+                (side - self.kernel) / self.stride + 1
+            }
+        };
         let height = side(map.height + padding.top + padding.bottom);
         let width = side(map.width + padding.left + padding.right);
         let outputs = self.bias.len();
@@ -54,7 +65,8 @@ impl Plain<'_> {
                     let at_x = (x * self.stride + place % self.kernel).wrapping_sub(padding.left);
                     if at_y < map.height && at_x < map.width {
                         let channel = if self.depthwise { output } else { input };
-                        let weight = self.weights[(output * inputs + input) * self.kernel * self.kernel + place];
+                        let weight =
+                            self.weights[(output * inputs + input) * self.kernel * self.kernel + place];
                         sum += f64::from(map.pixel(at_y, at_x)[channel]) * f64::from(weight);
                     }
                 }
@@ -162,10 +174,24 @@ proptest! {
 #[test]
 fn lanes_and_neighbours_change_nothing() {
     let map = map(9, 11, 24);
-    let layer = Dense::new(Isa::best(), 3, 1, &numbers(24 * 9 * 40, 1), &numbers(40, 2), Activation::Relu);
+    let layer = Dense::new(
+        Isa::best(),
+        3,
+        1,
+        &numbers(24 * 9 * 40, 1),
+        &numbers(40, 2),
+        Activation::Relu,
+    );
     let one = layer.run(&map, Padding::all(1), None, &Pool::new(1));
     assert_eq!(layer.run(&map, Padding::all(1), None, &Pool::new(3)), one);
-    let matrix = Dense::new(Isa::best(), 1, 1, &numbers(24 * 40, 1), &numbers(40, 2), Activation::None);
+    let matrix = Dense::new(
+        Isa::best(),
+        1,
+        1,
+        &numbers(24 * 40, 1),
+        &numbers(40, 2),
+        Activation::None,
+    );
     let rows = numbers(24 * 13, 5);
     let together = matrix.rows(&rows, &Pool::new(2));
     for (row, expected) in rows.chunks_exact(24).zip(together.chunks_exact(40)) {
@@ -175,7 +201,12 @@ fn lanes_and_neighbours_change_nothing() {
 
 #[test]
 fn windows_of_a_pool_may_reach_over_the_edge() {
-    let map = Map { height: 5, width: 4, channels: 1, data: (0..20).map(|n| n as f32).collect() };
+    let map = Map {
+        height: 5,
+        width: 4,
+        channels: 1,
+        data: (0..20).map(|n| n as f32).collect(),
+    };
     let pooled = map.max_pool(2, 2);
     assert_eq!((pooled.height, pooled.width), (3, 2));
     assert_eq!(pooled.data, [5.0, 7.0, 13.0, 15.0, 17.0, 19.0]);
@@ -190,13 +221,46 @@ fn windows_of_a_pool_may_reach_over_the_edge() {
 fn a_part_of_a_resized_picture_is_that_part_of_the_whole() {
     let (from, to) = ((31, 23), (17, 40));
     let rgb: Vec<u8> = (0..31 * 23 * 3).map(|n| (n * 37 % 251) as u8).collect();
-    let whole = bilinear(&rgb, Resize { from, to, corner: (0, 0), part: to });
-    let part = bilinear(&rgb, Resize { from, to, corner: (3, 5), part: (9, 30) });
+    let whole = bilinear(
+        &rgb,
+        Resize {
+            from,
+            to,
+            corner: (0, 0),
+            part: to,
+        },
+    );
+    let part = bilinear(
+        &rgb,
+        Resize {
+            from,
+            to,
+            corner: (3, 5),
+            part: (9, 30),
+        },
+    );
     for (y, row) in part.chunks_exact(27).enumerate() {
         assert_eq!(row, &whole[((y + 5) * 17 + 3) * 3..][..27], "row {y}");
     }
-    let same = Resize { from, to: from, corner: (0, 0), part: from };
+    let same = Resize {
+        from,
+        to: from,
+        corner: (0, 0),
+        part: from,
+    };
     assert_eq!(bilinear(&rgb, same), rgb);
     // One colour stays it.
-    assert!(bilinear(&[200; 31 * 23 * 3], Resize { from, to, corner: (0, 0), part: to }).iter().all(|&b| b == 200));
+    assert!(
+        bilinear(
+            &[200; 31 * 23 * 3],
+            Resize {
+                from,
+                to,
+                corner: (0, 0),
+                part: to
+            }
+        )
+        .iter()
+        .all(|&b| b == 200)
+    );
 }

@@ -29,7 +29,11 @@ pub(super) fn read(bytes: &[u8], caps: &Caps) -> Result<(Picture, Orientation), 
     }
     still.guard(size)?;
     let picture = decode(&still.file(size), size)?;
-    let picture = if size == canvas { picture } else { place_on_white(&picture, place, canvas) };
+    let picture = if size == canvas {
+        picture
+    } else {
+        place_on_white(&picture, place, canvas)
+    };
     Ok((picture, found.orientation))
 }
 
@@ -91,7 +95,11 @@ fn walk<'a>(bytes: &'a [u8], caps: &Caps) -> Result<Found<'a>, ImageError> {
             b"ALPH" => alpha = Some(content),
             b"VP8 " | b"VP8L" if found.still.is_none() => {
                 let lossless = name == *b"VP8L";
-                found.still = Some(Still { alpha: alpha.filter(|_| !lossless), data: content, lossless });
+                found.still = Some(Still {
+                    alpha: alpha.filter(|_| !lossless),
+                    data: content,
+                    lossless,
+                });
                 if found.canvas.is_none() {
                     break;
                 }
@@ -133,7 +141,11 @@ fn first_frame<'a>(content: &'a [u8], found: &mut Found<'a>) -> Result<(), Image
             b"ALPH" => alpha = Some(content),
             b"VP8 " | b"VP8L" => {
                 let lossless = name == *b"VP8L";
-                found.still = Some(Still { alpha: alpha.filter(|_| !lossless), data: content, lossless });
+                found.still = Some(Still {
+                    alpha: alpha.filter(|_| !lossless),
+                    data: content,
+                    lossless,
+                });
                 return Ok(());
             }
             _ => break,

@@ -33,7 +33,8 @@ pub(super) fn classification_input() -> Value {
             "description": "So many labels, the best first."}
     });
     let mut schema = object("A picture to label", properties, &["image"]);
-    schema["description"] = "The middle of the picture is what counts: its longer side is cut to a square.".into();
+    schema["description"] =
+        "The middle of the picture is what counts: its longer side is cut to a square.".into();
     schema
 }
 

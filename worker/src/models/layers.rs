@@ -30,7 +30,11 @@ pub enum Place {
 impl Place {
     /// The engine with so many threads, where `device` is the processor.
     pub fn new(device: Device, threads: usize) -> Self {
-        if device.is_cpu() { Self::engine(threads) } else { Self::Candle(device) }
+        if device.is_cpu() {
+            Self::engine(threads)
+        } else {
+            Self::Candle(device)
+        }
     }
 
     /// The engine with so many threads.
@@ -82,7 +86,12 @@ impl Feature {
             Self::Candle(tensor) => {
                 let (_, channels, height, width) = tensor.dims4()?;
                 let data = tensor.permute((0, 2, 3, 1))?.flatten_all()?.to_vec1()?;
-                Ok(Map { height, width, channels, data })
+                Ok(Map {
+                    height,
+                    width,
+                    channels,
+                    data,
+                })
             }
         }
     }
@@ -114,7 +123,12 @@ impl Feature {
             Self::Engine(map) => {
                 let data = map.mean();
                 let channels = data.len();
-                Ok(Self::Engine(Map { height: 1, width: 1, channels, data }))
+                Ok(Self::Engine(Map {
+                    height: 1,
+                    width: 1,
+                    channels,
+                    data,
+                }))
             }
             Self::Candle(tensor) => tensor.mean_keepdim((2, 3)).map(Self::Candle),
         }
@@ -169,12 +183,21 @@ impl Conv {
     /// # Errors
     /// Where the device refuses its weights.
     pub fn new(place: &Place, parts: Parts) -> Result<Self> {
-        let Parts { kernel, stride, depthwise, weights, bias, activation } = parts;
+        let Parts {
+            kernel,
+            stride,
+            depthwise,
+            weights,
+            bias,
+            activation,
+        } = parts;
         let kind = match place {
             Place::Engine { isa, .. } if depthwise => {
                 Kind::Depthwise(Depthwise::new(*isa, kernel, stride, &weights, &bias, activation))
             }
-            Place::Engine { isa, .. } => Kind::Dense(Dense::new(*isa, kernel, stride, &weights, &bias, activation)),
+            Place::Engine { isa, .. } => {
+                Kind::Dense(Dense::new(*isa, kernel, stride, &weights, &bias, activation))
+            }
             Place::Candle(device) => {
                 let outputs = bias.len();
                 let inputs = weights.len() / outputs / kernel / kernel;
@@ -199,7 +222,13 @@ impl Conv {
     ///
     /// # Errors
     /// Where the device refuses it, or `input` is elsewhere.
-    pub fn run(&self, place: &Place, input: &Feature, padding: Padding, residual: Option<&Feature>) -> Result<Feature> {
+    pub fn run(
+        &self,
+        place: &Place,
+        input: &Feature,
+        padding: Padding,
+        residual: Option<&Feature>,
+    ) -> Result<Feature> {
         match (&self.kind, place, input) {
             (Kind::Dense(layer), Place::Engine { pool, .. }, Feature::Engine(map)) => {
                 let residual = match residual {
@@ -216,7 +245,9 @@ impl Conv {
                     Some(Feature::Candle(tensor)) => Some(tensor),
                     _ => None,
                 };
-                layer.run(tensor, padding, self.stride, residual).map(Feature::Candle)
+                layer
+                    .run(tensor, padding, self.stride, residual)
+                    .map(Feature::Candle)
             }
             _ => candle_core::bail!("a layer and its input are in different places"),
         }
@@ -237,7 +268,13 @@ impl Conv {
 }
 
 impl InCandle {
-    fn run(&self, input: &Tensor, padding: Padding, stride: usize, residual: Option<&Tensor>) -> Result<Tensor> {
+    fn run(
+        &self,
+        input: &Tensor,
+        padding: Padding,
+        stride: usize,
+        residual: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let padded = input
             .pad_with_zeros(2, padding.top, padding.bottom)?
             .pad_with_zeros(3, padding.left, padding.right)?;
@@ -270,7 +307,11 @@ impl Weights {
     pub fn read(files: &Files) -> std::result::Result<Self, JobError> {
         let name = "model.safetensors";
         let converted = files.converted.join(name);
-        let path = if converted.is_file() { converted } else { files.dir.join(name) };
+        let path = if converted.is_file() {
+            converted
+        } else {
+            files.dir.join(name)
+        };
         Self::of(&path).map_err(|error| unavailable(format!("{name}: {error}")))
     }
 
@@ -289,7 +330,9 @@ impl Weights {
             .ok_or_else(|| unavailable(format!("model.safetensors has no tensor {name}")))?;
         if tensor.dims() != shape {
             let found = tensor.dims();
-            return Err(unavailable(format!("tensor {name} has the shape {found:?}, expected {shape:?}")));
+            return Err(unavailable(format!(
+                "tensor {name} has the shape {found:?}, expected {shape:?}"
+            )));
         }
         let numbers = tensor.flatten_all().and_then(|tensor| tensor.to_vec1());
         numbers.map_err(|error| unavailable(format!("tensor {name}: {error}")))

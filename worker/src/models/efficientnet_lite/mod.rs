@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::network::{CLASSES, Network, SIDE};
-use super::{Files, Loaded, Model, Payload, Preparer, image_input, invalid, layers::Place, object, unavailable};
+use super::{
+    Files, Loaded, Model, Payload, Preparer, image_input, invalid, layers::Place, object, unavailable,
+};
 use crate::{
     device,
     runner::{Member, protocol::Cost},
@@ -73,13 +75,17 @@ struct Output<'a> {
 pub(super) fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, JobError> {
     if spec.dtype != "f32" {
         let found = &spec.dtype;
-        return Err(unavailable(format!("number type {found:?} is not supported for this family: f32 is")));
+        return Err(unavailable(format!(
+            "number type {found:?} is not supported for this family: f32 is"
+        )));
     }
     let (device, name) = device::best();
     let network = Network::load(files, Place::new(device, threads))?;
     let labels: Vec<_> = LABELS.lines().collect();
     if labels.len() != CLASSES {
-        return Err(unavailable("the list of labels is not as long as the model has classes"));
+        return Err(unavailable(
+            "the list of labels is not as long as the model has classes",
+        ));
     }
     Ok(Loaded {
         model: Box::new(Classifier { network, labels }),

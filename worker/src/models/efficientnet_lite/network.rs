@@ -63,7 +63,14 @@ struct Shape {
 
 impl Shape {
     fn point(inputs: usize, outputs: usize, activation: Activation) -> Self {
-        Self { kernel: 1, stride: 1, inputs, outputs, depthwise: false, activation }
+        Self {
+            kernel: 1,
+            stride: 1,
+            inputs,
+            outputs,
+            depthwise: false,
+            activation,
+        }
     }
 }
 
@@ -90,12 +97,22 @@ impl Network {
             for index in 0..count {
                 let stride = if index == 0 { first_stride } else { 1 };
                 let name = format!("_blocks.{}.", blocks.len());
-                let block = Bottleneck { kernel, stride, factor, inputs, outputs };
+                let block = Bottleneck {
+                    kernel,
+                    stride,
+                    factor,
+                    inputs,
+                    outputs,
+                };
                 blocks.push(block.load(&weights, &place, &name)?);
                 inputs = outputs;
             }
         }
-        let head = load("_conv_head", "_bn1", Shape::point(inputs, HEAD, Activation::Relu6))?;
+        let head = load(
+            "_conv_head",
+            "_bn1",
+            Shape::point(inputs, HEAD, Activation::Relu6),
+        )?;
         let classes = Parts {
             kernel: 1,
             stride: 1,
@@ -105,7 +122,13 @@ impl Network {
             activation: Activation::None,
         };
         let classes = Conv::new(&place, classes).map_err(|error| unavailable(error.to_string()))?;
-        Ok(Self { place, stem, blocks, head, classes })
+        Ok(Self {
+            place,
+            stem,
+            blocks,
+            head,
+            classes,
+        })
     }
 
     /// The logits of a picture of [`SIDE`] pixels a side, normalised.
@@ -120,8 +143,12 @@ impl Network {
                 Some(expand) => Some(expand.run_same(place, &x, None)?),
                 None => None,
             };
-            let inside = block.depthwise.run_same(place, inside.as_ref().unwrap_or(&x), None)?;
-            x = block.project.run_same(place, &inside, block.skips.then_some(&x))?;
+            let inside = block
+                .depthwise
+                .run_same(place, inside.as_ref().unwrap_or(&x), None)?;
+            x = block
+                .project
+                .run_same(place, &inside, block.skips.then_some(&x))?;
         }
         let features = self.head.run_same(place, &x, None)?.mean()?;
         Ok(self.classes.run_same(place, &features, None)?.into_map()?.data)
@@ -139,13 +166,29 @@ struct Bottleneck {
 
 impl Bottleneck {
     fn load(&self, weights: &Weights, place: &Place, name: &str) -> std::result::Result<Block, JobError> {
-        let &Self { kernel, stride, factor, inputs, outputs } = self;
+        let &Self {
+            kernel,
+            stride,
+            factor,
+            inputs,
+            outputs,
+        } = self;
         let inside = inputs * factor;
         let load = |conv: &str, norm: &str, shape: Shape| {
-            folded(weights, place, &format!("{name}{conv}"), &format!("{name}{norm}"), shape)
+            folded(
+                weights,
+                place,
+                &format!("{name}{conv}"),
+                &format!("{name}{norm}"),
+                shape,
+            )
         };
         let expand = Shape::point(inputs, inside, Activation::Relu6);
-        let expand = if factor > 1 { Some(load("_expand_conv", "_bn0", expand)?) } else { None };
+        let expand = if factor > 1 {
+            Some(load("_expand_conv", "_bn0", expand)?)
+        } else {
+            None
+        };
         let depthwise = Shape {
             kernel,
             stride,
@@ -157,7 +200,11 @@ impl Bottleneck {
         Ok(Block {
             expand,
             depthwise: load("_depthwise_conv", "_bn1", depthwise)?,
-            project: load("_project_conv", "_bn2", Shape::point(inside, outputs, Activation::None))?,
+            project: load(
+                "_project_conv",
+                "_bn2",
+                Shape::point(inside, outputs, Activation::None),
+            )?,
             skips: stride == 1 && inputs == outputs,
         })
     }
@@ -171,7 +218,14 @@ fn folded(
     norm: &str,
     shape: Shape,
 ) -> std::result::Result<Conv, JobError> {
-    let Shape { kernel, stride, inputs, outputs, depthwise, activation } = shape;
+    let Shape {
+        kernel,
+        stride,
+        inputs,
+        outputs,
+        depthwise,
+        activation,
+    } = shape;
     let mut kernels = weights.get(&format!("{conv}.weight"), &[outputs, inputs, kernel, kernel])?;
     let norm = |part: &str| weights.get(&format!("{norm}.{part}"), &[outputs]);
     let (gain, shift) = (norm("weight")?, norm("bias")?);
@@ -182,6 +236,13 @@ fn folded(
         own.iter_mut().for_each(|weight| *weight *= factor);
         bias.push(shift[output] - mean[output] * factor);
     }
-    let parts = Parts { kernel, stride, depthwise, weights: kernels, bias, activation };
+    let parts = Parts {
+        kernel,
+        stride,
+        depthwise,
+        weights: kernels,
+        bias,
+        activation,
+    };
     Conv::new(place, parts).map_err(|error| unavailable(format!("{conv}: {error}")))
 }

@@ -50,14 +50,18 @@ impl Candidate {
         let [left, top, right, bottom] = self.sides.map(|side| side.trunc() as i64);
         let (left, top) = (left.max(1) - 1, top.max(1) - 1);
         let (right, bottom) = (right.min(width as i64), bottom.min(height as i64));
-        (right > left && bottom > top).then(|| [left, top, right - left, bottom - top].map(|side| side as usize))
+        (right > left && bottom > top)
+            .then(|| [left, top, right - left, bottom - top].map(|side| side as usize))
     }
 
     fn overlap(&self, other: &Self, kind: Overlap) -> f32 {
         let more = if kind == Overlap::Smaller { 1.0 } else { 0.0 };
         let area = |c: &Self| (c.sides[2] - c.sides[0] + more) * (c.sides[3] - c.sides[1] + more);
         let length = |from: usize, to: usize| {
-            let (first, last) = (self.sides[from].max(other.sides[from]), self.sides[to].min(other.sides[to]));
+            let (first, last) = (
+                self.sides[from].max(other.sides[from]),
+                self.sides[to].min(other.sides[to]),
+            );
             (last - first + more).max(0.0)
         };
         let both = length(0, 2) * length(1, 3);
@@ -109,10 +113,16 @@ mod tests {
         let scores = |kept: Vec<Candidate>| kept.iter().map(|c| c.score).collect::<Vec<_>>();
         assert_eq!(scores(best(all.clone(), 0.5, Overlap::Union, 9)), [0.9, 0.8]);
         // They share 90 of 110.
-        assert_eq!(scores(best(all.clone(), 0.82, Overlap::Union, 9)), [0.9, 0.8, 0.7]);
+        assert_eq!(
+            scores(best(all.clone(), 0.82, Overlap::Union, 9)),
+            [0.9, 0.8, 0.7]
+        );
         assert_eq!(scores(best(all.clone(), 0.5, Overlap::Union, 1)), [0.9]);
         assert_eq!(scores(best(all, 0.0, Overlap::Union, 2)), [0.9, 0.8]);
-        let inside = vec![candidate([0.0, 0.0, 99.0, 99.0], 0.9), candidate([5.0, 5.0, 9.0, 9.0], 0.8)];
+        let inside = vec![
+            candidate([0.0, 0.0, 99.0, 99.0], 0.9),
+            candidate([5.0, 5.0, 9.0, 9.0], 0.8),
+        ];
         assert_eq!(scores(best(inside.clone(), 0.7, Overlap::Union, 9)).len(), 2);
         assert_eq!(scores(best(inside, 0.7, Overlap::Smaller, 9)).len(), 1);
     }
@@ -121,7 +131,10 @@ mod tests {
     fn boxes_are_moved_squared_and_cut() {
         let moved = candidate([10.0, 10.0, 20.0, 30.0], 0.9).moved(0.0);
         assert_eq!(moved.sides, [11.0, 8.0, 20.0, 40.0]);
-        assert_eq!(candidate([10.0, 10.0, 20.0, 30.0], 0.9).squared().sides, [5.0, 10.0, 25.0, 30.0]);
+        assert_eq!(
+            candidate([10.0, 10.0, 20.0, 30.0], 0.9).squared().sides,
+            [5.0, 10.0, 25.0, 30.0]
+        );
         let window = |sides| candidate(sides, 0.5).window(100, 50);
         assert_eq!(window([-5.0, 3.7, 20.2, 70.0]), Some([0, 2, 20, 48]));
         assert_eq!(window([101.0, 3.0, 120.0, 20.0]), None);

@@ -40,7 +40,11 @@ pub fn detect(
     min_size: usize,
     wanted: &dyn Fn(f64) -> bool,
 ) -> Result<Option<Vec<Candidate>>> {
-    let search = Search { nets, picture, wanted };
+    let search = Search {
+        nets,
+        picture,
+        wanted,
+    };
     let Some(candidates) = search.propose(min_size)? else {
         return Ok(None);
     };
@@ -94,7 +98,11 @@ impl Search<'_> {
             let score = probability(&heads[0].data)?;
             if score > THRESHOLDS[1] {
                 let offsets = offsets(&heads[1].data);
-                sure.push(Candidate { score, offsets, ..candidate });
+                sure.push(Candidate {
+                    score,
+                    offsets,
+                    ..candidate
+                });
             }
         }
         let kept = best(sure, 0.7, Overlap::Union, MAX_CANDIDATES);
@@ -116,7 +124,12 @@ impl Search<'_> {
             if score > THRESHOLDS[2] {
                 let offsets = offsets(&heads[1].data);
                 let points = points(&heads[2].data, candidate.sides);
-                let face = Candidate { score, offsets, points, ..candidate };
+                let face = Candidate {
+                    score,
+                    offsets,
+                    points,
+                    ..candidate
+                };
                 sure.push(face.moved(1.0));
             }
         }
@@ -180,5 +193,10 @@ fn offsets(numbers: &[f32]) -> [f32; 4] {
 fn points(numbers: &[f32], [left, top, right, bottom]: [f32; 4]) -> [[f32; 2]; 5] {
     let (width, height) = (right - left + 1.0, bottom - top + 1.0);
     let number = |at: usize| numbers.get(at).copied().unwrap_or(0.0);
-    std::array::from_fn(|at| [width * number(at) + left - 1.0, height * number(at + 5) + top - 1.0])
+    std::array::from_fn(|at| {
+        [
+            width * number(at) + left - 1.0,
+            height * number(at + 5) + top - 1.0,
+        ]
+    })
 }

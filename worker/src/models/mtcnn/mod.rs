@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use self::{boxes::Candidate, nets::Nets};
-use super::{Files, Loaded, Model, Payload, Preparer, image_input, invalid, layers::Place, object, unavailable};
+use super::{
+    Files, Loaded, Model, Payload, Preparer, image_input, invalid, layers::Place, object, unavailable,
+};
 use crate::{
     device,
     runner::{Member, protocol::Cost},
@@ -69,7 +71,9 @@ struct Output {
 pub(super) fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, JobError> {
     if spec.dtype != "f32" {
         let found = &spec.dtype;
-        return Err(unavailable(format!("number type {found:?} is not supported for this family: f32 is")));
+        return Err(unavailable(format!(
+            "number type {found:?} is not supported for this family: f32 is"
+        )));
     }
     let (device, name) = device::best();
     Ok(Loaded {
@@ -121,7 +125,9 @@ impl Preparer for Reader {
     fn prepare(&self, _: Task, input: &RawValue) -> Result<(Payload, Cost), JobError> {
         let Input { image, min_size } = object(input)?;
         if !(MIN_SIZE..=MAX_SIZE).contains(&min_size) {
-            return Err(invalid(format!("min_size is {min_size}; it may be {MIN_SIZE} to {MAX_SIZE}")));
+            return Err(invalid(format!(
+                "min_size is {min_size}; it may be {MIN_SIZE} to {MAX_SIZE}"
+            )));
         }
         let ready = ready(image_input::picture(&image)?, min_size);
         let cost = image_input::cost(ready.picture.width * ready.picture.height);
@@ -133,7 +139,12 @@ impl Model for Detector {
     fn run(&mut self, batch: Vec<Member>) {
         for mut member in batch {
             // A member without a picture is dropped, which answers it as failed.
-            let Some(Ready { picture, min_size, ratio }) = member.take_payload() else {
+            let Some(Ready {
+                picture,
+                min_size,
+                ratio,
+            }) = member.take_payload()
+            else {
                 continue;
             };
             let told = Cell::new(0.0);
@@ -183,7 +194,10 @@ mod tests {
             rgb: vec![9; width * height * 3],
         };
         let small = ready(picture(2000, 2000), 40);
-        assert_eq!((small.picture.width, small.min_size, small.ratio), (2000, 40, [1.0; 2]));
+        assert_eq!(
+            (small.picture.width, small.min_size, small.ratio),
+            (2000, 40, [1.0; 2])
+        );
         let large = ready(picture(8000, 5000), 80);
         assert!(large.picture.width * large.picture.height <= detect::MAX_PIXELS);
         assert_eq!(large.min_size, 25);

@@ -69,8 +69,17 @@ impl Nets {
         };
         let proposal = loader.net("pnet", &PROPOSAL, &[("conv4_1", 2), ("conv4_2", 4)])?;
         let refine = loader.net("rnet", &REFINE, &[("dense5_1", 2), ("dense5_2", 4)])?;
-        let output = loader.net("onet", &OUTPUT, &[("dense6_1", 2), ("dense6_2", 4), ("dense6_3", 10)])?;
-        Ok(Self { place, proposal, refine, output })
+        let output = loader.net(
+            "onet",
+            &OUTPUT,
+            &[("dense6_1", 2), ("dense6_2", 4), ("dense6_3", 10)],
+        )?;
+        Ok(Self {
+            place,
+            proposal,
+            refine,
+            output,
+        })
     }
 
     /// What the heads of one of the networks say of a picture.
@@ -103,7 +112,9 @@ impl Loader<'_> {
         let mut trunk = Vec::with_capacity(rows.len());
         let mut last = 0;
         for &(name, relu, kernel, inputs, outputs, pool) in rows {
-            let slopes = self.weights.get(&format!("{net}.prelu{relu}.weight"), &[outputs])?;
+            let slopes = self
+                .weights
+                .get(&format!("{net}.prelu{relu}.weight"), &[outputs])?;
             let name = format!("{net}.{name}");
             let conv = self.conv(&name, kernel, inputs, outputs, Activation::Prelu(slopes))?;
             trunk.push(Layer { conv, pool });
