@@ -14,6 +14,7 @@ mod sentences;
 mod latency;
 mod commits;
 mod idle;
+mod pictures;
 mod process;
 mod queue;
 mod fleet;
@@ -75,6 +76,8 @@ enum What {
     Limits,
     /// The engine's encoder against onnxruntime and candle. Not a part of `all`.
     Encoder,
+    /// The engine's convolutions against candle's own.
+    Pictures,
 }
 
 // One thread: the clients should take little from the two processors of a small machine.
@@ -113,6 +116,12 @@ fn measure_encoder(cli: &Cli) -> io::Result<Report> {
 async fn measure(cli: Cli) -> io::Result<Report> {
     if cli.what == What::Encoder {
         return measure_encoder(&cli);
+    }
+    if cli.what == What::Pictures {
+        // Needs no program.
+        let mut report = Report::default();
+        pictures::measure(if cli.quick { 3 } else { 15 }, &mut report)?;
+        return Ok(report);
     }
     let program = match cli.program {
         Some(program) => program,

@@ -8,6 +8,7 @@ mod rows;
 mod simd;
 mod tile;
 
+pub mod conv;
 pub mod encoder;
 pub mod isa;
 pub mod pool;

@@ -4,8 +4,12 @@
 mod bert;
 mod echo;
 mod echo_joint;
+pub mod efficientnet_lite;
 pub(crate) mod headers;
+mod image_input;
+pub mod layers;
 pub mod mapped;
+mod mtcnn;
 pub mod pickled;
 
 use std::{
@@ -90,6 +94,8 @@ pub fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, J
         Family::Bert => bert::load(spec, &files.dir, threads),
         Family::Echo => Ok(echo::load(spec)),
         Family::EchoJoint => Ok(echo_joint::load(spec)),
+        Family::EfficientnetLite => efficientnet_lite::load(spec, files, threads),
+        Family::Mtcnn => mtcnn::load(spec, files, threads),
         family => Err(unavailable(format!("the family {family:?} is not served yet"))),
     }
 }
