@@ -4,7 +4,7 @@
 mod bert;
 mod echo;
 mod echo_joint;
-mod llama;
+pub mod llama;
 mod passes;
 
 use std::{

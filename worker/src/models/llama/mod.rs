@@ -1,4 +1,5 @@
 //! Llama-shaped decoders from GGUF files.
 
-pub(crate) mod decoder;
+pub mod decoder;
+pub mod requantise;
 mod weights;
