@@ -106,6 +106,13 @@ impl Decoder {
         })
     }
 
+    /// The same with these kernels.
+    #[cfg(test)]
+    pub(super) fn with(mut self, kernels: &'static Kernels) -> Self {
+        self.kernels = kernels;
+        self
+    }
+
     /// The memory of an empty sequence.
     #[must_use]
     pub fn cache(&self) -> Cache {
