@@ -13,3 +13,4 @@ pub mod encoder;
 pub mod isa;
 pub mod pool;
 pub mod weights;
+pub mod quant;

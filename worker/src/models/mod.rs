@@ -10,6 +10,7 @@ mod image_input;
 pub mod layers;
 pub mod mapped;
 mod mtcnn;
+pub mod llama;
 pub mod pickled;
 
 use std::{
