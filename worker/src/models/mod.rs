@@ -4,6 +4,7 @@
 mod bert;
 mod echo;
 mod echo_joint;
+mod llama;
 mod passes;
 
 use std::{

@@ -1,0 +1,4 @@
+//! Llama-shaped decoders from GGUF files.
+
+pub(crate) mod decoder;
+mod weights;
