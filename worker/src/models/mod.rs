@@ -86,6 +86,7 @@ impl Files {
 pub fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, JobError> {
     match spec.family {
         Family::Bert => bert::load(spec, &files.dir, threads),
+        Family::Llama => llama::load(spec, files, threads),
         Family::Echo => Ok(echo::load(spec)),
         Family::EchoJoint => Ok(echo_joint::load(spec)),
         family => Err(unavailable(format!("the family {family:?} is not served yet"))),

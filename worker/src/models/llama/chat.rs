@@ -4,7 +4,9 @@
 
 use std::{collections::BTreeMap, io};
 
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig};
+use minijinja::{
+    Environment, Error, ErrorKind, UndefinedBehavior, Value, filters, syntax::SyntaxConfig, value::Kwargs,
+};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 use super::date;
@@ -59,6 +61,7 @@ impl Template {
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(DEPTH);
         environment.set_unknown_method_callback(unknown_method_callback);
+        environment.add_filter("tojson", tojson);
         environment.add_function("raise_exception", |message: String| {
             Err::<String, Error>(Error::new(ErrorKind::InvalidOperation, message))
         });
@@ -92,6 +95,27 @@ impl Template {
         template.render_captured_to(Value::from(context), &mut out).map_err(|e| sentence(&e))?;
         String::from_utf8(out.text).map_err(|e| e.to_string())
     }
+}
+
+/// As `json.dumps` writes it: the engine's own filter writes for pages, and hides what could be a tag.
+fn tojson(value: &Value, indent: Option<Value>, args: Kwargs) -> Result<Value, Error> {
+    let hidden = filters::tojson(value, indent, args)?;
+    let mut rest = hidden.as_str().unwrap_or_default();
+    let mut out = String::with_capacity(rest.len());
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let codes = [("\\u003c", "<"), ("\\u003e", ">"), ("\\u0026", "&"), ("\\u0027", "'")];
+        let (code, shown) = codes.into_iter().find(|(code, _)| rest.starts_with(code)).unwrap_or_else(|| {
+            // Another code, or a backslash of the text: two characters that belong together.
+            let end = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
+            (&rest[..end], &rest[..end])
+        });
+        out.push_str(shown);
+        rest = &rest[code.len()..];
+    }
+    out.push_str(rest);
+    Ok(out.into())
 }
 
 /// An error of the engine without the place, which is no business of whoever sent messages.
