@@ -112,6 +112,12 @@ impl Decoder {
         Cache::new(&self.layout())
     }
 
+    /// Whether a cache was made by a decoder of these sizes.
+    #[must_use]
+    pub fn owns(&self, cache: &Cache) -> bool {
+        cache.page() == self.layout().page()
+    }
+
     /// Rows of logits.
     #[must_use]
     pub fn vocabulary(&self) -> usize {

@@ -1,21 +1,35 @@
 //! The decoder: tokens of many sequences in, logits out. Sequences join and leave between steps; each has
 //! its own positions and its own memory of keys and values, and none of them sees its neighbours.
 
+mod cpu;
 mod device;
 mod plan;
 
 use std::path::Path;
 
+use candle_core::Device;
 use lamplighter_shared::{error::ErrorCode, job::JobError};
 
-use self::{device::DeviceModel, plan::Plan};
+use self::{cpu::CpuModel, device::DeviceModel, plan::Plan};
 use super::weights::{Shape, Source};
 use crate::models::invalid;
 
 /// A model in memory.
 pub struct Decoder {
     shape: Shape,
-    model: DeviceModel,
+    model: Compute,
+}
+
+/// Where a model computes: kernels of our own on the processor, tensors on any other device.
+enum Compute {
+    Cpu(Box<CpuModel>),
+    Device(DeviceModel),
+}
+
+/// Keys and values of a sequence, where the model computes.
+enum Cache {
+    Cpu(lamplighter_engine::quant::Cache),
+    Device(device::Cache),
 }
 
 /// What the decoder remembers of one sequence: its keys and values, and how long it is.
@@ -24,7 +38,7 @@ pub struct Sequence {
     length: usize,
     /// Longest it may become.
     capacity: usize,
-    cache: device::Cache,
+    cache: Cache,
 }
 
 /// The part of one sequence in a step.
@@ -60,11 +74,24 @@ impl Decoder {
     /// # Errors
     /// `model_unavailable`, saying what is wrong with the file.
     pub fn load(path: &Path, lanes: usize) -> Result<Self, JobError> {
-        let _ = lanes;
         let mut source = Source::open(path)?;
         let shape = source.shape()?;
         let (device, _) = crate::device::best();
-        let model = DeviceModel::load(&mut source, &shape, device)?;
+        let model = match device.is_cpu() {
+            true => Compute::Cpu(Box::new(CpuModel::load(&mut source, &shape, lanes)?)),
+            false => Compute::Device(DeviceModel::load(&mut source, &shape, device)?),
+        };
+        Ok(Self { shape, model })
+    }
+
+    /// The same over candle's tensors, on any device: what the kernels are compared with.
+    ///
+    /// # Errors
+    /// As [`Decoder::load`].
+    pub fn load_tensors(path: &Path, device: Device) -> Result<Self, JobError> {
+        let mut source = Source::open(path)?;
+        let shape = source.shape()?;
+        let model = Compute::Device(DeviceModel::load(&mut source, &shape, device)?);
         Ok(Self { shape, model })
     }
 
@@ -98,9 +125,7 @@ impl Decoder {
             self.check(step)?;
         }
         let plan = Plan::new(batch, &self.shape.turns);
-        let mut caches: Vec<_> = batch.iter_mut().map(|step| &mut step.sequence.cache).collect();
-        let logits = self.model.step(&plan, &mut caches);
-        let logits = logits.map_err(|error| JobError::new(ErrorCode::ModelError, error.to_string()))?;
+        let logits = self.model.step(&plan, batch)?;
         let mut logits = logits.into_iter();
         let mut answers = Vec::with_capacity(batch.len());
         for step in batch {
@@ -134,5 +159,38 @@ impl Decoder {
             )));
         }
         Ok(())
+    }
+}
+
+impl Compute {
+    fn cache(&self) -> Cache {
+        match self {
+            Self::Cpu(model) => Cache::Cpu(model.cache()),
+            Self::Device(model) => Cache::Device(model.cache()),
+        }
+    }
+
+    /// Logits of the wanted rows.
+    fn step(&mut self, plan: &Plan, batch: &mut [Step<'_>]) -> Result<Vec<Vec<f32>>, JobError> {
+        let elsewhere = || invalid("a sequence belongs to another model");
+        let caches = batch.iter_mut().map(|step| &mut step.sequence.cache);
+        match self {
+            Self::Cpu(model) => {
+                let own = caches.map(|cache| match cache {
+                    Cache::Cpu(cache) => Some(cache),
+                    Cache::Device(_) => None,
+                });
+                model.step(plan, own.collect::<Option<_>>().ok_or_else(elsewhere)?)
+            }
+            Self::Device(model) => {
+                let own = caches.map(|cache| match cache {
+                    Cache::Device(cache) => Some(cache),
+                    Cache::Cpu(_) => None,
+                });
+                let mut own: Vec<_> = own.collect::<Option<_>>().ok_or_else(elsewhere)?;
+                let logits = model.step(plan, &mut own);
+                logits.map_err(|error| JobError::new(ErrorCode::ModelError, error.to_string()))
+            }
+        }
     }
 }

@@ -5,7 +5,8 @@
 //! running answers of `scheduler`, which has the `decoder` compute the next token of all of them at once;
 //! `writing` draws it (`sampling`, `json`) and hands out the text (`text`, `output`).
 
-pub(crate) mod decoder;
+pub mod decoder;
+pub mod requantise;
 mod weights;
 
 mod chat;

@@ -1,14 +1,19 @@
 //! What a GGUF file of a llama-shaped model holds: its shape from the metadata, its matrices by name.
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{
+    fs::File,
+    io::{BufReader, Read, Seek, SeekFrom},
+    path::Path,
+};
 
 use candle_core::{
     Device,
     quantized::{
-        QStorage, QTensor,
-        gguf_file::{Content, Value},
+        GgmlDType, QStorage, QTensor,
+        gguf_file::{Content, TensorInfo, Value},
     },
 };
+use lamplighter_engine::quant;
 use lamplighter_shared::job::JobError;
 
 use crate::models::unavailable;
@@ -19,6 +24,8 @@ const ARCHITECTURES: [&str; 1] = ["llama"];
 const MOST_LAYERS: usize = 1024;
 /// Likewise for every other size of the shape.
 const MOST: usize = 1 << 24;
+/// Numbers of a matrix that are in hand at once while it is read.
+const CHUNK: usize = 1 << 20;
 
 /// Sizes and constants of a model.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +56,7 @@ pub(super) struct Shape {
 pub(super) struct Source {
     content: Content,
     file: BufReader<File>,
+    length: u64,
     architecture: String,
 }
 
@@ -65,6 +73,7 @@ impl Source {
             .into_owned();
         let broken = |what: String| unavailable(format!("{name}: {what}"));
         let file = File::open(path).map_err(|error| broken(error.to_string()))?;
+        let length = file.metadata().map_err(|error| broken(error.to_string()))?.len();
         let mut file = BufReader::with_capacity(1 << 20, file);
         let content = Content::read(&mut file).map_err(|error| broken(error.to_string()))?;
         let architecture = match content.metadata.get("general.architecture") {
@@ -80,6 +89,7 @@ impl Source {
         Ok(Self {
             content,
             file,
+            length,
             architecture,
         })
     }
@@ -143,16 +153,81 @@ impl Source {
         dims: &[usize],
         device: &Device,
     ) -> Result<QTensor, JobError> {
+        self.matrix(name, dims)?;
         let info = self.content.tensor_infos.get(name);
         let info = info.ok_or_else(|| unavailable(format!("the file has no tensor {name}")))?;
+        info.read(&mut self.file, self.content.tensor_data_offset, device)
+            .map_err(|error| unavailable(format!("{name}: {error}")))
+    }
+
+    /// Reads a matrix some rows at a time (multiples of [`quant::UNIT`], but the last), as Q8_0 blocks, whatever
+    /// its type is. `take` gets the first row and the blocks.
+    ///
+    /// # Errors
+    /// Where it is missing, cut off or of another size, or where `take` says so.
+    pub(super) fn blocks(
+        &mut self,
+        name: &str,
+        [rows, width]: [usize; 2],
+        mut take: impl FnMut(usize, &[u8]) -> Result<(), String>,
+    ) -> Result<(), JobError> {
+        let broken = |what: String| unavailable(format!("{name}: {what}"));
+        let (dtype, start) = self.matrix(name, &[rows, width])?;
+        if !width.is_multiple_of(quant::BLOCK) || !width.is_multiple_of(dtype.block_size()) {
+            return Err(broken(format!("rows of {width} are not whole blocks")));
+        }
+        let row_bytes = width / dtype.block_size() * dtype.type_size();
+        let step = (CHUNK / width).next_multiple_of(quant::UNIT).max(quant::UNIT);
+        self.file.seek(SeekFrom::Start(start)).map_err(|error| broken(error.to_string()))?;
+        let mut bytes = Vec::new();
+        for first in (0..rows).step_by(step) {
+            let count = step.min(rows - first);
+            bytes.resize(count * row_bytes, 0);
+            self.file.read_exact(&mut bytes).map_err(|error| broken(error.to_string()))?;
+            if dtype == GgmlDType::Q8_0 {
+                take(first, &bytes).map_err(broken)?;
+            } else {
+                let blocks = requantised(&bytes, dtype, (count, width)).map_err(broken)?;
+                take(first, &blocks).map_err(broken)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a matrix is there in full.
+    pub(super) fn check(&self, name: &str, dims: [usize; 2]) -> Result<(), JobError> {
+        let (dtype, start) = self.matrix(name, &dims)?;
+        let cells = dims[0].checked_mul(dims[1]);
+        let bytes = cells.and_then(|cells| (cells / dtype.block_size()).checked_mul(dtype.type_size()));
+        let end = bytes.and_then(|bytes| start.checked_add(bytes as u64));
+        if end.is_none_or(|end| end > self.length) {
+            return Err(unavailable(format!("{name} lies beyond the end of the file")));
+        }
+        Ok(())
+    }
+
+    /// Type of a matrix or vector and where in the file it starts, checked against its size.
+    fn matrix(&self, name: &str, dims: &[usize]) -> Result<(GgmlDType, u64), JobError> {
+        let info = self.info(name)?;
         if info.shape.dims() != dims {
             return Err(unavailable(format!(
                 "{name} is {:?} where the metadata makes it {dims:?}",
                 info.shape.dims()
             )));
         }
-        info.read(&mut self.file, self.content.tensor_data_offset, device)
-            .map_err(|error| unavailable(format!("{name}: {error}")))
+        let start = self.content.tensor_data_offset.checked_add(info.offset);
+        let start = start.ok_or_else(|| unavailable(format!("{name} lies beyond the file")))?;
+        Ok((info.ggml_dtype, start))
+    }
+
+    fn info(&self, name: &str) -> Result<&TensorInfo, JobError> {
+        let info = self.content.tensor_infos.get(name);
+        info.ok_or_else(|| unavailable(format!("the file has no tensor {name}")))
+    }
+
+    /// The header.
+    pub(super) fn content(&self) -> &Content {
+        &self.content
     }
 
     /// A vector as numbers.
@@ -270,4 +345,17 @@ impl Source {
             _ => Err(unavailable(format!("{key} of the metadata is not a size"))),
         }
     }
+}
+
+/// Rows of any type as Q8_0 blocks.
+fn requantised(bytes: &[u8], dtype: GgmlDType, shape: (usize, usize)) -> Result<Vec<u8>, String> {
+    let numbers = QStorage::from_data(bytes.into(), &Device::Cpu, dtype)
+        .and_then(|storage| QTensor::new(storage, shape))
+        .and_then(|tensor| tensor.dequantize(&Device::Cpu))
+        .and_then(|numbers| numbers.flatten_all())
+        .and_then(|numbers| numbers.to_vec1::<f32>());
+    let numbers = numbers.map_err(|error| error.to_string())?;
+    let mut blocks = Vec::new();
+    quant::quantise(&numbers, &mut blocks)?;
+    Ok(blocks)
 }
