@@ -102,6 +102,7 @@ pub type Convert = fn(spec: &ModelSpec, dir: &Path, out: &Path) -> Result<(), Jo
 /// How the files of a family are converted, once, when they are fetched; none where they are read as they are.
 pub fn conversion(family: Family) -> Option<Convert> {
     match family {
+        Family::Llama => Some(llama::requantise::convert),
         Family::EfficientnetLite | Family::Mtcnn | Family::Easyocr => Some(pickled::convert),
         _ => None,
     }

@@ -21,12 +21,7 @@ mod text;
 mod vocabulary;
 mod writing;
 
-use std::{
-    fs::{self, File},
-    io::BufReader,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs::File, io::BufReader, path::Path, sync::Arc};
 
 use candle_core::quantized::gguf_file::{Content, Value};
 use lamplighter_shared::{job::JobError, model_spec::ModelSpec, task::Task};
@@ -43,8 +38,7 @@ const LEAST_CONTEXT: usize = 16;
 /// # Errors
 /// `model_unavailable`, saying what is wrong with the file.
 pub(super) fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, JobError> {
-    let path = weights_file(&files.converted).or_else(|| weights_file(&files.dir));
-    let path = path.ok_or_else(|| unavailable(format!("{}: there is no GGUF file", files.dir.display())))?;
+    let path = requantise::model_file(&files.dir, &files.converted)?;
     let content = header(&path)?;
     let vocabulary = Arc::new(Vocabulary::read(&content, &files.dir)?);
     let template = match spec.tasks.contains(&Task::Chat) {
@@ -84,13 +78,6 @@ pub(super) fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Lo
         device: device.to_owned(),
         joint: false,
     })
-}
-
-/// The GGUF file of a folder, the first by name if there are several.
-fn weights_file(folder: &Path) -> Option<PathBuf> {
-    let entries = fs::read_dir(folder).ok()?;
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    paths.filter(|path| path.extension().is_some_and(|ext| ext == "gguf")).min()
 }
 
 fn header(path: &Path) -> Result<Content, JobError> {

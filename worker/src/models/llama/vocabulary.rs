@@ -331,3 +331,68 @@ fn spaced(token: &str) -> Vec<u8> {
         None => token.replace('▁', " ").into_bytes(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, io::BufReader, path::PathBuf};
+
+    use lamplighter_shared::model_spec::Catalog;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Case {
+        text: String,
+        tokens: Vec<u32>,
+    }
+
+    /// The vocabulary of the built-in model, whose file is fetched where it is not here yet.
+    fn smollm2() -> Vocabulary {
+        let spec = Catalog::built_in().get("smollm2").expect("built in").clone();
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+        let models = std::env::var_os("LAMPLIGHTER_MODELS_DIR")
+            .map_or_else(|| workspace.join("data/models"), PathBuf::from);
+        let dir = crate::weights::ensure(&spec, &models, &|_| {}).expect("the model's files");
+        let file = File::open(dir.join(&spec.files[0].path)).expect("the file");
+        let content = Content::read(&mut BufReader::new(file)).expect("a header");
+        Vocabulary::read(&content, &dir).expect("a vocabulary")
+    }
+
+    #[test]
+    fn texts_become_the_tokens_of_llama_cpp_and_tokens_become_the_texts() {
+        let cases = include_str!("../../../tests/fixtures/smollm2_tokens.json");
+        let cases: Vec<Case> = serde_json::from_str(cases).expect("the fixture");
+        assert!(cases.len() >= 50, "{}", cases.len());
+        let vocabulary = smollm2();
+        for case in cases {
+            let tokens = vocabulary.encode(&case.text).expect("a text");
+            assert_eq!(tokens, case.tokens, "{:?}", case.text);
+            let bytes: Vec<u8> = tokens.iter().flat_map(|id| vocabulary.piece(*id, false)).copied().collect();
+            assert_eq!(String::from_utf8_lossy(&bytes), case.text);
+        }
+        let pieces = [Piece::Token(1), Piece::Text("user\nhi".to_owned()), Piece::Token(2)];
+        assert_eq!(vocabulary.encode_pieces(&pieces).expect("a text"), [1, 4093, 198, 6004, 2]);
+        assert!(vocabulary.is_end(2) && vocabulary.is_end(0) && vocabulary.is_control(1));
+    }
+
+    #[test]
+    fn an_unknown_way_of_cutting_words_is_refused() {
+        for known in ["gpt-2", "smollm", "llama-bpe", "qwen2"] {
+            assert!(cut(known).is_ok(), "{known}");
+        }
+        let error = cut("made-up").err().expect("refused");
+        assert!(error.detail.contains("made-up") && error.detail.contains("tokenizer.json"), "{error:?}");
+    }
+
+    #[test]
+    fn every_byte_has_a_character_and_every_character_its_byte() {
+        let alphabet = byte_alphabet();
+        assert_eq!(alphabet.len(), 256);
+        assert_eq!(unmapped("Ġhi", &alphabet), b" hi");
+        assert_eq!(unmapped("Ċ", &alphabet), b"\n");
+        assert_eq!(spaced("▁hi"), b" hi");
+        assert_eq!(spaced("<0x0A>"), b"\n");
+        assert_eq!(spaced("<0x>"), b"<0x>");
+    }
+}
