@@ -121,7 +121,7 @@ pub(super) fn output() -> Value {
 }
 
 pub(super) fn chat_example() -> Value {
-    json!({"messages": [{"role": "user", "content": "What is the capital of France?"}], "max_tokens": 16, "temperature": 0})
+    json!({"messages": [{"role": "user", "content": "What is the capital of France? Answer in one sentence."}], "max_tokens": 16, "temperature": 0})
 }
 
 pub(super) fn completion_example() -> Value {

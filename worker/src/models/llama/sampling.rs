@@ -77,10 +77,17 @@ fn candidates(logits: &[f32], sampling: &Sampling, allowed: impl Fn(usize) -> bo
         .map(|(_, logit)| *logit)
         .fold(f32::NEG_INFINITY, f32::max);
     let weight = |logit: f32| f64::from((logit - best) / sampling.temperature).exp();
-    let total: f64 = kept.iter().map(|(_, logit)| weight(*logit)).sum();
+    // Of the whole vocabulary, for each token that is written: no more than it takes.
+    let total: f64 = match sampling.top_p < 1.0 {
+        true => kept
+            .iter()
+            .map(|(_, logit)| f64::from(((logit - best) / sampling.temperature).exp()))
+            .sum(),
+        false => f64::INFINITY,
+    };
     // Before sorting: it leaves few. The likeliest stays whatever is asked.
-    let least = f64::from(sampling.min_p.min(1.0));
-    kept.retain(|(_, logit)| weight(*logit) >= least);
+    let least = best + sampling.temperature * sampling.min_p.min(1.0).ln();
+    kept.retain(|(_, logit)| *logit >= least);
     kept.sort_unstable_by(order);
     let mut weights = Vec::with_capacity(kept.len());
     let mut mass = 0.0;

@@ -48,6 +48,8 @@ pub(super) struct Vocabulary {
     bytes: Vec<Vec<u8>>,
     /// Tokens that steer, by id.
     control: Vec<bool>,
+    /// Tokens that an answer may have, by id: text, and what ends it.
+    writable: Vec<bool>,
     ends: Vec<u32>,
     /// In front of every text, where the model wants it.
     begin: Option<u32>,
@@ -119,6 +121,10 @@ impl Vocabulary {
             names: names.into_iter().filter_map(name).collect(),
             begin: named("bos_token_id").filter(|_| wants_begin),
             leading_space: !byte_level && meta.flag("add_space_prefix").unwrap_or(true),
+            writable: (0_u32..)
+                .zip(&control)
+                .map(|(id, control)| !control || ends.contains(&id))
+                .collect(),
             tokenizer,
             bytes,
             control,
@@ -148,6 +154,11 @@ impl Vocabulary {
     /// Whether a token ends an answer.
     pub(super) fn is_end(&self, id: u32) -> bool {
         self.ends.contains(&id)
+    }
+
+    /// Whether an answer may have a token, if it need not have a form.
+    pub(super) fn is_writable(&self, id: usize) -> bool {
+        self.writable.get(id).copied().unwrap_or(false)
     }
 
     /// Whether a token steers, the ends included.

@@ -198,8 +198,7 @@ impl Writing {
         let drawn = draw(self.ask.seed, self.written.len() as u64);
         let (vocabulary, sampling) = (letters.vocabulary, &self.ask.sampling);
         let (Some(grammar), Some(state)) = (&self.ask.grammar, &self.state) else {
-            let allowed = |id: usize| !vocabulary.is_control(id as u32) || vocabulary.is_end(id as u32);
-            return pick(logits, sampling, allowed, drawn);
+            return pick(logits, sampling, |id| vocabulary.is_writable(id), drawn);
         };
         letters.tokens.mask(grammar, state, &mut letters.mask);
         let (mask, may_end) = (&letters.mask, state.may_end(grammar));
