@@ -104,7 +104,10 @@ fn measure_encoder(cli: &Cli) -> io::Result<Report> {
     let mut report = Report::default();
     let before = load_average();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let size = (cli.threads.unwrap_or(processors), if cli.quick { 1 } else { cli.rounds.max(1) });
+    let size = (
+        cli.threads.unwrap_or(processors),
+        if cli.quick { 1 } else { cli.rounds.max(1) },
+    );
     encoder::measure(&direct::folder()?, cli.python.as_deref(), size, &mut report)?;
     report.note(
         "Load average (1 min) before and after",

@@ -131,8 +131,14 @@ pub(super) fn completion_example() -> Value {
 /// Tokens asked for and tokens that the prompt has by its length, in units of 64.
 pub(super) fn cost(input: &Value) -> i64 {
     let asked = input.get("max_tokens").and_then(Value::as_i64);
-    let messages = input.get("messages").and_then(Value::as_array).into_iter().flatten();
-    let texts = messages.map(|message| &message["content"]).chain(input.get("prompt"));
+    let messages = input
+        .get("messages")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let texts = messages
+        .map(|message| &message["content"])
+        .chain(input.get("prompt"));
     let chars: usize = texts.filter_map(Value::as_str).map(str::len).sum();
     let prompt = i64::try_from(chars / CHARS_PER_TOKEN).unwrap_or(i64::MAX / 2);
     let asked = asked.unwrap_or(DEFAULT_NEW_TOKENS).clamp(1, MAX_NEW_TOKENS);
@@ -149,7 +155,10 @@ mod tests {
         assert_eq!(cost(&json!({"prompt": "x", "max_tokens": 1})), 1);
         assert_eq!(cost(&json!({"prompt": "x", "max_tokens": 8192})), 128);
         let long = "x".repeat(25_600);
-        assert_eq!(cost(&json!({"messages": [{"role": "user", "content": long}], "max_tokens": 64})), 101);
+        assert_eq!(
+            cost(&json!({"messages": [{"role": "user", "content": long}], "max_tokens": 64})),
+            101
+        );
     }
 
     #[test]

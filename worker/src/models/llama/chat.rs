@@ -66,7 +66,9 @@ impl Template {
             Err::<String, Error>(Error::new(ErrorKind::InvalidOperation, message))
         });
         environment.add_function("strftime_now", move |format: String| date::format(now(), &format));
-        environment.add_template_owned("chat", source).map_err(|e| e.to_string())?;
+        environment
+            .add_template_owned("chat", source)
+            .map_err(|e| e.to_string())?;
         Ok(Self { environment, names })
     }
 
@@ -77,11 +79,16 @@ impl Template {
     pub(super) fn render(&self, messages: &[Message]) -> Result<String, String> {
         let message = |message: &Message| {
             let fields = [("role", message.role), ("content", message.content.as_str())];
-            Value::from(BTreeMap::from(fields.map(|(name, text)| (name, Value::from(text)))))
+            Value::from(BTreeMap::from(
+                fields.map(|(name, text)| (name, Value::from(text))),
+            ))
         };
         let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
-        let mut context: BTreeMap<&str, Value> =
-            self.names.iter().map(|(name, token)| (*name, Value::from(token.as_str()))).collect();
+        let mut context: BTreeMap<&str, Value> = self
+            .names
+            .iter()
+            .map(|(name, token)| (*name, Value::from(token.as_str())))
+            .collect();
         context.insert("messages", messages.iter().map(message).collect());
         context.insert("add_generation_prompt", true.into());
         for absent in ["tools", "documents"] {
@@ -92,7 +99,9 @@ impl Template {
             left: MAX_OUTPUT + 2 * bytes,
         };
         let template = self.environment.get_template("chat").map_err(|e| sentence(&e))?;
-        template.render_captured_to(Value::from(context), &mut out).map_err(|e| sentence(&e))?;
+        template
+            .render_captured_to(Value::from(context), &mut out)
+            .map_err(|e| sentence(&e))?;
         String::from_utf8(out.text).map_err(|e| e.to_string())
     }
 }
@@ -105,12 +114,20 @@ fn tojson(value: &Value, indent: Option<Value>, args: Kwargs) -> Result<Value, E
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let codes = [("\\u003c", "<"), ("\\u003e", ">"), ("\\u0026", "&"), ("\\u0027", "'")];
-        let (code, shown) = codes.into_iter().find(|(code, _)| rest.starts_with(code)).unwrap_or_else(|| {
-            // Another code, or a backslash of the text: two characters that belong together.
-            let end = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
-            (&rest[..end], &rest[..end])
-        });
+        let codes = [
+            ("\\u003c", "<"),
+            ("\\u003e", ">"),
+            ("\\u0026", "&"),
+            ("\\u0027", "'"),
+        ];
+        let (code, shown) = codes
+            .into_iter()
+            .find(|(code, _)| rest.starts_with(code))
+            .unwrap_or_else(|| {
+                // Another code, or a backslash of the text: two characters that belong together.
+                let end = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
+                (&rest[..end], &rest[..end])
+            });
         out.push_str(shown);
         rest = &rest[code.len()..];
     }
@@ -188,7 +205,10 @@ mod tests {
 
     fn messages(said: &[Said]) -> Vec<Message> {
         let message = |said: &Said| Message {
-            role: ["system", "user", "assistant"].into_iter().find(|r| **r == said.role).expect("a role"),
+            role: ["system", "user", "assistant"]
+                .into_iter()
+                .find(|r| **r == said.role)
+                .expect("a role"),
             content: said.content.clone(),
         };
         said.iter().map(message).collect()
@@ -233,11 +253,20 @@ mod tests {
     fn a_template_can_not_run_for_ever() {
         let started = std::time::Instant::now();
         let cases = [
-            ("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}", "too many"),
+            (
+                "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+                "too many",
+            ),
             ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
             ("{{ 'x' * 100000000000 }}", ""),
-            ("{% for a in range(9000) %}{{ messages[0]['content'] * 4000 }}{% endfor %}", ""),
-            ("{% set ns = namespace(x='ab') %}{% for a in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}", ""),
+            (
+                "{% for a in range(9000) %}{{ messages[0]['content'] * 4000 }}{% endfor %}",
+                "",
+            ),
+            (
+                "{% set ns = namespace(x='ab') %}{% for a in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+                "",
+            ),
         ];
         for (source, says) in cases {
             let error = render(source).expect_err(source);
@@ -249,14 +278,22 @@ mod tests {
     #[test]
     fn a_template_that_is_none_is_an_error() {
         assert!(render("{% if %}").is_err());
-        assert!(render(&"x".repeat(MAX_SOURCE + 1)).expect_err("too long").contains("bytes"));
+        assert!(
+            render(&"x".repeat(MAX_SOURCE + 1))
+                .expect_err("too long")
+                .contains("bytes")
+        );
         assert!(render(&"{% if true %}".repeat(10_000)).is_err());
         assert!(render(&format!("{{{{ {} 1 }}}}", "(".repeat(100_000))).is_err());
     }
 
     #[test]
     fn a_template_sees_no_files_and_no_other_templates() {
-        for source in ["{% include 'chat' %}", "{% extends '/etc/passwd' %}", "{% import '/etc/passwd' as x %}"] {
+        for source in [
+            "{% include 'chat' %}",
+            "{% extends '/etc/passwd' %}",
+            "{% import '/etc/passwd' as x %}",
+        ] {
             assert!(render(source).is_err(), "{source}");
         }
     }

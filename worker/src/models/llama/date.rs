@@ -3,11 +3,29 @@
 use minijinja::{Error, ErrorKind};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
-const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
+const DAYS: [&str; 7] = [
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+];
 
 /// The moment `now`, seconds since 1970, in this format.
 ///
@@ -70,7 +88,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
     (year + era * 400 + next, month, day)
 }
 
@@ -92,7 +114,8 @@ mod tests {
         for (now, expected) in cases {
             assert_eq!(format(now, "%A %Y-%m-%d %H:%M:%S").expect("supported"), expected);
         }
-        let words = format(1_764_547_200 + 13 * 3600, "%-d %b %Y, %d %B %y, %a %I%p 100%%").expect("supported");
+        let words =
+            format(1_764_547_200 + 13 * 3600, "%-d %b %Y, %d %B %y, %a %I%p 100%%").expect("supported");
         assert_eq!(words, "1 Dec 2025, 01 December 25, Mon 01PM 100%");
         assert!(format(0, "%Q").is_err() && format(0, "%").is_err());
     }

@@ -139,9 +139,13 @@ impl Preparer for Reader {
         let logprobs = logprobs(input.logprobs, input.top_logprobs)?;
         let grammar = self.grammar(input.response_format)?;
         if grammar.is_some() && !stops.is_empty() {
-            return Err(invalid("`stop` can't be kept together with a `response_format`: it could cut it in two"));
+            return Err(invalid(
+                "`stop` can't be kept together with a `response_format`: it could cut it in two",
+            ));
         }
-        let seed = input.seed.unwrap_or_else(|| rand::rng().random_range(0..MAX_SEED));
+        let seed = input
+            .seed
+            .unwrap_or_else(|| rand::rng().random_range(0..MAX_SEED));
         if seed >= MAX_SEED {
             return Err(invalid(format!("`seed` is {seed}; it must be below {MAX_SEED}")));
         }
@@ -155,7 +159,11 @@ impl Preparer for Reader {
             _ => return Err(invalid("give `prompt`, and no `messages`")),
         };
         let max_tokens = self.room(prompt.len(), input.max_tokens)?;
-        if let Some(least) = grammar.as_ref().map(Grammar::least).filter(|least| *least > max_tokens) {
+        if let Some(least) = grammar
+            .as_ref()
+            .map(Grammar::least)
+            .filter(|least| *least > max_tokens)
+        {
             return Err(invalid(format!(
                 "the shortest answer that fits the schema takes up to {least} tokens; there are {max_tokens}"
             )));
@@ -190,7 +198,8 @@ impl Reader {
         }
         self.check_length(messages.iter().map(|message| message.content.len()).sum())?;
         let contents = messages.iter().map(|message| message.content.as_str());
-        let mark = Specials::mark(contents).ok_or_else(|| invalid("the messages use every character there is"))?;
+        let mark =
+            Specials::mark(contents).ok_or_else(|| invalid("the messages use every character there is"))?;
         let specials = &self.vocabulary.specials;
         let guarded = messages.iter().map(|message| Message {
             role: match message.role {
@@ -200,15 +209,24 @@ impl Reader {
             },
             content: specials.guard(&message.content, mark),
         });
-        let text = template
-            .render(&guarded.collect::<Vec<_>>())
-            .map_err(|error| invalid(format!("the model's chat template refuses these messages: {error}")))?;
+        let text = template.render(&guarded.collect::<Vec<_>>()).map_err(|error| {
+            invalid(format!(
+                "the model's chat template refuses these messages: {error}"
+            ))
+        })?;
         self.vocabulary.encode_pieces(&specials.split(&text, mark))
     }
 
     /// Before anything is tokenised: no token stands for more bytes than the longest.
     fn check_length(&self, bytes: usize) -> Result<(), JobError> {
-        let longest = self.vocabulary.bytes().iter().map(Vec::len).max().unwrap_or(1).max(1);
+        let longest = self
+            .vocabulary
+            .bytes()
+            .iter()
+            .map(Vec::len)
+            .max()
+            .unwrap_or(1)
+            .max(1);
         if bytes / longest >= self.context {
             return Err(invalid(format!(
                 "the prompt has {bytes} bytes; the model reads at most {} tokens, the answer included",
@@ -245,7 +263,11 @@ impl Reader {
             (Kind::JsonObject, None) => Grammar::any_object(),
             (Kind::JsonSchema, Some(named)) => json::compile(&named.schema)
                 .map_err(|error| invalid(format!("`response_format.json_schema.schema`: {error}")))?,
-            _ => return Err(invalid("`json_schema` comes with the type json_schema, and with no other")),
+            _ => {
+                return Err(invalid(
+                    "`json_schema` comes with the type json_schema, and with no other",
+                ));
+            }
         };
         match self.tokens.lacks(&grammar) {
             None => Ok(Some(grammar)),
@@ -261,7 +283,10 @@ fn sampling(input: &Input) -> Result<Sampling, JobError> {
         let value = value.unwrap_or(default);
         match value >= range.0 && value <= range.1 {
             true => Ok(value),
-            false => Err(invalid(format!("`{name}` is {value}; it must be from {} to {}", range.0, range.1))),
+            false => Err(invalid(format!(
+                "`{name}` is {value}; it must be from {} to {}",
+                range.0, range.1
+            ))),
         }
     };
     Ok(Sampling {
@@ -280,8 +305,14 @@ fn stops(stop: Option<Stop>) -> Result<Vec<String>, JobError> {
         Some(Stop::Many(stops)) => stops,
     };
     let (most, longest) = MAX_STOPS;
-    if stops.len() > most || stops.iter().any(|stop| stop.is_empty() || stop.chars().count() > longest) {
-        return Err(invalid(format!("`stop` takes up to {most} texts of 1 to {longest} characters")));
+    if stops.len() > most
+        || stops
+            .iter()
+            .any(|stop| stop.is_empty() || stop.chars().count() > longest)
+    {
+        return Err(invalid(format!(
+            "`stop` takes up to {most} texts of 1 to {longest} characters"
+        )));
     }
     Ok(stops)
 }

@@ -58,7 +58,10 @@ pub(super) fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Lo
         answers: limits.max_batch_jobs.max(1),
         tokens: limits.max_batch_tokens,
     };
-    let context = decoder.context().min(limits.max_item_tokens.unwrap_or(usize::MAX)).min(room.tokens);
+    let context = decoder
+        .context()
+        .min(limits.max_item_tokens.unwrap_or(usize::MAX))
+        .min(room.tokens);
     if context < LEAST_CONTEXT {
         return Err(unavailable(format!(
             "a context of {context} tokens is too short to be of use (the file's own, max_item_tokens, max_batch_tokens)"
@@ -67,7 +70,12 @@ pub(super) fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Lo
     let tokens = Arc::new(json::Vocabulary::new(vocabulary.bytes()));
     let (_, device) = device::best();
     Ok(Loaded {
-        model: Box::new(scheduler::start(decoder, vocabulary.clone(), tokens.clone(), room)?),
+        model: Box::new(scheduler::start(
+            decoder,
+            vocabulary.clone(),
+            tokens.clone(),
+            room,
+        )?),
         preparer: Arc::new(Reader {
             vocabulary,
             tokens,
@@ -81,7 +89,11 @@ pub(super) fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Lo
 }
 
 fn header(path: &Path) -> Result<Content, JobError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let broken = |what: String| unavailable(format!("{name}: {what}"));
     let file = File::open(path).map_err(|error| broken(error.to_string()))?;
     Content::read(&mut BufReader::with_capacity(1 << 20, file)).map_err(|error| broken(error.to_string()))
@@ -93,12 +105,18 @@ fn template(content: &Content, vocabulary: &Vocabulary) -> Result<Template, JobE
             "the file has no chat template: serve it for text-generation only, or take an instruct model",
         ));
     };
-    let names = vocabulary.names.iter().map(|(name, text)| (*name, text.clone())).collect();
+    let names = vocabulary
+        .names
+        .iter()
+        .map(|(name, text)| (*name, text.clone()))
+        .collect();
     Template::new(source.clone(), names, now)
         .map_err(|error| unavailable(format!("the file's chat template can't be used: {error}")))
 }
 
 /// Seconds since 1970, for templates that tell the model the date; no more depends on it.
 fn now() -> i64 {
-    uuid::Uuid::now_v7().get_timestamp().map_or(0, |stamp| stamp.to_unix().0 as i64)
+    uuid::Uuid::now_v7()
+        .get_timestamp()
+        .map_or(0, |stamp| stamp.to_unix().0 as i64)
 }

@@ -25,14 +25,23 @@ pub(super) fn penalise(logits: &mut [f32], seen: &[u32], penalty: f32) {
     }
     for &id in seen {
         if let Some(logit) = logits.get_mut(id as usize) {
-            *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
+            *logit = if *logit > 0.0 {
+                *logit / penalty
+            } else {
+                *logit * penalty
+            };
         }
     }
 }
 
 /// The token for a number drawn from 0 to 1, of those that `allowed` lets through; none if it lets none.
 /// Equal numbers count as in the order of the vocabulary.
-pub(super) fn pick(logits: &[f32], sampling: &Sampling, allowed: impl Fn(usize) -> bool, drawn: f64) -> Option<u32> {
+pub(super) fn pick(
+    logits: &[f32],
+    sampling: &Sampling,
+    allowed: impl Fn(usize) -> bool,
+    drawn: f64,
+) -> Option<u32> {
     if sampling.temperature == 0.0 {
         let allowed = logits.iter().enumerate().filter(|(id, _)| allowed(*id));
         let best = allowed.reduce(|best, next| if next.1 > best.1 { next } else { best });
@@ -63,7 +72,10 @@ fn candidates(logits: &[f32], sampling: &Sampling, allowed: impl Fn(usize) -> bo
         kept.select_nth_unstable_by(sampling.top_k - 1, order);
         kept.truncate(sampling.top_k);
     }
-    let best = kept.iter().map(|(_, logit)| *logit).fold(f32::NEG_INFINITY, f32::max);
+    let best = kept
+        .iter()
+        .map(|(_, logit)| *logit)
+        .fold(f32::NEG_INFINITY, f32::max);
     let weight = |logit: f32| f64::from((logit - best) / sampling.temperature).exp();
     let total: f64 = kept.iter().map(|(_, logit)| weight(*logit)).sum();
     // Before sorting: it leaves few. The likeliest stays whatever is asked.
@@ -228,7 +240,12 @@ mod tests {
     #[test]
     fn tokens_are_drawn_as_often_as_they_are_likely() {
         let logits = [1.0_f32, 3.0, 2.0, -1.0, 2.5, 0.0];
-        let s = Sampling { temperature: 0.8, top_p: 0.97, top_k: 5, ..PLAIN };
+        let s = Sampling {
+            temperature: 0.8,
+            top_p: 0.97,
+            top_k: 5,
+            ..PLAIN
+        };
         let expected = by_definition(&logits, &s, |_| true);
         let mut counts = [0_u32; 6];
         let draws = 200_000;

@@ -173,7 +173,11 @@ impl Scheduler {
             }
             count += tokens.len();
             goes_on.push(Some(logits));
-            steps.push(Step { sequence, tokens, logits });
+            steps.push(Step {
+                sequence,
+                tokens,
+                logits,
+            });
         }
         let result = catch_unwind(AssertUnwindSafe(|| self.decoder.step(&mut steps)));
         drop(steps);

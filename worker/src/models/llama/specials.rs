@@ -23,8 +23,10 @@ pub(super) enum Piece {
 impl Specials {
     /// Of these. A text of a single character can't be broken up, and counts as text everywhere.
     pub(super) fn new(tokens: impl IntoIterator<Item = (String, u32)>) -> Self {
-        let mut tokens: Vec<(String, u32)> =
-            tokens.into_iter().filter(|(text, _)| text.chars().nth(1).is_some()).collect();
+        let mut tokens: Vec<(String, u32)> = tokens
+            .into_iter()
+            .filter(|(text, _)| text.chars().nth(1).is_some())
+            .collect();
         tokens.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
         let mut firsts: Vec<u8> = tokens.iter().map(|(text, _)| text.as_bytes()[0]).collect();
         firsts.sort_unstable();
@@ -44,7 +46,14 @@ impl Specials {
         let mut out = String::with_capacity(text.len() + 8);
         let begins = |end: &str| self.tokens.iter().any(|(token, _)| token.starts_with(end));
         let ends = |begin: &str| self.tokens.iter().any(|(token, _)| token.ends_with(begin));
-        if text.char_indices().skip(1).map(|(at, _)| &text[..at]).chain([text]).take(self.longest()).any(ends) {
+        if text
+            .char_indices()
+            .skip(1)
+            .map(|(at, _)| &text[..at])
+            .chain([text])
+            .take(self.longest())
+            .any(ends)
+        {
             out.push(mark);
         }
         for (at, c) in text.char_indices() {
@@ -93,8 +102,12 @@ impl Specials {
 
     /// The longest token that `text` begins with.
     fn at(&self, text: &str) -> Option<&(String, u32)> {
-        text.bytes().next().filter(|first| self.firsts.binary_search(first).is_ok())?;
-        self.tokens.iter().find(|(token, _)| text.starts_with(token.as_str()))
+        text.bytes()
+            .next()
+            .filter(|first| self.firsts.binary_search(first).is_ok())?;
+        self.tokens
+            .iter()
+            .find(|(token, _)| text.starts_with(token.as_str()))
     }
 
     /// Bytes of the longest.
@@ -132,7 +145,9 @@ mod tests {
     fn a_mark_is_a_character_that_is_not_there() {
         let mark = Specials::mark(["a", "\u{f0000}\u{f0001}"].into_iter());
         assert_eq!(mark, Some('\u{f0002}'));
-        let all: String = ('\u{f0000}'..='\u{f00ff}').chain('\u{e000}'..='\u{e0ff}').collect();
+        let all: String = ('\u{f0000}'..='\u{f00ff}')
+            .chain('\u{e000}'..='\u{e0ff}')
+            .collect();
         assert_eq!(Specials::mark([all.as_str()].into_iter()), None);
     }
 

@@ -47,7 +47,8 @@ impl Text {
                 Err(error) => (error.valid_up_to(), error.error_len()),
             };
             let text = String::from_utf8_lossy(&self.partial[..valid]);
-            self.whole.extend(text.chars().map(|c| if c == '\0' { '\u{fffd}' } else { c }));
+            self.whole
+                .extend(text.chars().map(|c| if c == '\0' { '\u{fffd}' } else { c }));
             match broken {
                 Some(0) => return self.partial.clear(),
                 Some(length) => {
@@ -88,7 +89,9 @@ impl Text {
         let text = self.whole.as_bytes();
         let begins = |stop: &String| {
             let longest = text.len().min(stop.len() - 1);
-            (1..=longest).rev().find(|&n| text.ends_with(&stop.as_bytes()[..n]))
+            (1..=longest)
+                .rev()
+                .find(|&n| text.ends_with(&stop.as_bytes()[..n]))
         };
         self.stops.iter().filter_map(begins).max().unwrap_or(0)
     }

@@ -64,7 +64,9 @@ impl Vocabulary {
     /// `model_unavailable`, saying what is missing.
     pub(super) fn read(content: &Content, beside: &Path) -> Result<Self, JobError> {
         let meta = Meta(content);
-        let kind = meta.text("model").ok_or_else(|| unavailable("the file has no tokenizer"))?;
+        let kind = meta
+            .text("model")
+            .ok_or_else(|| unavailable("the file has no tokenizer"))?;
         let tokens = meta.texts("tokens")?;
         let kinds = meta.numbers("token_type");
         let of_kind = |id: usize, kind: i64| kinds.get(id) == Some(&kind);
@@ -88,8 +90,16 @@ impl Vocabulary {
         };
         let bytes = tokens.iter().enumerate().map(stands_for).collect();
         let named = |key: &str| meta.id(key).filter(|id| (*id as usize) < tokens.len());
-        let mut ends: Vec<u32> = ["eos_token_id", "eot_token_id", "eom_token_id"].into_iter().filter_map(named).collect();
-        ends.extend((0_u32..).zip(&tokens).filter(|(id, t)| control[*id as usize] && ENDS.contains(&t.as_str())).map(|(id, _)| id));
+        let mut ends: Vec<u32> = ["eos_token_id", "eot_token_id", "eom_token_id"]
+            .into_iter()
+            .filter_map(named)
+            .collect();
+        ends.extend(
+            (0_u32..)
+                .zip(&tokens)
+                .filter(|(id, t)| control[*id as usize] && ENDS.contains(&t.as_str()))
+                .map(|(id, _)| id),
+        );
         ends.sort_unstable();
         ends.dedup();
         if ends.is_empty() {
@@ -160,7 +170,9 @@ impl Vocabulary {
     pub(super) fn encode_pieces(&self, pieces: &[Piece]) -> Result<Vec<u32>, JobError> {
         let mut ids = Vec::new();
         // Many templates write it themselves.
-        let begin = self.begin.filter(|begin| pieces.first() != Some(&Piece::Token(*begin)));
+        let begin = self
+            .begin
+            .filter(|begin| pieces.first() != Some(&Piece::Token(*begin)));
         ids.extend(begin);
         for piece in pieces {
             match piece {
@@ -172,7 +184,9 @@ impl Vocabulary {
             }
         }
         match ids.iter().find(|&&id| id as usize >= self.bytes.len()) {
-            Some(id) => Err(unavailable(format!("token {id} is not in the model's vocabulary"))),
+            Some(id) => Err(unavailable(format!(
+                "token {id} is not in the model's vocabulary"
+            ))),
             None => Ok(ids),
         }
     }
@@ -200,14 +214,22 @@ impl Meta<'_> {
 
     fn texts(&self, key: &str) -> Result<Vec<String>, JobError> {
         let broken = || unavailable(format!("the file has no list of texts tokenizer.ggml.{key}"));
-        let list = self.get(key).and_then(|value| value.to_vec().ok()).ok_or_else(broken)?;
+        let list = self
+            .get(key)
+            .and_then(|value| value.to_vec().ok())
+            .ok_or_else(broken)?;
         let text = |value: &Value| value.to_string().ok().cloned();
-        list.iter().map(text).collect::<Option<Vec<String>>>().ok_or_else(broken)
+        list.iter()
+            .map(text)
+            .collect::<Option<Vec<String>>>()
+            .ok_or_else(broken)
     }
 
     fn numbers(&self, key: &str) -> Vec<i64> {
         let list = self.get(key).and_then(|value| value.to_vec().ok());
-        list.map_or_else(Vec::new, |list| list.iter().map(|v| number(v).unwrap_or(0)).collect())
+        list.map_or_else(Vec::new, |list| {
+            list.iter().map(|v| number(v).unwrap_or(0)).collect()
+        })
     }
 }
 
@@ -229,14 +251,18 @@ fn number(value: &Value) -> Option<i64> {
 fn from_json(path: &Path, tokens: &[String]) -> Result<Tokenizer, JobError> {
     let broken = |what: String| unavailable(format!("tokenizer.json: {what}"));
     let mut tokenizer = Tokenizer::from_file(path).map_err(|e| broken(e.to_string()))?;
-    let differs = (0_u32..).zip(tokens).find(|(id, token)| {
-        tokenizer.id_to_token(*id).is_some_and(|other| other != **token)
-    });
+    let differs = (0_u32..)
+        .zip(tokens)
+        .find(|(id, token)| tokenizer.id_to_token(*id).is_some_and(|other| other != **token));
     if let Some((id, token)) = differs {
-        return Err(broken(format!("token {id} is not {token:?} as in the model's file")));
+        return Err(broken(format!(
+            "token {id} is not {token:?} as in the model's file"
+        )));
     }
     tokenizer.with_padding(None);
-    tokenizer.with_truncation(None).map_err(|e| broken(e.to_string()))?;
+    tokenizer
+        .with_truncation(None)
+        .map_err(|e| broken(e.to_string()))?;
     tokenizer.set_encode_special_tokens(true);
     Ok(tokenizer)
 }
@@ -254,11 +280,19 @@ fn byte_level_tokenizer(
         let two = merge.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()));
         two.ok_or_else(|| broken(format!("{merge:?} is no merge")))
     };
-    let merges = meta.texts("merges")?.into_iter().map(merge).collect::<Result<Vec<_>, JobError>>()?;
+    let merges = meta
+        .texts("merges")?
+        .into_iter()
+        .map(merge)
+        .collect::<Result<Vec<_>, JobError>>()?;
     let (normaliser, words, whole) = cut(meta.text("pre").unwrap_or("unnamed"))?;
-    let model = BPE::builder().vocab_and_merges(vocabulary, merges).ignore_merges(whole);
+    let model = BPE::builder()
+        .vocab_and_merges(vocabulary, merges)
+        .ignore_merges(whole);
     let mut tokenizer = Tokenizer::new(model.build().map_err(|e| broken(e.to_string()))?);
-    tokenizer.with_normalizer(normaliser).map_err(|e| broken(e.to_string()))?;
+    tokenizer
+        .with_normalizer(normaliser)
+        .map_err(|e| broken(e.to_string()))?;
     tokenizer.with_pre_tokenizer(Some(words));
     let own = tokens.iter().enumerate().filter(|(id, _)| user_defined(*id));
     let own = own.map(|(_, token)| AddedToken::from(token.clone(), false).normalized(false));
@@ -272,7 +306,11 @@ fn cut(name: &str) -> Result<(Option<NormalizerWrapper>, PreTokenizerWrapper, bo
     let bytes = || PreTokenizerWrapper::from(ByteLevel::new(false, true, false));
     let words = || PreTokenizerWrapper::from(ByteLevel::new(false, true, true));
     let by = |pattern: String| {
-        let split = Split::new(SplitPattern::Regex(pattern), SplitDelimiterBehavior::Isolated, false);
+        let split = Split::new(
+            SplitPattern::Regex(pattern),
+            SplitDelimiterBehavior::Isolated,
+            false,
+        );
         let split = split.map_err(|e| unavailable(format!("the file's tokenizer: {e}")))?;
         Ok::<PreTokenizerWrapper, JobError>(Sequence::new(vec![split.into(), bytes()]).into())
     };
@@ -326,7 +364,10 @@ fn unmapped(token: &str, alphabet: &HashMap<char, u8>) -> Vec<u8> {
 /// The bytes of a token of the other kind: `▁` is a space, `<0x0A>` a byte.
 fn spaced(token: &str) -> Vec<u8> {
     let hex = token.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
-    match hex.filter(|hex| hex.len() == 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+    match hex
+        .filter(|hex| hex.len() == 2)
+        .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+    {
         Some(byte) => vec![byte],
         None => token.replace('▁', " ").into_bytes(),
     }
@@ -350,7 +391,9 @@ mod tests {
     /// The vocabulary of the built-in model, whose file is fetched where it is not here yet.
     fn smollm2() -> Vocabulary {
         let spec = Catalog::built_in().get("smollm2").expect("built in").clone();
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("a workspace");
         let models = std::env::var_os("LAMPLIGHTER_MODELS_DIR")
             .map_or_else(|| workspace.join("data/models"), PathBuf::from);
         let dir = crate::weights::ensure(&spec, &models, &|_| {}).expect("the model's files");
@@ -368,11 +411,22 @@ mod tests {
         for case in cases {
             let tokens = vocabulary.encode(&case.text).expect("a text");
             assert_eq!(tokens, case.tokens, "{:?}", case.text);
-            let bytes: Vec<u8> = tokens.iter().flat_map(|id| vocabulary.piece(*id, false)).copied().collect();
+            let bytes: Vec<u8> = tokens
+                .iter()
+                .flat_map(|id| vocabulary.piece(*id, false))
+                .copied()
+                .collect();
             assert_eq!(String::from_utf8_lossy(&bytes), case.text);
         }
-        let pieces = [Piece::Token(1), Piece::Text("user\nhi".to_owned()), Piece::Token(2)];
-        assert_eq!(vocabulary.encode_pieces(&pieces).expect("a text"), [1, 4093, 198, 6004, 2]);
+        let pieces = [
+            Piece::Token(1),
+            Piece::Text("user\nhi".to_owned()),
+            Piece::Token(2),
+        ];
+        assert_eq!(
+            vocabulary.encode_pieces(&pieces).expect("a text"),
+            [1, 4093, 198, 6004, 2]
+        );
         assert!(vocabulary.is_end(2) && vocabulary.is_end(0) && vocabulary.is_control(1));
     }
 
@@ -382,7 +436,10 @@ mod tests {
             assert!(cut(known).is_ok(), "{known}");
         }
         let error = cut("made-up").err().expect("refused");
-        assert!(error.detail.contains("made-up") && error.detail.contains("tokenizer.json"), "{error:?}");
+        assert!(
+            error.detail.contains("made-up") && error.detail.contains("tokenizer.json"),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -178,12 +178,16 @@ impl Source {
         }
         let row_bytes = width / dtype.block_size() * dtype.type_size();
         let step = (CHUNK / width).next_multiple_of(quant::UNIT).max(quant::UNIT);
-        self.file.seek(SeekFrom::Start(start)).map_err(|error| broken(error.to_string()))?;
+        self.file
+            .seek(SeekFrom::Start(start))
+            .map_err(|error| broken(error.to_string()))?;
         let mut bytes = Vec::new();
         for first in (0..rows).step_by(step) {
             let count = step.min(rows - first);
             bytes.resize(count * row_bytes, 0);
-            self.file.read_exact(&mut bytes).map_err(|error| broken(error.to_string()))?;
+            self.file
+                .read_exact(&mut bytes)
+                .map_err(|error| broken(error.to_string()))?;
             if dtype == GgmlDType::Q8_0 {
                 take(first, &bytes).map_err(broken)?;
             } else {

@@ -54,7 +54,11 @@ pub(super) struct Letters<'a> {
 impl Writing {
     /// Begins with nothing read.
     pub(super) fn new(member: Member, mut ask: Ask, sequence: Sequence, vocabulary: &Vocabulary) -> Self {
-        let counted = ask.prompt.iter().copied().filter(|id| !vocabulary.is_control(*id));
+        let counted = ask
+            .prompt
+            .iter()
+            .copied()
+            .filter(|id| !vocabulary.is_control(*id));
         Self {
             seen: match ask.sampling.repetition_penalty == 1.0 {
                 true => BTreeSet::new(),
@@ -128,12 +132,19 @@ impl Writing {
     ///
     /// # Errors
     /// `model_error` where the numbers are none.
-    pub(super) fn write(&mut self, logits: &mut [f32], letters: &mut Letters<'_>) -> Result<Option<Finish>, JobError> {
+    pub(super) fn write(
+        &mut self,
+        logits: &mut [f32],
+        letters: &mut Letters<'_>,
+    ) -> Result<Option<Finish>, JobError> {
         if logits.iter().any(|logit| !logit.is_finite()) {
             let detail = "the model computed a number that is not finite";
             return Err(JobError::new(ErrorCode::ModelError, detail));
         }
-        let total = self.ask.logprobs.map(|top| (log_total(logits), likeliest(logits, top), logits.to_vec()));
+        let total = self
+            .ask
+            .logprobs
+            .map(|top| (log_total(logits), likeliest(logits, top), logits.to_vec()));
         let seen: Vec<u32> = self.seen.iter().copied().collect();
         penalise(logits, &seen, self.ask.sampling.repetition_penalty);
         let Some(id) = self.choose(logits, letters) else {
@@ -161,11 +172,13 @@ impl Writing {
         }
         self.tell("writing");
         let whole = self.follow(piece);
-        Ok(match (stopped || whole, self.written.len() >= self.ask.max_tokens) {
-            (true, _) => Some(self.finish(false)),
-            (false, true) => Some(self.finish(true)),
-            (false, false) => None,
-        })
+        Ok(
+            match (stopped || whole, self.written.len() >= self.ask.max_tokens) {
+                (true, _) => Some(self.finish(false)),
+                (false, true) => Some(self.finish(true)),
+                (false, false) => None,
+            },
+        )
     }
 
     /// Follows the form of the output; whether it is complete.
@@ -226,7 +239,9 @@ impl Writing {
         };
         match answer.to_raw() {
             Ok(output) => self.member.done(output),
-            Err(error) => self.member.failed(JobError::new(ErrorCode::ModelError, error.to_string())),
+            Err(error) => self
+                .member
+                .failed(JobError::new(ErrorCode::ModelError, error.to_string())),
         }
     }
 }

@@ -55,11 +55,15 @@ impl State {
                 }
                 _ => 0,
             },
-            Mode::Colon(id) => least(id).saturating_add(1).saturating_add(self.rest_after(grammar)),
+            Mode::Colon(id) => least(id)
+                .saturating_add(1)
+                .saturating_add(self.rest_after(grammar)),
             Mode::After => self.frame().map_or(0, |frame| rest(grammar, frame)),
             Mode::Text(text) => {
                 let value = text.key_of.map_or(0, |id| least(id) + 1);
-                text.close().saturating_add(value).saturating_add(self.rest_after(grammar))
+                text.close()
+                    .saturating_add(value)
+                    .saturating_add(self.rest_after(grammar))
             }
             Mode::Literal(id, which, at) => match &grammar.nodes[id] {
                 Node::Literal(texts) => {
@@ -81,12 +85,24 @@ impl State {
 
     /// To the end of an object, over the shortest of the fields whose turn it is and that `written` tells how
     /// many bytes of the key of are there.
-    fn fields(&self, grammar: &Grammar, (id, next): (Id, usize), written: impl Fn(&Field) -> Option<usize>) -> usize {
+    fn fields(
+        &self,
+        grammar: &Grammar,
+        (id, next): (Id, usize),
+        written: impl Fn(&Field) -> Option<usize>,
+    ) -> usize {
         let through = |(n, field): (usize, &Field)| {
             let key = field.key.len() - written(field)?;
             let value = grammar.least[field.value].saturating_add(1);
-            Some(value.saturating_add(key).saturating_add(rest(grammar, Frame::Fields(id, n + 1))))
+            Some(
+                value
+                    .saturating_add(key)
+                    .saturating_add(rest(grammar, Frame::Fields(id, n + 1))),
+            )
         };
-        State::turn(grammar, id, next).filter_map(through).min().unwrap_or(0)
+        State::turn(grammar, id, next)
+            .filter_map(through)
+            .min()
+            .unwrap_or(0)
     }
 }

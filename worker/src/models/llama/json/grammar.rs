@@ -128,7 +128,10 @@ pub(super) fn least(node: &Node, least: &[usize]) -> usize {
         }
         Node::List { item, min, .. } => match min {
             0 => 2,
-            n => least[*item].saturating_add(1).saturating_mul(*n).saturating_add(1),
+            n => least[*item]
+                .saturating_add(1)
+                .saturating_mul(*n)
+                .saturating_add(1),
         },
         Node::Text { min, .. } => min.saturating_add(2),
         Node::Literal(texts) => texts.iter().map(Vec::len).min().unwrap_or(0),
@@ -144,7 +147,9 @@ pub(super) fn rests(fields: &[Field], least: &[usize]) -> Vec<usize> {
         let after = rest[rest.len() - 1];
         let here = match field.required {
             // A comma and a colon.
-            true => after.saturating_add(field.key.len() + 2).saturating_add(least[field.value]),
+            true => after
+                .saturating_add(field.key.len() + 2)
+                .saturating_add(least[field.value]),
             false => after,
         };
         rest.push(here);

@@ -87,7 +87,10 @@ impl State {
 
     /// Behind one more byte; none if the text could not go on with it.
     pub(in crate::models::llama) fn next(&self, grammar: &Grammar, byte: u8) -> Option<Self> {
-        let between = !matches!(self.mode, Mode::Key(..) | Mode::Text(_) | Mode::Literal(..) | Mode::Word(..));
+        let between = !matches!(
+            self.mode,
+            Mode::Key(..) | Mode::Text(_) | Mode::Literal(..) | Mode::Word(..)
+        );
         if between && matches!(byte, b' ' | b'\n' | b'\t') {
             return self.blank();
         }
@@ -183,9 +186,9 @@ impl State {
         let below = self.open.clone();
         let open = Open {
             depth: self.depth() + 1,
-            outside: below
-                .as_ref()
-                .map_or(0, |open| open.outside.saturating_add(rest(grammar, open.frame.counted()))),
+            outside: below.as_ref().map_or(0, |open| {
+                open.outside.saturating_add(rest(grammar, open.frame.counted()))
+            }),
             frame,
             below,
         };
@@ -210,7 +213,9 @@ impl State {
     /// A value has ended.
     fn ended(&self, grammar: &Grammar) -> Option<Self> {
         match self.frame() {
-            Some(Frame::List(id, count)) => Some(self.changed(grammar, Frame::List(id, count + 1), Mode::After)),
+            Some(Frame::List(id, count)) => {
+                Some(self.changed(grammar, Frame::List(id, count + 1), Mode::After))
+            }
             _ => Some(self.with(Mode::After)),
         }
     }
@@ -240,10 +245,18 @@ impl State {
     fn value(&self, grammar: &Grammar, id: Id, byte: u8) -> Option<Self> {
         match &grammar.nodes[id] {
             Node::Any => self.any(grammar, id, byte),
-            Node::Fields { .. } => (byte == b'{').then(|| self.pushed(grammar, Frame::Fields(id, 0), Mode::FirstKey)),
-            Node::Free(value) => (byte == b'{').then(|| self.pushed(grammar, Frame::Free(*value), Mode::FirstKey)),
-            Node::List { .. } => (byte == b'[').then(|| self.pushed(grammar, Frame::List(id, 0), Mode::FirstItem)),
-            Node::Text { min, max } => (byte == b'"').then(|| self.with(Mode::Text(Text::new(None, *min, *max)))),
+            Node::Fields { .. } => {
+                (byte == b'{').then(|| self.pushed(grammar, Frame::Fields(id, 0), Mode::FirstKey))
+            }
+            Node::Free(value) => {
+                (byte == b'{').then(|| self.pushed(grammar, Frame::Free(*value), Mode::FirstKey))
+            }
+            Node::List { .. } => {
+                (byte == b'[').then(|| self.pushed(grammar, Frame::List(id, 0), Mode::FirstItem))
+            }
+            Node::Text { min, max } => {
+                (byte == b'"').then(|| self.with(Mode::Text(Text::new(None, *min, *max))))
+            }
             Node::Literal(_) => self.literal(grammar, (id, 0, 0), byte),
             Node::Number { integer, unsigned } => {
                 let number = Number::new(*integer, byte).filter(|_| byte != b'-' || !unsigned)?;
@@ -297,8 +310,14 @@ impl State {
             Node::Fields { fields, .. } => &fields[next..],
             _ => &[],
         };
-        let count = fields.iter().position(|f| f.required).map_or(fields.len(), |n| n + 1);
-        fields[..count].iter().enumerate().map(move |(n, field)| (next + n, field))
+        let count = fields
+            .iter()
+            .position(|f| f.required)
+            .map_or(fields.len(), |n| n + 1);
+        fields[..count]
+            .iter()
+            .enumerate()
+            .map(move |(n, field)| (next + n, field))
     }
 
     fn in_key(&self, grammar: &Grammar, (field, at): (usize, usize), byte: u8) -> Option<Self> {
@@ -349,15 +368,21 @@ impl State {
         let found = |text: &Vec<u8>| text.starts_with(so_far) && text.get(at) == Some(&byte);
         match texts.iter().position(found) {
             // Of two numbers one may be the beginning of the other.
-            Some(which) if texts[which].len() == at + 1 && !Self::longer(texts, &texts[which]) => self.ended(grammar),
+            Some(which) if texts[which].len() == at + 1 && !Self::longer(texts, &texts[which]) => {
+                self.ended(grammar)
+            }
             Some(which) => Some(self.with(Mode::Literal(id, which, at + 1))),
-            None if at > 0 && texts.iter().any(|text| text == so_far) => self.ended(grammar)?.next(grammar, byte),
+            None if at > 0 && texts.iter().any(|text| text == so_far) => {
+                self.ended(grammar)?.next(grammar, byte)
+            }
             None => None,
         }
     }
 
     /// Whether one of `texts` goes on behind `text`.
     fn longer(texts: &[Vec<u8>], text: &[u8]) -> bool {
-        texts.iter().any(|other| other.len() > text.len() && other.starts_with(text))
+        texts
+            .iter()
+            .any(|other| other.len() > text.len() && other.starts_with(text))
     }
 }

@@ -155,7 +155,10 @@ impl Number {
 
     /// Whether it is a number as it stands.
     pub(super) fn may_end(&self) -> bool {
-        matches!(self.part, Part::Zero | Part::Whole | Part::Fraction | Part::Exponent)
+        matches!(
+            self.part,
+            Part::Zero | Part::Whole | Part::Fraction | Part::Exponent
+        )
     }
 
     /// Behind one more byte.

@@ -101,14 +101,22 @@ impl Compiler<'_> {
 
     fn reference(&mut self, reference: &Value, at: &str, depth: usize) -> Result<Id, String> {
         let name = reference.as_str().unwrap_or_default();
-        let pointer = name.strip_prefix('#').filter(|_| name.is_ascii() || !name.contains('%'));
+        let pointer = name
+            .strip_prefix('#')
+            .filter(|_| name.is_ascii() || !name.contains('%'));
         let target = pointer.and_then(|pointer| self.root.pointer(pointer));
         let Some(target) = target else {
-            return Err(format!("{at}/$ref: must be a pointer into this schema, as in #/$defs/name"));
+            return Err(format!(
+                "{at}/$ref: must be a pointer into this schema, as in #/$defs/name"
+            ));
         };
         match self.named.get(name) {
             Some(Some(id)) => return Ok(*id),
-            Some(None) => return Err(format!("{at}/$ref: a schema that refers to itself is not supported")),
+            Some(None) => {
+                return Err(format!(
+                    "{at}/$ref: a schema that refers to itself is not supported"
+                ));
+            }
             None => {}
         }
         self.named.insert(name.to_owned(), None);
@@ -126,7 +134,11 @@ impl Compiler<'_> {
         };
         let types = types(object, at)?;
         let fits = |value: &Value| types.is_empty() || types.iter().any(|kind| is_of(value, kind));
-        let mut texts: Vec<Vec<u8>> = values.iter().filter(|v| fits(v)).map(|v| v.to_string().into()).collect();
+        let mut texts: Vec<Vec<u8>> = values
+            .iter()
+            .filter(|v| fits(v))
+            .map(|v| v.to_string().into())
+            .collect();
         texts.sort_unstable();
         texts.dedup();
         if texts.is_empty() {
@@ -178,13 +190,23 @@ impl Compiler<'_> {
         let mut kinds = types(object, at)?;
         if kinds.is_empty() {
             let shapes = [("properties", "object"), ("items", "array")];
-            kinds.extend(shapes.iter().filter(|(key, _)| object.contains_key(*key)).map(|(_, kind)| *kind));
+            kinds.extend(
+                shapes
+                    .iter()
+                    .filter(|(key, _)| object.contains_key(*key))
+                    .map(|(_, kind)| *kind),
+            );
         }
         if kinds.is_empty() {
             only(object, &[], at)?;
             return self.push(Node::Any, at);
         }
-        let keywords: Vec<&str> = kinds.iter().flat_map(|kind| keywords(kind)).copied().chain(["type"]).collect();
+        let keywords: Vec<&str> = kinds
+            .iter()
+            .flat_map(|kind| keywords(kind))
+            .copied()
+            .chain(["type"])
+            .collect();
         only(object, &keywords, at)?;
         // Every whole number is a number: the wider is enough.
         if kinds.contains(&"number") {
@@ -197,7 +219,13 @@ impl Compiler<'_> {
         self.choice(ids, false, at)
     }
 
-    fn one_type(&mut self, kind: &str, object: &Map<String, Value>, at: &str, depth: usize) -> Result<Id, String> {
+    fn one_type(
+        &mut self,
+        kind: &str,
+        object: &Map<String, Value>,
+        at: &str,
+        depth: usize,
+    ) -> Result<Id, String> {
         let node = match kind {
             "null" => Node::Literal(vec![b"null".to_vec()]),
             "boolean" => Node::Literal(vec![b"false".to_vec(), b"true".to_vec()]),
@@ -245,7 +273,10 @@ impl Compiler<'_> {
             return self.push(Node::Free(value), at);
         }
         // Those that are required come first, in that order: it is the only one that travels with the schema.
-        let optional = properties.keys().map(String::as_str).filter(|name| !required.contains(name));
+        let optional = properties
+            .keys()
+            .map(String::as_str)
+            .filter(|name| !required.contains(name));
         let mut fields: Vec<Field> = Vec::new();
         for name in required.iter().copied().chain(optional) {
             let key = Value::from(name).to_string().into_bytes();

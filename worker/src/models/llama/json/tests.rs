@@ -8,9 +8,50 @@ fn vocabulary() -> (Vocabulary, Vec<Vec<u8>>) {
     let mut tokens: Vec<Vec<u8>> = vec![Vec::new()];
     tokens.extend((0..=u8::MAX).map(|byte| vec![byte]));
     let pieces = [
-        "{\"", "\":", " \"", "\", \"", "\"}", "},", "]}", "[[", "{}", "[]", "}}", ": ", ",\n", "\n  ", "name", "na", "nam\":",
-        " the", "the", "hello", "tr", "true", "false", "null", "12", "3.5", "e9", "-1", "0.", "\\n", "\\\"", "\\u00", "é", "水",
-        "日本", "😀", "a\"", "ab", "abc", "{\"name\":", "\"age\"", "1, 2", "red", "\"red\"",
+        "{\"",
+        "\":",
+        " \"",
+        "\", \"",
+        "\"}",
+        "},",
+        "]}",
+        "[[",
+        "{}",
+        "[]",
+        "}}",
+        ": ",
+        ",\n",
+        "\n  ",
+        "name",
+        "na",
+        "nam\":",
+        " the",
+        "the",
+        "hello",
+        "tr",
+        "true",
+        "false",
+        "null",
+        "12",
+        "3.5",
+        "e9",
+        "-1",
+        "0.",
+        "\\n",
+        "\\\"",
+        "\\u00",
+        "é",
+        "水",
+        "日本",
+        "😀",
+        "a\"",
+        "ab",
+        "abc",
+        "{\"name\":",
+        "\"age\"",
+        "1, 2",
+        "red",
+        "\"red\"",
     ];
     tokens.extend(pieces.iter().map(|piece| piece.as_bytes().to_vec()));
     // Pieces of characters, as byte-level vocabularies have them.
@@ -68,29 +109,45 @@ fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
         Value::Array(items) => {
             items.len() >= count("minItems", 0)
                 && items.len() <= count("maxItems", u64::MAX)
-                && items.iter().all(|item| schema.get("items").is_none_or(|s| fits(root, s, item)))
+                && items
+                    .iter()
+                    .all(|item| schema.get("items").is_none_or(|s| fits(root, s, item)))
         }
         Value::Object(object) => {
             let field = |(key, value): (&String, &Value)| match schema["properties"].get(key) {
                 Some(schema) => fits(root, schema, value),
-                None => schema.get("additionalProperties").is_none_or(|s| fits(root, s, value)),
+                None => schema
+                    .get("additionalProperties")
+                    .is_none_or(|s| fits(root, s, value)),
             };
             let required = schema["required"].as_array().into_iter().flatten();
-            required.filter_map(Value::as_str).all(|key| object.contains_key(key)) && object.iter().all(field)
+            required
+                .filter_map(Value::as_str)
+                .all(|key| object.contains_key(key))
+                && object.iter().all(field)
         }
         Value::Number(n) => schema.get("minimum").is_none() || n.as_f64() >= Some(0.0),
         _ => true,
     };
     typed
         && inner
-        && schema.get("enum").is_none_or(|values| values.as_array().is_some_and(|v| v.contains(value)))
+        && schema
+            .get("enum")
+            .is_none_or(|values| values.as_array().is_some_and(|v| v.contains(value)))
         && schema.get("const").is_none_or(|v| v == value)
-        && schema.get("anyOf").is_none_or(|v| v.as_array().is_some_and(|v| v.iter().any(|s| fits(root, s, value))))
+        && schema.get("anyOf").is_none_or(|v| {
+            v.as_array()
+                .is_some_and(|v| v.iter().any(|s| fits(root, s, value)))
+        })
         && *schema != Value::Bool(false)
 }
 
 /// Generates with whatever `choose` picks of the tokens that may come; the text, and tokens used.
-fn generate(grammar: &Grammar, budget: usize, mut choose: impl FnMut(&[usize]) -> Option<usize>) -> (Vec<u8>, usize) {
+fn generate(
+    grammar: &Grammar,
+    budget: usize,
+    mut choose: impl FnMut(&[usize]) -> Option<usize>,
+) -> (Vec<u8>, usize) {
     let (vocabulary, tokens) = vocabulary();
     let (mut state, mut text, mut mask) = (State::new(grammar), Vec::new(), Vec::new());
     for used in 0..budget {
@@ -99,12 +156,17 @@ fn generate(grammar: &Grammar, budget: usize, mut choose: impl FnMut(&[usize]) -
         }
         vocabulary.mask(grammar, &state, &mut mask);
         let left = budget - used - 1;
-        let allowed: Vec<usize> =
-            (0..mask.len()).filter(|&id| mask[id].is_some_and(|close| close <= left)).collect();
+        let allowed: Vec<usize> = (0..mask.len())
+            .filter(|&id| mask[id].is_some_and(|close| close <= left))
+            .collect();
         if state.may_end(grammar) && (allowed.is_empty() || choose(&[0, 1]) == Some(0)) {
             return (text, used);
         }
-        assert!(!allowed.is_empty(), "nothing may follow {:?}", String::from_utf8_lossy(&text));
+        assert!(
+            !allowed.is_empty(),
+            "nothing may follow {:?}",
+            String::from_utf8_lossy(&text)
+        );
         let id = choose(&allowed).expect("one of them");
         for &byte in &tokens[id] {
             state = state.next(grammar, byte).expect("the mask said so");
@@ -112,7 +174,11 @@ fn generate(grammar: &Grammar, budget: usize, mut choose: impl FnMut(&[usize]) -
         assert_eq!(mask[id], Some(state.close(grammar)));
         text.extend(&tokens[id]);
     }
-    assert!(state.may_end(grammar), "cut off: {:?}", String::from_utf8_lossy(&text));
+    assert!(
+        state.may_end(grammar),
+        "cut off: {:?}",
+        String::from_utf8_lossy(&text)
+    );
     (text, budget)
 }
 
@@ -175,7 +241,12 @@ fn the_least_budget_gives_the_shortest_text() {
     for schema in schemas() {
         let grammar = compile(&schema).expect("supported");
         let (text, used) = generate(&grammar, grammar.least(), |allowed| allowed.first().copied());
-        assert_eq!((text.len(), used), (grammar.least(), grammar.least()), "{schema}: {}", String::from_utf8_lossy(&text));
+        assert_eq!(
+            (text.len(), used),
+            (grammar.least(), grammar.least()),
+            "{schema}: {}",
+            String::from_utf8_lossy(&text)
+        );
     }
 }
 
@@ -218,12 +289,24 @@ fn what_can_not_be_kept_is_refused_by_name() {
         (json!({"type": "string", "pattern": "^a"}), "/pattern"),
         (json!({"type": "string", "format": "date"}), "/format"),
         (json!({"type": "integer", "minimum": 3}), "/minimum"),
-        (json!({"anyOf": [{"type": "string"}, {"enum": ["a"]}]}), "different types"),
-        (json!({"anyOf": [{"type": "number"}, {"type": "integer"}]}), "different types"),
+        (
+            json!({"anyOf": [{"type": "string"}, {"enum": ["a"]}]}),
+            "different types",
+        ),
+        (
+            json!({"anyOf": [{"type": "number"}, {"type": "integer"}]}),
+            "different types",
+        ),
         (json!({"oneOf": [{"const": 1}, {"const": 1}]}), "more than one"),
-        (json!({"$ref": "#/$defs/n", "$defs": {"n": {"type": "array", "items": {"$ref": "#/$defs/n"}}}}), "itself"),
+        (
+            json!({"$ref": "#/$defs/n", "$defs": {"n": {"type": "array", "items": {"$ref": "#/$defs/n"}}}}),
+            "itself",
+        ),
         (json!({"$ref": "other.json"}), "pointer"),
-        (json!({"type": "object", "properties": {"a": {}}, "required": ["b"]}), "\"b\""),
+        (
+            json!({"type": "object", "properties": {"a": {}}, "required": ["b"]}),
+            "\"b\"",
+        ),
         (json!({"type": "array", "minItems": 3, "maxItems": 2}), "minItems"),
         (json!({"type": "array", "items": false}), "/items"),
         (json!({"type": "strnig"}), "strnig"),
@@ -243,7 +326,10 @@ fn a_schema_of_doubling_references_is_refused_or_small() {
     let mut defs = serde_json::Map::new();
     for n in 0..30 {
         let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
-        defs.insert(format!("d{n}"), json!({"type": "object", "properties": {"a": next, "b": next}, "required": ["a", "b"]}));
+        defs.insert(
+            format!("d{n}"),
+            json!({"type": "object", "properties": {"a": next, "b": next}, "required": ["a", "b"]}),
+        );
     }
     defs.insert("d30".to_owned(), json!({"type": "null"}));
     let error = compile(&json!({"$ref": "#/$defs/d0", "$defs": defs})).expect_err("too deep");

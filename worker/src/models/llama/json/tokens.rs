@@ -24,7 +24,9 @@ struct Entry {
 impl Vocabulary {
     /// `bytes[id]` is what a token stands for; empty for those that stand for nothing.
     pub(in crate::models::llama) fn new(bytes: &[Vec<u8>]) -> Self {
-        let mut order: Vec<u32> = (0..bytes.len() as u32).filter(|&id| !bytes[id as usize].is_empty()).collect();
+        let mut order: Vec<u32> = (0..bytes.len() as u32)
+            .filter(|&id| !bytes[id as usize].is_empty())
+            .collect();
         order.sort_by(|&a, &b| bytes[a as usize].cmp(&bytes[b as usize]));
         let mut sorted: Vec<Entry> = Vec::with_capacity(order.len());
         for id in order {
@@ -56,15 +58,26 @@ impl Vocabulary {
 
     /// A byte that closing an output may need, and that no token stands for alone.
     pub(in crate::models::llama) fn lacks(&self, grammar: &Grammar) -> Option<u8> {
-        grammar.bytes().into_iter().find(|&byte| !self.single[usize::from(byte)])
+        grammar
+            .bytes()
+            .into_iter()
+            .find(|&byte| !self.single[usize::from(byte)])
     }
 
     /// For every token, by id, the fewest further tokens after it; none where it may not come at all.
-    pub(in crate::models::llama) fn mask(&self, grammar: &Grammar, state: &State, mask: &mut Vec<Option<usize>>) {
+    pub(in crate::models::llama) fn mask(
+        &self,
+        grammar: &Grammar,
+        state: &State,
+        mask: &mut Vec<Option<usize>>,
+    ) {
         mask.clear();
         mask.resize(self.plain.len(), None);
         // In a string most tokens change nothing.
-        let plain = state.room().filter(|room| *room >= self.longest).map(|_| state.close(grammar));
+        let plain = state
+            .room()
+            .filter(|room| *room >= self.longest)
+            .map(|_| state.close(grammar));
         // `states[n]`: behind the first n bytes of the entry before, as far as it was followed.
         let mut states = vec![state.clone()];
         // So many first bytes of it can't be.
