@@ -10,6 +10,21 @@ use crate::{
     tile::{Activation, Finish, Tile},
 };
 
+/// What a layer is packed for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Method {
+    /// What computes with it.
+    pub kernels: &'static Kernels,
+    /// Whether that multiplies pairs of bf16.
+    pub paired: bool,
+}
+
+impl Method {
+    fn words(self, inputs: usize) -> usize {
+        if self.paired { inputs.div_ceil(2) } else { inputs }
+    }
+}
+
 /// The weights of a linear layer, `outputs` × `inputs`, in panels: all inputs of the first columns of
 /// outputs, then of the next.
 #[derive(Debug)]
@@ -38,18 +53,22 @@ pub(crate) struct Product<'a> {
 }
 
 impl Packed {
-    /// Room for a layer that computes with `kernels`; `paired` where those multiply pairs of bf16.
-    pub(crate) fn new(kernels: &'static Kernels, paired: bool, inputs: usize, outputs: usize) -> Self {
-        let words = if paired { inputs.div_ceil(2) } else { inputs };
-        let columns = outputs.next_multiple_of(kernels.columns);
+    /// Numbers that the panels of a layer take.
+    pub(crate) fn room(method: Method, inputs: usize, outputs: usize) -> usize {
+        let columns = outputs.next_multiple_of(method.kernels.columns);
+        Buffer::room(columns * method.words(inputs))
+    }
+
+    /// A layer without weights; its panels are taken from `room`.
+    pub(crate) fn new(method: Method, inputs: usize, outputs: usize, room: &mut Buffer) -> Self {
         Self {
-            kernels,
+            kernels: method.kernels,
             inputs,
             outputs,
-            words,
-            paired,
-            panels: Buffer::zeros(columns * words),
-            bias: Buffer::zeros(columns),
+            words: method.words(inputs),
+            paired: method.paired,
+            panels: room.take(Self::room(method, inputs, outputs)),
+            bias: Buffer::zeros(outputs.next_multiple_of(method.kernels.columns)),
         }
     }
 
@@ -183,11 +202,12 @@ mod tests {
 
     #[test]
     fn products_of_any_size_are_exact() {
-        let mut kernels: Vec<_> = Isa::available().map(|isa| (Kernels::of(isa), false)).collect();
-        kernels.extend(Kernels::bf16().map(|kernels| (kernels, true)));
-        for (kernels, paired) in kernels {
+        let plain = Isa::available().map(|isa| (Kernels::of(isa), false));
+        for (kernels, paired) in plain.chain(Kernels::bf16().map(|kernels| (kernels, true))) {
+            let method = Method { kernels, paired };
             for (rows, inputs, outputs) in [(1, 1, 1), (2, 3, 5), (14, 16, 32), (15, 33, 65), (40, 64, 31)] {
-                let mut packed = Packed::new(kernels, paired, inputs, outputs);
+                let mut room = Buffer::zeros(Packed::room(method, inputs, outputs));
+                let mut packed = Packed::new(method, inputs, outputs, &mut room);
                 let weights: Vec<f32> = (0..inputs * outputs).map(|n| number(n + 5)).collect();
                 for (n, row) in weights.chunks_exact(inputs).enumerate() {
                     packed.put(n, row, number(n));

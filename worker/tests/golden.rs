@@ -538,7 +538,8 @@ async fn a_runner_process_computes_the_same() {
 #[tokio::test]
 async fn a_model_that_does_not_fit_says_so() {
     let small = ModelSpec {
-        memory_limit: Some(150 << 20),
+        // Room for the map and the tokeniser, but not for the packed copies.
+        memory_limit: Some(MEMORY),
         ..spec()
     };
     match Runner::start(&small, &Files::plain(folder()), &options()).await {
