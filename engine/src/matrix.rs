@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use half::bf16;
-
 use crate::{
     buffer::{Buffer, Shared},
     kernels::Kernels,
@@ -90,13 +88,11 @@ impl Packed {
         let panel = &mut self.panels[panel * columns * self.words..][..columns * self.words];
         let places = panel.iter_mut().skip(column).step_by(columns);
         if self.paired {
-            for (place, pair) in places.zip(weights.chunks(2)) {
-                *place = word(pair[0], pair.get(1).copied().unwrap_or(0.0));
-            }
+            let mut pairs = vec![0.0; self.words];
+            self.kernels.pair(weights, &mut pairs);
+            places.zip(pairs).for_each(|(place, pair)| *place = pair);
         } else {
-            for (place, weight) in places.zip(weights) {
-                *place = *weight;
-            }
+            places.zip(weights).for_each(|(place, weight)| *place = *weight);
         }
     }
 
@@ -122,7 +118,11 @@ impl Packed {
         let a = if self.paired {
             // SAFETY: nobody writes these rows, and they are within bounds.
             let numbers = unsafe { std::slice::from_raw_parts(from, rows.len() * self.inputs) };
-            pair(numbers, self.inputs, spare);
+            spare.reserve(rows.len() * self.words);
+            let pairs = spare.chunks_exact_mut(self.words);
+            for (row, pairs) in numbers.chunks_exact(self.inputs).zip(pairs) {
+                self.kernels.pair(row, pairs);
+            }
             spare.as_ptr()
         } else {
             from.cast_const()
@@ -170,23 +170,6 @@ pub(crate) unsafe fn tiles(kernels: &Kernels, tile: &Tile<'_>, rows: usize) {
         };
         // SAFETY: the caller's promise.
         unsafe { kernels.tile(end - begin, &part) };
-    }
-}
-
-/// Two numbers as bf16 in the place of one.
-fn word(low: f32, high: f32) -> f32 {
-    let bits = |x: f32| u32::from(bf16::from_f32(x).to_bits());
-    f32::from_bits(bits(low) | bits(high) << 16)
-}
-
-/// Rows of `width` numbers as rows of pairs.
-fn pair(numbers: &[f32], width: usize, pairs: &mut Buffer) {
-    let words = width.div_ceil(2);
-    pairs.reserve(numbers.len() / width * words);
-    for (row, pairs) in numbers.chunks_exact(width).zip(pairs.chunks_exact_mut(words)) {
-        for (pair, word_of) in row.chunks(2).zip(pairs) {
-            *word_of = word(pair[0], pair.get(1).copied().unwrap_or(0.0));
-        }
     }
 }
 

@@ -538,8 +538,7 @@ async fn a_runner_process_computes_the_same() {
 #[tokio::test]
 async fn a_model_that_does_not_fit_says_so() {
     let small = ModelSpec {
-        // Room for the map and the tokeniser, but not for the packed copies.
-        memory_limit: Some(MEMORY),
+        memory_limit: Some(150 << 20),
         ..spec()
     };
     match Runner::start(&small, &Files::plain(folder()), &options()).await {
