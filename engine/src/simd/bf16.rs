@@ -54,7 +54,10 @@ impl Simd for Avx512Bf16 {
         // SAFETY: `self` is the proof that the processor has the instruction; the types are of one size, and
         // any bits make 32 numbers.
         unsafe {
-            let (a, b): (__m512bh, __m512bh) = (std::mem::transmute(a), std::mem::transmute(b));
+            let (a, b) = (
+                std::mem::transmute::<__m512, __m512bh>(a),
+                std::mem::transmute::<__m512, __m512bh>(b),
+            );
             _mm512_dpbf16_ps(c, a, b)
         }
     }
@@ -68,7 +71,7 @@ impl Simd for Avx512Bf16 {
             // has the instruction.
             unsafe {
                 let (low, high) = (self.load(numbers.as_ptr()), self.load(numbers.as_ptr().add(16)));
-                let both: __m512 = std::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
+                let both = std::mem::transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(high, low));
                 self.store(pairs.as_mut_ptr(), both);
             }
         }
