@@ -81,7 +81,8 @@ struct Output {
 
 #[derive(Default, Deserialize)]
 struct OutputUsage {
-    #[serde(default)]
+    /// Of a model that writes: those of prompt and answer.
+    #[serde(default, alias = "total_tokens")]
     tokens: u64,
 }
 

@@ -89,6 +89,7 @@ pub fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, J
     headers::check(spec, files)?;
     match spec.family {
         Family::Bert => bert::load(spec, &files.dir, threads),
+        Family::Llama => llama::load(spec, files, threads),
         Family::Echo => Ok(echo::load(spec)),
         Family::EchoJoint => Ok(echo_joint::load(spec)),
         family => Err(unavailable(format!("the family {family:?} is not served yet"))),
@@ -101,6 +102,7 @@ pub type Convert = fn(spec: &ModelSpec, dir: &Path, out: &Path) -> Result<(), Jo
 /// How the files of a family are converted, once, when they are fetched; none where they are read as they are.
 pub fn conversion(family: Family) -> Option<Convert> {
     match family {
+        Family::Llama => Some(llama::requantise::convert),
         Family::EfficientnetLite | Family::Mtcnn | Family::Easyocr => Some(pickled::convert),
         _ => None,
     }

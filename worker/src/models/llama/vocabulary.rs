@@ -1,0 +1,398 @@
+//! The tokens of a GGUF file: what each stands for, how texts are cut into them, which of them end an answer.
+//!
+//! Byte-level vocabularies (`gpt2` in the file) are read from the file itself, for the ways of cutting words that
+//! are known; all others need a `tokenizer.json` beside it. A way that is not known is refused: a text would
+//! still become tokens, but not those that the model was trained on.
+
+use std::{collections::HashMap, path::Path};
+
+use candle_core::quantized::gguf_file::{Content, Value};
+use lamplighter_shared::job::JobError;
+use tokenizers::{
+    AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
+    models::bpe::{BPE, Vocab},
+    normalizers::unicode::NFC,
+    pre_tokenizers::{
+        byte_level::ByteLevel,
+        digits::Digits,
+        sequence::Sequence,
+        split::{Split, SplitPattern},
+    },
+};
+
+use super::specials::{Piece, Specials};
+use crate::models::{invalid, unavailable};
+
+/// Names of tokens that end an answer, whatever the file says is the end of a text.
+const ENDS: [&str; 8] = [
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<|end_of_text|>",
+    "<end_of_turn>",
+    "</s>",
+];
+
+/// Kinds of tokens, as the file numbers them.
+const CONTROL: i64 = 3;
+const USER_DEFINED: i64 = 4;
+
+/// The vocabulary of a model.
+pub(super) struct Vocabulary {
+    tokenizer: Tokenizer,
+    /// Tokens that steer; texts of users never become one.
+    pub specials: Specials,
+    /// What each token stands for, by id; nothing for those that steer.
+    bytes: Vec<Vec<u8>>,
+    /// Tokens that steer, by id.
+    control: Vec<bool>,
+    ends: Vec<u32>,
+    /// In front of every text, where the model wants it.
+    begin: Option<u32>,
+    /// Texts of named tokens, for templates.
+    pub names: HashMap<&'static str, String>,
+    /// Whether the first token of a text has a space in front that is not part of it.
+    leading_space: bool,
+}
+
+impl Vocabulary {
+    /// Reads the vocabulary of a file; `beside` is where its `tokenizer.json` would be.
+    ///
+    /// # Errors
+    /// `model_unavailable`, saying what is missing.
+    pub(super) fn read(content: &Content, beside: &Path) -> Result<Self, JobError> {
+        let meta = Meta(content);
+        let kind = meta.text("model").ok_or_else(|| unavailable("the file has no tokenizer"))?;
+        let tokens = meta.texts("tokens")?;
+        let kinds = meta.numbers("token_type");
+        let of_kind = |id: usize, kind: i64| kinds.get(id) == Some(&kind);
+        let byte_level = kind == "gpt2";
+        let json = beside.join("tokenizer.json");
+        let tokenizer = match (json.is_file(), byte_level) {
+            (true, _) => from_json(&json, &tokens)?,
+            (false, true) => byte_level_tokenizer(&meta, &tokens, |id| of_kind(id, USER_DEFINED))?,
+            (false, false) => {
+                return Err(unavailable(format!(
+                    "the file's tokenizer is of the kind {kind:?}: put the model's tokenizer.json beside it"
+                )));
+            }
+        };
+        let control: Vec<bool> = (0..tokens.len()).map(|id| of_kind(id, CONTROL)).collect();
+        let alphabet = byte_alphabet();
+        let stands_for = |(id, token): (usize, &String)| match control[id] {
+            true => Vec::new(),
+            false if byte_level && !of_kind(id, USER_DEFINED) => unmapped(token, &alphabet),
+            false => spaced(token),
+        };
+        let bytes = tokens.iter().enumerate().map(stands_for).collect();
+        let named = |key: &str| meta.id(key).filter(|id| (*id as usize) < tokens.len());
+        let mut ends: Vec<u32> = ["eos_token_id", "eot_token_id", "eom_token_id"].into_iter().filter_map(named).collect();
+        ends.extend((0_u32..).zip(&tokens).filter(|(id, t)| control[*id as usize] && ENDS.contains(&t.as_str())).map(|(id, _)| id));
+        ends.sort_unstable();
+        ends.dedup();
+        if ends.is_empty() {
+            return Err(unavailable("the file names no token that ends a text"));
+        }
+        let wants_begin = meta.flag("add_bos_token").unwrap_or(!byte_level);
+        let names = [
+            ("bos_token", "bos_token_id"),
+            ("eos_token", "eos_token_id"),
+            ("unk_token", "unknown_token_id"),
+            ("pad_token", "padding_token_id"),
+        ];
+        let name = |(name, key): (&'static str, &str)| Some((name, tokens[named(key)? as usize].clone()));
+        let steering = (0_u32..).zip(&tokens).filter(|(id, _)| control[*id as usize]);
+        Ok(Self {
+            specials: Specials::new(steering.map(|(id, token)| (token.clone(), id))),
+            names: names.into_iter().filter_map(name).collect(),
+            begin: named("bos_token_id").filter(|_| wants_begin),
+            leading_space: !byte_level && meta.flag("add_space_prefix").unwrap_or(true),
+            tokenizer,
+            bytes,
+            control,
+            ends,
+        })
+    }
+
+    /// How many tokens there are.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// What each token stands for, by id.
+    pub(super) fn bytes(&self) -> &[Vec<u8>] {
+        &self.bytes
+    }
+
+    /// What a token adds to an answer; `first` says whether it is the first of it.
+    pub(super) fn piece(&self, id: u32, first: bool) -> &[u8] {
+        let bytes = self.bytes.get(id as usize).map_or(&[][..], Vec::as_slice);
+        match first && self.leading_space {
+            true => bytes.strip_prefix(b" ").unwrap_or(bytes),
+            false => bytes,
+        }
+    }
+
+    /// Whether a token ends an answer.
+    pub(super) fn is_end(&self, id: u32) -> bool {
+        self.ends.contains(&id)
+    }
+
+    /// Whether a token steers, the ends included.
+    pub(super) fn is_control(&self, id: u32) -> bool {
+        self.control.get(id as usize).copied().unwrap_or(true) || self.is_end(id)
+    }
+
+    /// The tokens of a text, none of which steers; in front the one that begins a text, where the model wants it.
+    ///
+    /// # Errors
+    /// `invalid_input` where the text can't be tokenised.
+    pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, JobError> {
+        self.encode_pieces(&[Piece::Text(text.to_owned())])
+    }
+
+    /// The same of pieces, among which are tokens that steer.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub(super) fn encode_pieces(&self, pieces: &[Piece]) -> Result<Vec<u32>, JobError> {
+        let mut ids = Vec::new();
+        // Many templates write it themselves.
+        let begin = self.begin.filter(|begin| pieces.first() != Some(&Piece::Token(*begin)));
+        ids.extend(begin);
+        for piece in pieces {
+            match piece {
+                Piece::Token(id) => ids.push(*id),
+                Piece::Text(text) => {
+                    let encoding = self.tokenizer.encode_fast(text.as_str(), false);
+                    ids.extend_from_slice(encoding.map_err(|e| invalid(e.to_string()))?.get_ids());
+                }
+            }
+        }
+        match ids.iter().find(|&&id| id as usize >= self.bytes.len()) {
+            Some(id) => Err(unavailable(format!("token {id} is not in the model's vocabulary"))),
+            None => Ok(ids),
+        }
+    }
+}
+
+/// The entries of the file about its tokenizer.
+struct Meta<'a>(&'a Content);
+
+impl Meta<'_> {
+    fn get(&self, key: &str) -> Option<&Value> {
+        self.0.metadata.get(&format!("tokenizer.ggml.{key}"))
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.get(key)?.to_string().ok().map(String::as_str)
+    }
+
+    fn flag(&self, key: &str) -> Option<bool> {
+        self.get(key)?.to_bool().ok()
+    }
+
+    fn id(&self, key: &str) -> Option<u32> {
+        number(self.get(key)?).and_then(|id| u32::try_from(id).ok())
+    }
+
+    fn texts(&self, key: &str) -> Result<Vec<String>, JobError> {
+        let broken = || unavailable(format!("the file has no list of texts tokenizer.ggml.{key}"));
+        let list = self.get(key).and_then(|value| value.to_vec().ok()).ok_or_else(broken)?;
+        let text = |value: &Value| value.to_string().ok().cloned();
+        list.iter().map(text).collect::<Option<Vec<String>>>().ok_or_else(broken)
+    }
+
+    fn numbers(&self, key: &str) -> Vec<i64> {
+        let list = self.get(key).and_then(|value| value.to_vec().ok());
+        list.map_or_else(Vec::new, |list| list.iter().map(|v| number(v).unwrap_or(0)).collect())
+    }
+}
+
+fn number(value: &Value) -> Option<i64> {
+    match value {
+        Value::U8(n) => Some(i64::from(*n)),
+        Value::I8(n) => Some(i64::from(*n)),
+        Value::U16(n) => Some(i64::from(*n)),
+        Value::I16(n) => Some(i64::from(*n)),
+        Value::U32(n) => Some(i64::from(*n)),
+        Value::I32(n) => Some(i64::from(*n)),
+        Value::U64(n) => i64::try_from(*n).ok(),
+        Value::I64(n) => Some(*n),
+        _ => None,
+    }
+}
+
+/// A `tokenizer.json`; its tokens must be those of the model.
+fn from_json(path: &Path, tokens: &[String]) -> Result<Tokenizer, JobError> {
+    let broken = |what: String| unavailable(format!("tokenizer.json: {what}"));
+    let mut tokenizer = Tokenizer::from_file(path).map_err(|e| broken(e.to_string()))?;
+    let differs = (0_u32..).zip(tokens).find(|(id, token)| {
+        tokenizer.id_to_token(*id).is_some_and(|other| other != **token)
+    });
+    if let Some((id, token)) = differs {
+        return Err(broken(format!("token {id} is not {token:?} as in the model's file")));
+    }
+    tokenizer.with_padding(None);
+    tokenizer.with_truncation(None).map_err(|e| broken(e.to_string()))?;
+    tokenizer.set_encode_special_tokens(true);
+    Ok(tokenizer)
+}
+
+/// Byte-level tokens with merges. Of the tokens that are more than text only those are known to it that users may
+/// write.
+fn byte_level_tokenizer(
+    meta: &Meta<'_>,
+    tokens: &[String],
+    user_defined: impl Fn(usize) -> bool,
+) -> Result<Tokenizer, JobError> {
+    let broken = |what: String| unavailable(format!("the file's tokenizer: {what}"));
+    let vocabulary: Vocab = tokens.iter().cloned().zip(0_u32..).collect();
+    let merge = |merge: String| {
+        let two = merge.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()));
+        two.ok_or_else(|| broken(format!("{merge:?} is no merge")))
+    };
+    let merges = meta.texts("merges")?.into_iter().map(merge).collect::<Result<Vec<_>, JobError>>()?;
+    let (normaliser, words, whole) = cut(meta.text("pre").unwrap_or("unnamed"))?;
+    let model = BPE::builder().vocab_and_merges(vocabulary, merges).ignore_merges(whole);
+    let mut tokenizer = Tokenizer::new(model.build().map_err(|e| broken(e.to_string()))?);
+    tokenizer.with_normalizer(normaliser).map_err(|e| broken(e.to_string()))?;
+    tokenizer.with_pre_tokenizer(Some(words));
+    let own = tokens.iter().enumerate().filter(|(id, _)| user_defined(*id));
+    let own = own.map(|(_, token)| AddedToken::from(token.clone(), false).normalized(false));
+    tokenizer.add_tokens(own).map_err(|e| broken(e.to_string()))?;
+    Ok(tokenizer)
+}
+
+/// How words are cut before they become tokens, by the name that the file has for it: a normaliser, the cut, and
+/// whether a whole word that is a token is taken before any merge.
+fn cut(name: &str) -> Result<(Option<NormalizerWrapper>, PreTokenizerWrapper, bool), JobError> {
+    let bytes = || PreTokenizerWrapper::from(ByteLevel::new(false, true, false));
+    let words = || PreTokenizerWrapper::from(ByteLevel::new(false, true, true));
+    let by = |pattern: String| {
+        let split = Split::new(SplitPattern::Regex(pattern), SplitDelimiterBehavior::Isolated, false);
+        let split = split.map_err(|e| unavailable(format!("the file's tokenizer: {e}")))?;
+        Ok::<PreTokenizerWrapper, JobError>(Sequence::new(vec![split.into(), bytes()]).into())
+    };
+    // Letters and numbers as later models cut them; they differ in how many digits stay together.
+    let later = |digits: &str| {
+        by(format!(
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{digits}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        ))
+    };
+    Ok(match name {
+        "gpt-2" | "phi-2" | "mpt" | "olmo" | "jais" | "gigachat" => (None, words(), false),
+        "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" | "exaone" => {
+            let digits = PreTokenizerWrapper::from(Digits::new(true));
+            (None, Sequence::new(vec![digits, words()]).into(), false)
+        }
+        "llama-bpe" | "llama3" | "llama-v3" | "smaug-bpe" | "dbrx" => (None, later(r"\p{N}{1,3}")?, true),
+        "qwen2" | "deepseek-r1-qwen" | "megrez" => (Some(NFC.into()), later(r"\p{N}")?, false),
+        other => {
+            return Err(unavailable(format!(
+                "the file's tokenizer cuts words in the way {other:?}, which is not known: put the model's \
+                 tokenizer.json beside it"
+            )));
+        }
+    })
+}
+
+/// The character that byte-level vocabularies write for each byte.
+fn byte_alphabet() -> HashMap<char, u8> {
+    let shown = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    let mut next = 0x100_u32;
+    let mut alphabet = HashMap::new();
+    for byte in 0..=u8::MAX {
+        let c = match shown(byte) {
+            true => Some(char::from(byte)),
+            false => {
+                next += 1;
+                char::from_u32(next - 1)
+            }
+        };
+        alphabet.extend(c.map(|c| (c, byte)));
+    }
+    alphabet
+}
+
+/// The bytes of a byte-level token; its own text where it is none.
+fn unmapped(token: &str, alphabet: &HashMap<char, u8>) -> Vec<u8> {
+    let bytes: Option<Vec<u8>> = token.chars().map(|c| alphabet.get(&c).copied()).collect();
+    bytes.unwrap_or_else(|| token.as_bytes().to_vec())
+}
+
+/// The bytes of a token of the other kind: `▁` is a space, `<0x0A>` a byte.
+fn spaced(token: &str) -> Vec<u8> {
+    let hex = token.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
+    match hex.filter(|hex| hex.len() == 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+        Some(byte) => vec![byte],
+        None => token.replace('▁', " ").into_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, io::BufReader, path::PathBuf};
+
+    use lamplighter_shared::model_spec::Catalog;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Case {
+        text: String,
+        tokens: Vec<u32>,
+    }
+
+    /// The vocabulary of the built-in model, whose file is fetched where it is not here yet.
+    fn smollm2() -> Vocabulary {
+        let spec = Catalog::built_in().get("smollm2").expect("built in").clone();
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+        let models = std::env::var_os("LAMPLIGHTER_MODELS_DIR")
+            .map_or_else(|| workspace.join("data/models"), PathBuf::from);
+        let dir = crate::weights::ensure(&spec, &models, &|_| {}).expect("the model's files");
+        let file = File::open(dir.join(&spec.files[0].path)).expect("the file");
+        let content = Content::read(&mut BufReader::new(file)).expect("a header");
+        Vocabulary::read(&content, &dir).expect("a vocabulary")
+    }
+
+    #[test]
+    fn texts_become_the_tokens_of_llama_cpp_and_tokens_become_the_texts() {
+        let cases = include_str!("../../../tests/fixtures/smollm2_tokens.json");
+        let cases: Vec<Case> = serde_json::from_str(cases).expect("the fixture");
+        assert!(cases.len() >= 50, "{}", cases.len());
+        let vocabulary = smollm2();
+        for case in cases {
+            let tokens = vocabulary.encode(&case.text).expect("a text");
+            assert_eq!(tokens, case.tokens, "{:?}", case.text);
+            let bytes: Vec<u8> = tokens.iter().flat_map(|id| vocabulary.piece(*id, false)).copied().collect();
+            assert_eq!(String::from_utf8_lossy(&bytes), case.text);
+        }
+        let pieces = [Piece::Token(1), Piece::Text("user\nhi".to_owned()), Piece::Token(2)];
+        assert_eq!(vocabulary.encode_pieces(&pieces).expect("a text"), [1, 4093, 198, 6004, 2]);
+        assert!(vocabulary.is_end(2) && vocabulary.is_end(0) && vocabulary.is_control(1));
+    }
+
+    #[test]
+    fn an_unknown_way_of_cutting_words_is_refused() {
+        for known in ["gpt-2", "smollm", "llama-bpe", "qwen2"] {
+            assert!(cut(known).is_ok(), "{known}");
+        }
+        let error = cut("made-up").err().expect("refused");
+        assert!(error.detail.contains("made-up") && error.detail.contains("tokenizer.json"), "{error:?}");
+    }
+
+    #[test]
+    fn every_byte_has_a_character_and_every_character_its_byte() {
+        let alphabet = byte_alphabet();
+        assert_eq!(alphabet.len(), 256);
+        assert_eq!(unmapped("Ġhi", &alphabet), b" hi");
+        assert_eq!(unmapped("Ċ", &alphabet), b"\n");
+        assert_eq!(spaced("▁hi"), b" hi");
+        assert_eq!(spaced("<0x0A>"), b"\n");
+        assert_eq!(spaced("<0x>"), b"<0x>");
+    }
+}
