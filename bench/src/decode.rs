@@ -59,7 +59,11 @@ impl Yardstick {
 
     /// Tokens a second of a prompt and of what follows it.
     fn measure(&mut self, tokens: usize, count: usize) -> io::Result<(f64, f64)> {
-        let input = self.child.stdin.as_mut().ok_or_else(|| io::Error::other("no input"))?;
+        let input = self
+            .child
+            .stdin
+            .as_mut()
+            .ok_or_else(|| io::Error::other("no input"))?;
         writeln!(input, "{tokens} {count}")?;
         loop {
             let mut line = String::new();
@@ -67,7 +71,8 @@ impl Yardstick {
                 return Err(io::Error::other("llama.cpp ended; has this Python xllamacpp?"));
             }
             let figures = line.strip_prefix("figures ").map(|rest| rest.split_whitespace());
-            let figures = figures.map(|words| words.filter_map(|word| word.parse().ok()).collect::<Vec<f64>>());
+            let figures =
+                figures.map(|words| words.filter_map(|word| word.parse().ok()).collect::<Vec<f64>>());
             if let Some([prefill, decode]) = figures.as_deref() {
                 return Ok((*prefill, *decode));
             }
@@ -87,7 +92,8 @@ impl Drop for Yardstick {
 pub fn measure(rounds: usize, report: &mut Report) -> io::Result<()> {
     let spec = Catalog::built_in().get("smollm2").cloned();
     let spec = spec.ok_or_else(|| io::Error::other("the catalogue has no smollm2"))?;
-    let folder = weights::ensure(&spec, &models_dir(), &|_| {}).map_err(|e| io::Error::other(e.to_string()))?;
+    let folder =
+        weights::ensure(&spec, &models_dir(), &|_| {}).map_err(|e| io::Error::other(e.to_string()))?;
     let copy = tempfile::tempdir()?;
     let file = copy.path().join("q8_0.gguf");
     requantise(&folder.join(&spec.files[0].path), &file).map_err(failed)?;
@@ -111,16 +117,34 @@ pub fn measure(rounds: usize, report: &mut Report) -> io::Result<()> {
     let [one, eight, prefill] = ours.map(middle);
     let gain = eight / one;
     let met = gain >= 1.5;
-    report.judge("decode: 8 streams against one", format!("{eight:.1} / {one:.1} tok/s = {gain:.2}"), "≥ 1.5".to_owned(), met);
-    report.judge("decode: memory after load, files", format!("{share:.2}"), "≤ 1.2".to_owned(), share <= 1.2);
+    report.judge(
+        "decode: 8 streams against one",
+        format!("{eight:.1} / {one:.1} tok/s = {gain:.2}"),
+        "≥ 1.5".to_owned(),
+        met,
+    );
+    report.judge(
+        "decode: memory after load, files",
+        format!("{share:.2}"),
+        "≤ 1.2".to_owned(),
+        share <= 1.2,
+    );
     report.note("decode: prompt of 512 tokens", format!("{prefill:.0} tok/s"));
     if yardstick.is_some() {
         let [one_theirs, prefill_theirs] = theirs.map(middle);
         let ratio = one / one_theirs;
         let figure = format!("{one:.1} / {one_theirs:.1} tok/s = {ratio:.2}");
-        report.judge("decode: one stream against llama.cpp", figure, "≥ 0.8".to_owned(), ratio >= 0.8);
+        report.judge(
+            "decode: one stream against llama.cpp",
+            figure,
+            "≥ 0.8".to_owned(),
+            ratio >= 0.8,
+        );
         let ratio = prefill / prefill_theirs;
-        report.note("decode: prompt against llama.cpp", format!("{prefill:.0} / {prefill_theirs:.0} tok/s = {ratio:.2}"));
+        report.note(
+            "decode: prompt against llama.cpp",
+            format!("{prefill:.0} / {prefill_theirs:.0} tok/s = {ratio:.2}"),
+        );
     }
     Ok(())
 }
@@ -133,7 +157,13 @@ fn streams(decoder: &mut Decoder, count: usize) -> io::Result<f64> {
     let mut began = Instant::now();
     for round in 0..=COUNT {
         let steps = sequences.iter_mut().zip(&next);
-        let mut batch: Vec<Step> = steps.map(|(sequence, tokens)| Step { sequence, tokens, logits: true }).collect();
+        let mut batch: Vec<Step> = steps
+            .map(|(sequence, tokens)| Step {
+                sequence,
+                tokens,
+                logits: true,
+            })
+            .collect();
         let logits = decoder.step(&mut batch).map_err(failed)?;
         next = logits.iter().map(|logits| vec![likeliest(logits)]).collect();
         if round == 0 {
@@ -148,7 +178,11 @@ fn prompt(decoder: &mut Decoder) -> io::Result<f64> {
     let tokens: Vec<u32> = (0..LONG as u32).map(|index| 100 + 7 * index).collect();
     let mut sequence = decoder.sequence(LONG);
     let began = Instant::now();
-    let step = Step { sequence: &mut sequence, tokens: &tokens, logits: true };
+    let step = Step {
+        sequence: &mut sequence,
+        tokens: &tokens,
+        logits: true,
+    };
     decoder.step(&mut [step]).map_err(failed)?;
     Ok(LONG as f64 / began.elapsed().as_secs_f64())
 }
@@ -172,5 +206,7 @@ fn resident() -> io::Result<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-    kilobytes.map(|kb| kb * 1024.0).ok_or_else(|| io::Error::other("no VmRSS"))
+    kilobytes
+        .map(|kb| kb * 1024.0)
+        .ok_or_else(|| io::Error::other("no VmRSS"))
 }

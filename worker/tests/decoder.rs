@@ -84,7 +84,11 @@ impl Distribution {
         let total: f64 = shares.iter().sum();
         let own = self.tokens.iter().map(|&token| shares[token] / total);
         let others = 1.0 - own.clone().sum::<f64>();
-        let listed = self.logs.iter().zip(own).map(|(log, own)| log.exp() * (log - own.ln()));
+        let listed = self
+            .logs
+            .iter()
+            .zip(own)
+            .map(|(log, own)| log.exp() * (log - own.ln()));
         listed.sum::<f64>() + self.rest.exp() * (self.rest - others.max(1e-12).ln())
     }
 }
@@ -93,10 +97,8 @@ impl Distribution {
 fn original() -> PathBuf {
     let spec = Catalog::built_in().get("smollm2").expect("built in").clone();
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let models = std::env::var_os("LAMPLIGHTER_MODELS_DIR").map_or_else(
-        || workspace.with_file_name("data").join("models"),
-        PathBuf::from,
-    );
+    let models = std::env::var_os("LAMPLIGHTER_MODELS_DIR")
+        .map_or_else(|| workspace.with_file_name("data").join("models"), PathBuf::from);
     let folder = weights::ensure(&spec, &models, &|_| {}).expect("the model's files");
     folder.join(&spec.files[0].path)
 }
@@ -121,12 +123,18 @@ fn load() -> Decoder {
 fn logits(decoder: &mut Decoder, prompts: &[&[u32]]) -> Vec<Vec<f32>> {
     let mut all = Vec::new();
     for prompts in prompts.chunks(8) {
-        let mut sequences: Vec<Sequence> =
-            prompts.iter().map(|prompt| decoder.sequence(prompt.len())).collect();
+        let mut sequences: Vec<Sequence> = prompts
+            .iter()
+            .map(|prompt| decoder.sequence(prompt.len()))
+            .collect();
         let mut batch: Vec<Step> = sequences
             .iter_mut()
             .zip(prompts)
-            .map(|(sequence, tokens)| Step { sequence, tokens, logits: true })
+            .map(|(sequence, tokens)| Step {
+                sequence,
+                tokens,
+                logits: true,
+            })
             .collect();
         all.extend(decoder.step(&mut batch).expect("it fits"));
     }
@@ -147,7 +155,11 @@ fn distributions_are_those_of_the_reference() {
     let logits = logits(&mut load(), &prompts);
     let against = |of: fn(&Case) -> &Distribution| -> (f64, f64) {
         let pairs = cases.iter().zip(&logits);
-        spread(&pairs.map(|(case, logits)| of(case).divergence(logits)).collect::<Vec<_>>())
+        spread(
+            &pairs
+                .map(|(case, logits)| of(case).divergence(logits))
+                .collect::<Vec<_>>(),
+        )
     };
     let own = against(|case| &case.requantised);
     let all = against(|case| &case.original);
@@ -159,11 +171,17 @@ fn distributions_are_those_of_the_reference() {
 #[test]
 fn tensors_compute_what_the_kernels_compute() {
     let cases = cases();
-    let prompts: Vec<&[u32]> = cases.iter().step_by(9).map(|case| case.prompt.as_slice()).collect();
+    let prompts: Vec<&[u32]> = cases
+        .iter()
+        .step_by(9)
+        .map(|case| case.prompt.as_slice())
+        .collect();
     let mut tensors = Decoder::load_tensors(quantised(), Device::Cpu).expect("it loads");
     let logits = logits(&mut tensors, &prompts);
     let cases = cases.iter().step_by(9).zip(&logits);
-    let divergences: Vec<f64> = cases.map(|(case, logits)| case.requantised.divergence(logits)).collect();
+    let divergences: Vec<f64> = cases
+        .map(|(case, logits)| case.requantised.divergence(logits))
+        .collect();
     let (mean, most) = spread(&divergences);
     println!("KL of tensors: {mean} {most}");
     assert!(mean < 0.01 && most < 0.1, "{mean} {most}");
@@ -180,7 +198,11 @@ fn alone(decoder: &mut Decoder, prompt: &[u32], count: usize) -> Vec<Vec<f32>> {
     let mut tokens = prompt.to_vec();
     let mut all: Vec<Vec<f32>> = Vec::new();
     for _ in 0..count {
-        let step = Step { sequence: &mut sequence, tokens: &tokens, logits: true };
+        let step = Step {
+            sequence: &mut sequence,
+            tokens: &tokens,
+            logits: true,
+        };
         let logits = decoder.step(&mut [step]).expect("it fits").remove(0);
         tokens = vec![likeliest(&logits)];
         all.push(logits);
@@ -193,11 +215,21 @@ fn neighbours_do_not_matter() {
     const COUNT: usize = 12;
     let cases = cases();
     let mut decoder = load();
-    let prompts: Vec<&[u32]> = cases.iter().step_by(8).map(|case| case.prompt.as_slice()).take(8).collect();
-    let wanted: Vec<_> = prompts.iter().map(|prompt| alone(&mut decoder, prompt, COUNT)).collect();
+    let prompts: Vec<&[u32]> = cases
+        .iter()
+        .step_by(8)
+        .map(|case| case.prompt.as_slice())
+        .take(8)
+        .collect();
+    let wanted: Vec<_> = prompts
+        .iter()
+        .map(|prompt| alone(&mut decoder, prompt, COUNT))
+        .collect();
     // One joins at every step, with its prompt in two parts, and leaves when it is done.
-    let mut sequences: Vec<Sequence> =
-        prompts.iter().map(|prompt| decoder.sequence(prompt.len() + COUNT)).collect();
+    let mut sequences: Vec<Sequence> = prompts
+        .iter()
+        .map(|prompt| decoder.sequence(prompt.len() + COUNT))
+        .collect();
     let mut got: Vec<Vec<Vec<f32>>> = vec![Vec::new(); prompts.len()];
     for round in 0.. {
         let mut next: Vec<(usize, Vec<u32>, bool)> = Vec::new();
@@ -217,7 +249,11 @@ fn neighbours_do_not_matter() {
         let mut batch = Vec::new();
         for (index, tokens, logits) in &next {
             let sequence = free[*index].take().expect("once a step");
-            batch.push(Step { sequence, tokens, logits: *logits });
+            batch.push(Step {
+                sequence,
+                tokens,
+                logits: *logits,
+            });
         }
         let answers = decoder.step(&mut batch).expect("it fits");
         for ((index, _, wanted), logits) in next.iter().zip(answers) {
@@ -238,14 +274,28 @@ fn steps_that_do_not_fit_are_refused_whole() {
     assert_eq!(decoder.sequence(usize::MAX).capacity(), context);
     let (mut good, mut bad) = (decoder.sequence(8), decoder.sequence(4));
     for tokens in [&[][..], &[vocabulary as u32], &[1, 2, 3, 4, 5]] {
-        let good = Step { sequence: &mut good, tokens: &[1], logits: true };
-        let bad = Step { sequence: &mut bad, tokens, logits: true };
+        let good = Step {
+            sequence: &mut good,
+            tokens: &[1],
+            logits: true,
+        };
+        let bad = Step {
+            sequence: &mut bad,
+            tokens,
+            logits: true,
+        };
         let error = decoder.step(&mut [good, bad]).expect_err("it does not fit");
         assert_eq!(error.kind, ErrorCode::InvalidInput);
     }
     assert!(good.is_empty() && bad.is_empty());
-    let mut stranger = Decoder::load_tensors(quantised(), Device::Cpu).expect("it loads").sequence(4);
-    let stranger = Step { sequence: &mut stranger, tokens: &[1], logits: true };
+    let mut stranger = Decoder::load_tensors(quantised(), Device::Cpu)
+        .expect("it loads")
+        .sequence(4);
+    let stranger = Step {
+        sequence: &mut stranger,
+        tokens: &[1],
+        logits: true,
+    };
     assert!(decoder.step(&mut [stranger]).is_err());
 }
 
@@ -268,11 +318,22 @@ fn files_that_are_wrong_are_refused() {
     assert!(cut.contains("beyond the end"), "{cut}");
     for (from, to, says) in [
         ("llama.block_count", "llama.block_kount", "block_count"),
-        ("general.architecture", "general.arkhitecture", "general.architecture"),
+        (
+            "general.architecture",
+            "general.arkhitecture",
+            "general.architecture",
+        ),
         ("blk.7.attn_k.weight", "blk.7.attn_q.weight", "blk.7"),
-        ("blk.9.ffn_up.weight", "blk.9.ffn_op.weight", "blk.9.ffn_up.weight"),
+        (
+            "blk.9.ffn_up.weight",
+            "blk.9.ffn_op.weight",
+            "blk.9.ffn_up.weight",
+        ),
     ] {
-        let at = whole.windows(from.len()).position(|part| part == from.as_bytes()).expect("it is there");
+        let at = whole
+            .windows(from.len())
+            .position(|part| part == from.as_bytes())
+            .expect("it is there");
         let mut lies = whole.clone();
         lies[at..at + to.len()].copy_from_slice(to.as_bytes());
         let detail = refused_load(folder.path(), &lies);

@@ -107,7 +107,11 @@ fn tensors(content: &Content) -> Result<Vec<Target>, JobError> {
         let quantised = match dims.len() {
             2 => true,
             1 if info.ggml_dtype == GgmlDType::F32 || info.ggml_dtype == GgmlDType::F16 => false,
-            _ => return Err(unavailable(format!("{name} is neither a matrix nor a vector of numbers"))),
+            _ => {
+                return Err(unavailable(format!(
+                    "{name} is neither a matrix nor a vector of numbers"
+                )));
+            }
         };
         Ok(Target {
             name: (*name).clone(),
@@ -212,7 +216,9 @@ fn number(value: &Value) -> u32 {
 fn only_gguf(dir: &Path) -> Result<PathBuf, JobError> {
     let entries = fs::read_dir(dir).map_err(|error| unavailable(format!("{}: {error}", dir.display())))?;
     let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let mut files: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|e| e == "gguf")).collect();
+    let mut files: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|e| e == "gguf"))
+        .collect();
     match (files.pop(), files.is_empty()) {
         (Some(file), true) => Ok(file),
         (None, _) => Err(unavailable("the folder holds no GGUF file")),

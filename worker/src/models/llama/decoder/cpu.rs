@@ -40,7 +40,9 @@ impl CpuModel {
             )?),
             false => None,
         };
-        let layers: Result<_, JobError> = (0..shape.layers).map(|index| layer(source, shape, index)).collect();
+        let layers: Result<_, JobError> = (0..shape.layers)
+            .map(|index| layer(source, shape, index))
+            .collect();
         let weights = Weights {
             embedding,
             layers: layers?,
@@ -72,7 +74,9 @@ impl CpuModel {
         });
         let mut parts: Vec<_> = parts.collect();
         let angles = (plan.cos.as_slice(), plan.sin.as_slice());
-        Ok(self.decoder.step(&self.pool, &plan.tokens, &mut parts, angles, &plan.wanted))
+        Ok(self
+            .decoder
+            .step(&self.pool, &plan.tokens, &mut parts, angles, &plan.wanted))
     }
 }
 
@@ -104,7 +108,9 @@ fn stacked(source: &mut Source, parts: &[(String, usize)], width: usize) -> Resu
     let mut matrix = Matrix::new(rows, width).map_err(unavailable)?;
     let mut first = 0;
     for (name, rows) in parts {
-        source.blocks(name, [*rows, width], |row, blocks| matrix.put(first + row, blocks))?;
+        source.blocks(name, [*rows, width], |row, blocks| {
+            matrix.put(first + row, blocks)
+        })?;
         first += rows;
     }
     Ok(matrix)
