@@ -22,6 +22,7 @@ fn report(boot: Uuid, name: &str, phase: Phase) -> Report {
         status: ModelStatus::Ready,
         detail: None,
         digest: Some("ab".to_owned()),
+        memory_bytes: None,
     };
     Report {
         boot,

@@ -4,7 +4,9 @@
 mod bert;
 mod echo;
 mod echo_joint;
+mod headers;
 mod passes;
+pub mod pickled;
 
 use std::{
     any::Any,
@@ -83,6 +85,7 @@ impl Files {
 /// # Errors
 /// `model_unavailable`, saying what is wrong with its files.
 pub fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, JobError> {
+    headers::check(spec, files)?;
     match spec.family {
         Family::Bert => bert::load(spec, &files.dir, threads),
         Family::Echo => Ok(echo::load(spec)),
@@ -97,7 +100,7 @@ pub type Convert = fn(spec: &ModelSpec, dir: &Path, out: &Path) -> Result<(), Jo
 /// How the files of a family are converted, once, when they are fetched; none where they are read as they are.
 pub fn conversion(family: Family) -> Option<Convert> {
     match family {
-        Family::Bert | Family::Echo | Family::EchoJoint => None,
+        Family::EfficientnetLite | Family::Mtcnn | Family::Easyocr => Some(pickled::convert),
         _ => None,
     }
 }
