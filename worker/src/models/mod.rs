@@ -5,6 +5,7 @@ mod bert;
 mod echo;
 mod echo_joint;
 mod headers;
+mod image_input;
 mod passes;
 pub mod pickled;
 
