@@ -1,4 +1,5 @@
 //! CPU kernels for inference. Slices in, slices out: no files, no jobs, no framework.
 
+pub mod audio;
 pub mod isa;
 pub mod pool;
