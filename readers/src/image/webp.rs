@@ -34,7 +34,6 @@ pub(super) fn read(bytes: &[u8], caps: &Caps) -> Result<(Picture, Orientation), 
 }
 
 /// What a walk found.
-#[derive(Default)]
 struct Found<'a> {
     canvas: Option<(u32, u32)>,
     place: Option<(u32, u32)>,
@@ -70,7 +69,12 @@ fn walk<'a>(bytes: &'a [u8], caps: &Caps) -> Result<Found<'a>, ImageError> {
     let length = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]) as usize;
     let end = length.saturating_add(8);
     let mut rest = bytes.get(HEAD..end).ok_or(ImageError::Truncated)?;
-    let mut found = Found::default();
+    let mut found = Found {
+        canvas: None,
+        place: None,
+        still: None,
+        orientation: Orientation::NoTransforms,
+    };
     let mut alpha = None;
     for _ in 0..MAX_CHUNKS {
         if rest.is_empty() {
