@@ -56,7 +56,7 @@ impl Mel {
             first += count;
         }
         let powers = Tensor::cat(&pieces, 0)?;
-        let logs = (powers.clamp(1e-10, f64::MAX)?.log()? / std::f64::consts::LN_10)?;
+        let logs = (powers.maximum(1e-10)?.log()? / std::f64::consts::LN_10)?;
         let loudest = f64::from(logs.max_all()?.to_scalar::<f32>()?);
         ((logs.maximum(loudest - 8.0)? + 4.0)? / 4.0).map(Some)
     }

@@ -46,31 +46,28 @@ impl<'a> Rules<'a> {
     }
 
     fn pairs(&self, written: &[u32], logits: &mut [f32], words: usize) {
-        let is_time = |token: &u32| *token >= self.tokens.first_time;
-        match written {
+        let is_time = |token: u32| token >= self.tokens.first_time;
+        let (last, before) = match *written {
             [] => {
                 // Begins with a time that is not late.
                 logits[..words].fill(f32::NEG_INFINITY);
                 let latest = (words + LATEST_FIRST as usize + 1).min(logits.len());
                 logits[latest..].fill(f32::NEG_INFINITY);
+                return;
             }
-            [.., last] if is_time(last) => {
-                let before = written.len().checked_sub(2).and_then(|index| written.get(index));
-                if before.is_none_or(is_time) {
-                    logits[words..].fill(f32::NEG_INFINITY);
-                } else {
-                    // A segment has ended: the next begins, or the text is over.
-                    logits[..self.tokens.end as usize].fill(f32::NEG_INFINITY);
-                }
-            }
-            _ => {}
+            [last] => (is_time(last), true),
+            [.., before, last] => (is_time(last), is_time(before)),
+        };
+        if last && before {
+            // A segment has begun: words.
+            logits[words..].fill(f32::NEG_INFINITY);
+        } else if last {
+            // A segment has ended: the next begins, or the text is over.
+            logits[..self.tokens.end as usize].fill(f32::NEG_INFINITY);
         }
-        if let Some(last) = written.iter().rev().find(|token| is_time(token)) {
-            let open = written.last().is_some_and(|token| !is_time(token));
-            // A segment that is open ends after it began; the next may begin where this ended.
-            let paired = written.len() >= 2 && written[written.len() - 2..].iter().filter(|token| is_time(token)).count() == 1
-                && written.last().is_some_and(is_time);
-            let least = if paired && !open { *last } else { *last + 1 };
+        if let Some(&time) = written.iter().rev().find(|&&token| is_time(token)) {
+            // The next segment may begin where one ended; else times go on.
+            let least = if last && !before { time } else { time + 1 };
             let least = (least as usize).clamp(words, logits.len());
             logits[words..least].fill(f32::NEG_INFINITY);
         }

@@ -20,6 +20,9 @@ use crate::runner::Member;
 /// A window that is nowhere louder than this (of 1) is silence: three steps of 16-bit sound.
 const SILENCE: f32 = 1e-4;
 
+/// Frames that are worth a window of their own: a tenth of a second.
+const LEAST: usize = 10;
+
 /// What a job asks for.
 pub(super) struct Options {
     /// The token of the language; none: it is recognised.
@@ -78,7 +81,8 @@ impl Transcriber {
         };
         let frames = samples.len().div_ceil(HOP);
         let mut at = 0;
-        while at < frames {
+        // What is left of the last window may be too little for a word.
+        while at < frames && (at == 0 || at + LEAST < frames) {
             if stop() {
                 return Ok(None);
             }
