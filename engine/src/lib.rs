@@ -10,6 +10,7 @@ mod tile;
 
 pub mod conv;
 pub mod encoder;
+pub mod audio;
 pub mod isa;
 pub mod pool;
 pub mod weights;
