@@ -18,7 +18,11 @@ pub struct CreateJob {
     /// The model that runs it; see `GET /v1/models`.
     #[oai(validator(min_length = 1, max_length = 200))]
     pub model: String,
-    /// What the model takes, as its `input_schema` says.
+    /// Which of the model's tasks; without it the first that `GET /v1/models/{id}` lists.
+    #[serde(default)]
+    #[oai(validator(min_length = 1, max_length = 100))]
+    pub task: Option<String>,
+    /// What the task takes, as its `input_schema` says.
     pub input: FreeForm,
     /// Which of your own jobs it overtakes: the higher, the larger its share.
     #[serde(default)]
@@ -67,6 +71,7 @@ pub fn body_schema(limits: &Jobs) -> Value {
         "additionalProperties": false,
         "properties": {
             "model": {"type": "string", "minLength": 1, "maxLength": 200},
+            "task": {"type": "string", "minLength": 1, "maxLength": 100},
             "input": {"type": "object"},
             "priority": {"enum": Priority::ALL.map(Priority::as_str)},
             "timeout": {

@@ -38,6 +38,7 @@ mod token_body;
 mod token_usage;
 mod token_view;
 mod schema;
+mod work;
 mod submit;
 mod present;
 mod job_view;

@@ -51,13 +51,30 @@ impl Schema {
     /// What is wrong with `value`, which stands at `base` in the body; empty when it fits.
     pub fn faults(&self, value: &Value, base: &str) -> Vec<FieldError> {
         let mut faults = Vec::new();
+        let mut alternatives = Vec::new();
         for error in self.0.iter_errors(value) {
+            // That no alternative fits, or several do, tells nothing beside the fault that is the reason.
+            if matches!(
+                error.kind(),
+                Kind::OneOfNotValid { .. } | Kind::OneOfMultipleValid { .. }
+            ) {
+                let pointer = format!("{base}{}", error.instance_path().as_str());
+                alternatives.push(FieldError::at(
+                    pointer,
+                    "one_of",
+                    "must have exactly one of the fields that stand for each other",
+                ));
+                continue;
+            }
             let pointer = format!("{base}{}", error.instance_path().as_str());
             describe(error.kind(), pointer, &mut faults);
             if faults.len() >= MAX_ERRORS {
                 faults.truncate(MAX_ERRORS);
                 break;
             }
+        }
+        if faults.is_empty() {
+            faults = alternatives;
         }
         faults
     }
@@ -136,7 +153,11 @@ mod tests {
             faults(&json!({"texts": ["a", "b", "c", "d"]})),
             [fault("/input/texts", "too_many")]
         );
-        assert_eq!(faults(&json!({})), [fault("/input", "too_few")]);
+        assert_eq!(faults(&json!({})), [fault("/input", "one_of")]);
+        assert_eq!(
+            faults(&json!({"text": "a", "texts": ["b"]})),
+            [fault("/input", "one_of")]
+        );
         assert_eq!(faults(&json!([])), [fault("/input", "wrong_type")]);
         assert_eq!(
             faults(&json!({"a/b": 1})),

@@ -16,6 +16,7 @@ use lamplighter_shared::{
     key::Key,
     model_spec::{Catalog, ModelSpec},
     queue::Doorbell,
+    task::Task,
     telemetry::probes::Probes,
 };
 use tokio_util::sync::CancellationToken;
@@ -71,8 +72,8 @@ pub struct App {
     pub(crate) catalog: Arc<Catalog>,
     /// The models that may be tried without an account.
     pub(crate) public_models: Vec<String>,
-    /// Input schemas by model.
-    inputs: HashMap<String, Schema>,
+    /// Input schemas by model and task.
+    inputs: HashMap<String, HashMap<Task, Schema>>,
     /// Schema of the body of `POST /v1/jobs`.
     pub(crate) create_job: Schema,
     pub(crate) streams: Arc<StreamSlots>,
@@ -102,14 +103,12 @@ impl App {
         let compile = |schema: &serde_json::Value| {
             Schema::new(schema).expect("schemas of ours compile: a test does so")
         };
-        let input = |spec: &ModelSpec| compile(&spec.task.input_schema(spec.limits.max_job_items));
+        let inputs = |(id, spec): (&String, &ModelSpec)| {
+            let input = |task: &Task| (*task, compile(&task.input_schema(spec.limits.max_job_items)));
+            (id.clone(), spec.tasks.iter().map(input).collect())
+        };
         Self {
-            inputs: state
-                .catalog
-                .0
-                .iter()
-                .map(|(id, spec)| (id.clone(), input(spec)))
-                .collect(),
+            inputs: state.catalog.0.iter().map(inputs).collect(),
             public_models: public(&state.catalog),
             create_job: compile(&create_job::body_schema(&state.config.jobs)),
             streams: StreamSlots::new(state.config.server.streams_per_owner),
@@ -155,9 +154,9 @@ impl App {
         i64::try_from(idle(&self.config).as_millis()).unwrap_or(i64::MAX / 2)
     }
 
-    /// The model of this name and the schema of its input.
-    pub(crate) fn model(&self, id: &str) -> Option<(&ModelSpec, &Schema)> {
-        self.catalog.get(id).zip(self.inputs.get(id))
+    /// The schema of the input of one of a model's tasks.
+    pub(crate) fn input_schema(&self, spec: &ModelSpec, task: Task) -> Option<&Schema> {
+        self.inputs.get(&spec.id)?.get(&task)
     }
 
     /// Whether a model may be tried without an account.

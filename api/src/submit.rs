@@ -13,7 +13,6 @@ use lamplighter_shared::{
     fault,
     id::{JobId, TokenId, UserId},
     job::{Job, Priority},
-    model_spec::ModelSpec,
     telemetry::metrics::RATE_LIMIT,
 };
 use poem::http::{HeaderValue, header};
@@ -26,6 +25,7 @@ use crate::{
     error::{ApiError, FieldError},
     rate_headers::{self, Policy},
     state::App,
+    work::Work,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -105,11 +105,12 @@ pub fn validate(app: &App, client: &Client<'_>, body: &Value) -> Result<NewJob, 
             detail,
         )]));
     }
-    let spec = check_input(app, client, &create.model, &body["input"])?;
+    let work = Work::find(app, client, &create.model, create.task.as_deref())?;
+    work.check(app, &body["input"])?;
     let limits = &app.config.jobs;
     let timeout = create.timeout.unwrap_or_default();
     let priority = create.priority.map_or(Priority::Normal, Priority::from);
-    let mut job = new_job(client, spec, &body["input"], priority)?;
+    let mut job = new_job(client, work, &body["input"], priority)?;
     job.metadata = body.get("metadata").cloned();
     job.start_timeout = Duration::from_secs(timeout.start_seconds.unwrap_or(limits.start_seconds));
     job.run_timeout = Duration::from_secs(timeout.run_seconds.unwrap_or(limits.run_seconds));
@@ -142,8 +143,9 @@ pub async fn repeat(app: &App, client: &Client<'_>, id: JobId) -> Result<NewJob,
         .filter(|_| !job.data_removed)
         .ok_or_else(gone)?;
     let input: Value = serde_json::from_str(&input).map_err(ApiError::internal)?;
-    let spec = check_input(app, client, &job.model, &input)?;
-    let mut new = new_job(client, spec, &input, job.priority)?;
+    let work = Work::find(app, client, &job.model, Some(&job.task))?;
+    work.check(app, &input)?;
+    let mut new = new_job(client, work, &input, job.priority)?;
     new.metadata = job.metadata;
     new.start_timeout =
         Duration::from_millis(u64::try_from(job.start_deadline - job.created_at).unwrap_or_default());
@@ -316,37 +318,9 @@ fn refused(refusal: &Refusal) -> ApiError {
         .retry_after(refusal.retry_after)
 }
 
-fn check_input<'a>(
-    app: &'a App,
-    client: &Client<'_>,
-    model: &str,
-    input: &Value,
-) -> Result<&'a ModelSpec, ApiError> {
-    let Some((spec, schema)) = app.model(model) else {
-        let detail = "The model does not exist or is not served here; GET /v1/models lists those that are.";
-        let mut error = ApiError::new(ErrorCode::UnknownModel, detail);
-        error.errors.push(FieldError::at(
-            "/model",
-            "unknown_model",
-            "is not a model of this server",
-        ));
-        return Err(error);
-    };
-    if client.models.is_some_and(|models| !models.contains(&spec.id)) {
-        let detail = format!("The token does not allow the model {}.", spec.id);
-        return Err(ApiError::new(ErrorCode::ModelNotAllowed, detail));
-    }
-    let faults = schema.faults(input, "/input");
-    if faults.is_empty() {
-        Ok(spec)
-    } else {
-        Err(ApiError::invalid(faults))
-    }
-}
-
 fn new_job(
     client: &Client<'_>,
-    spec: &ModelSpec,
+    work: Work<'_>,
     input: &Value,
     priority: Priority,
 ) -> Result<NewJob, ApiError> {
@@ -362,10 +336,10 @@ fn new_job(
         id: JobId::generate(),
         owner: client.user,
         owner_is_guest: client.is_guest,
-        model: spec.id.clone(),
-        task: spec.task.as_str().to_owned(),
+        model: work.spec.id.clone(),
+        task: work.task.as_str().to_owned(),
         priority,
-        cost: spec.task.cost(input),
+        cost: work.task.cost(input),
         share_key: client.share.key.clone(),
         plan_weight: plan.weight.max(1).into(),
         running_cap: plan.running_cap(),

@@ -8,9 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lamplighter_shared::model_spec::{Catalog, ModelSpec};
+use lamplighter_shared::{
+    model_spec::{Catalog, ModelSpec},
+    task::Task,
+};
 use lamplighter_worker::{
     batcher::{Budget, Candidate, plan},
+    models::Files,
     runner::{
         process::{Runner, RunnerOptions},
         protocol::{About, FromRunner, Ticket, ToRunner},
@@ -68,7 +72,7 @@ impl Direct {
             load_timeout: Duration::from_secs(60),
             faults: false,
         };
-        let (runner, _) = Runner::start(&spec, &dir, &options)
+        let (runner, _) = Runner::start(&spec, &Files::plain(dir), &options)
             .await
             .map_err(io::Error::other)?;
         let limits = spec.limits;
@@ -106,6 +110,7 @@ impl Direct {
                 preparing += 1;
                 self.tell(ToRunner::Prepare {
                     ticket: self.last,
+                    task: Task::TextEmbedding,
                     input,
                     about: About::default(),
                 })

@@ -1,9 +1,12 @@
 //! What a catalogue says of a model. The built-in catalogue is `catalog.toml` beside this file;
 //! `models.toml` next to the configuration adds to it and replaces entries by id.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use crate::task::Task;
 
@@ -16,8 +19,10 @@ pub struct ModelSpec {
     /// One sentence for people.
     #[serde(default)]
     pub description: String,
-    /// What it does.
-    pub task: Task,
+    /// What it does; the first is what a job means that does not say. In the file: `task = "x"` or
+    /// `tasks = ["x", "y"]`.
+    #[serde(alias = "task", deserialize_with = "one_or_more")]
+    pub tasks: Vec<Task>,
     /// Which code runs it.
     pub family: Family,
     /// Where its files come from, best first; the next is tried when one can't be used here.
@@ -46,6 +51,43 @@ pub struct ModelSpec {
     pub public: bool,
 }
 
+impl ModelSpec {
+    /// What a job means that does not say.
+    pub fn default_task(&self) -> Task {
+        self.tasks
+            .first()
+            .copied()
+            .expect("the catalogue refuses a model without tasks")
+    }
+
+    /// The task that a job names, or the default one; none where the model does not have it.
+    pub fn task(&self, named: Option<&str>) -> Option<Task> {
+        match named {
+            None => Some(self.default_task()),
+            Some(name) => Task::named(name).filter(|task| self.tasks.contains(task)),
+        }
+    }
+}
+
+/// Reads one task or a list of them; an empty list, or one that names a task twice, is refused.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Task>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "the name of a task, or a list of names")]
+    enum Tasks {
+        One(Task),
+        More(Vec<Task>),
+    }
+    let tasks = match Tasks::deserialize(deserializer)? {
+        Tasks::One(task) => vec![task],
+        Tasks::More(tasks) => tasks,
+    };
+    let distinct: BTreeSet<_> = tasks.iter().collect();
+    if tasks.is_empty() || distinct.len() < tasks.len() {
+        return Err(D::Error::custom("a model has at least one task, and each once"));
+    }
+    Ok(tasks)
+}
+
 fn default_dtype() -> String {
     "f32".to_owned()
 }
@@ -54,8 +96,20 @@ fn default_dtype() -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
-    /// BERT encoders with a pooled output.
+    /// BERT and XLM-R encoders: a pooled output, or a head that scores.
     Bert,
+    /// Decoders of the llama family, from a GGUF file.
+    Llama,
+    /// Whisper speech recognition.
+    Whisper,
+    /// The voice activity detector of Silero.
+    SileroVad,
+    /// EfficientNet-Lite picture classification.
+    EfficientnetLite,
+    /// MTCNN face detection.
+    Mtcnn,
+    /// Text in pictures, by CRAFT and CRNN as EasyOCR has them.
+    Easyocr,
     /// No model: the input is the output.
     Echo,
     /// The same, but the members of a batch are computed together, as a real model computes them.
@@ -216,12 +270,31 @@ mod tests {
     #[test]
     fn the_built_in_catalogue_is_well_formed() {
         let catalog = Catalog::built_in();
-        assert_eq!(catalog.get("minilm").map(|m| m.task), Some(Task::TextEmbedding));
+        let minilm = catalog.get("minilm").expect("built in");
+        assert_eq!(minilm.default_task(), Task::TextEmbedding);
+        assert_eq!(minilm.task(Some("text-embedding")), Some(Task::TextEmbedding));
+        assert_eq!((minilm.task(Some("ocr")), minilm.task(Some("x"))), (None, None));
         assert!(
             catalog
                 .get("minilm")
                 .is_some_and(|m| m.files.iter().all(|f| f.sha256.len() == 64))
         );
+    }
+
+    #[test]
+    fn a_model_has_one_task_or_several() {
+        let read = |tasks: &str| {
+            let mut catalog = Catalog::default();
+            let text = format!("[[model]]\nid = \"m\"\n{tasks}\nfamily = \"bert\"\n");
+            catalog
+                .extend_from_toml(&text)
+                .map(|()| catalog.0["m"].tasks.clone())
+        };
+        assert_eq!(read("task = \"ocr\""), Ok(vec![Task::Ocr]));
+        assert_eq!(read("tasks = [\"ocr\", \"mrz\"]"), Ok(vec![Task::Ocr, Task::Mrz]));
+        for bad in ["", "tasks = []", "tasks = [\"ocr\", \"ocr\"]", "task = \"nope\""] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What INPUT on a command line means: a JSON object is used as it is, anything else is the model's text.
+//! What INPUT on a command line means: a JSON object is used as it is, a picture or a recording becomes a
+//! data URL, anything else is the model's text.
 
 use std::{
     collections::HashMap,
@@ -6,6 +7,7 @@ use std::{
     io::{self, Read},
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::de::IgnoredAny;
 use serde_json::{json, value::RawValue};
 
@@ -20,18 +22,42 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// Where it can't be read, is no UTF-8, or is larger than 16 MiB.
 pub fn read(argument: &str) -> Result<Box<RawValue>, Failure> {
     if argument == "-" {
-        return Ok(interpret(without_newline(&read_capped(
-            io::stdin().lock(),
+        return of_bytes(
+            read_capped(io::stdin().lock(), "standard input")?,
             "standard input",
-        )?)));
+        );
     }
     match argument.strip_prefix('@') {
         None => Ok(interpret(argument)),
         Some(path) => {
             let file = File::open(path).map_err(|e| Failure::Usage(format!("can't read {path}: {e}")))?;
-            Ok(interpret(without_newline(&read_capped(file, path)?)))
+            of_bytes(read_capped(file, path)?, path)
         }
     }
+}
+
+fn of_bytes(bytes: Vec<u8>, name: &str) -> Result<Box<RawValue>, Failure> {
+    if let Some((field, mime)) = media(&bytes) {
+        let url = format!("data:{mime};base64,{}", BASE64_STANDARD.encode(&bytes));
+        return Ok(serde_json::value::to_raw_value(&json!({ field: url })).expect("a string is JSON"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{name} is not UTF-8 text")))?;
+    Ok(interpret(without_newline(&text)))
+}
+
+/// The field of an input that takes a file which begins like this, and its media type; none: it is text.
+fn media(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    Some(match bytes {
+        [0x89, b'P', b'N', b'G', ..] => ("image", "image/png"),
+        [0xff, 0xd8, 0xff, ..] => ("image", "image/jpeg"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => ("image", "image/webp"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => ("audio", "audio/wav"),
+        [b'f', b'L', b'a', b'C', ..] => ("audio", "audio/flac"),
+        [b'O', b'g', b'g', b'S', ..] => ("audio", "audio/ogg"),
+        // A tag, or the sync word of a frame of layer III.
+        [b'I', b'D', b'3', ..] | [0xff, 0xf2 | 0xf3 | 0xfa | 0xfb, ..] => ("audio", "audio/mpeg"),
+        _ => return None,
+    })
 }
 
 /// The input a text stands for. An object is passed on letter by letter, so that the server sees what
@@ -50,7 +76,7 @@ fn without_newline(text: &str) -> &str {
     text.strip_suffix('\r').unwrap_or(text)
 }
 
-fn read_capped(source: impl Read, name: &str) -> Result<String, Failure> {
+fn read_capped(source: impl Read, name: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     source
         .take(MAX_BYTES + 1)
@@ -62,7 +88,7 @@ fn read_capped(source: impl Read, name: &str) -> Result<String, Failure> {
             MAX_BYTES / 1024 / 1024
         )));
     }
-    String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{name} is not UTF-8 text")))
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -110,6 +136,27 @@ mod tests {
                     .get(),
                 input
             );
+        }
+    }
+
+    #[test]
+    fn pictures_and_recordings_become_data_urls() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("file");
+        for (content, input) in [
+            (
+                &b"\x89PNG\r\n"[..],
+                r#"{"image":"data:image/png;base64,iVBORw0K"}"#,
+            ),
+            (
+                b"RIFF\0\0\0\0WAVE",
+                r#"{"audio":"data:audio/wav;base64,UklGRgAAAABXQVZF"}"#,
+            ),
+            (b"RIFF is a text", r#"{"text":"RIFF is a text"}"#),
+        ] {
+            std::fs::write(&path, content).expect("the folder is writable");
+            let read = read(&format!("@{}", path.display())).expect("it can be read");
+            assert_eq!(read.get(), input);
         }
     }
 

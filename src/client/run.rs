@@ -28,8 +28,8 @@ const SUBMIT_TRIES: u32 = 8;
 pub struct RunArgs {
     /// Id of the model (GET /v1/models lists them)
     pub model: String,
-    /// The input: a JSON object is used as it is, anything else is the model's text; - reads standard
-    /// input, @FILE a file (without their last line break)
+    /// The input: a JSON object is used as it is, a picture or a recording becomes a data URL, anything else is
+    /// the model's text; - reads standard input, @FILE a file (texts without their last line break)
     #[arg(allow_hyphen_values = true)]
     pub input: String,
     /// Print pieces of output as they come, each one line of JSON; the last line is the whole output
@@ -44,6 +44,9 @@ pub struct RunArgs {
     /// Seconds the job may wait to be started
     #[arg(long, value_name = "SECONDS")]
     pub start_timeout: Option<u64>,
+    /// Which of the model's tasks (GET /v1/models/ID lists them); without it the first
+    #[arg(long)]
+    pub task: Option<String>,
     /// Which of your own jobs this one overtakes
     #[arg(long)]
     pub priority: Option<Priority>,
@@ -67,6 +70,8 @@ pub enum Priority {
 #[derive(Serialize)]
 struct NewJob<'a> {
     model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<&'a str>,
     input: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<Priority>,
@@ -179,6 +184,7 @@ fn body(args: &RunArgs) -> Result<String, Failure> {
     });
     let job = NewJob {
         model: &args.model,
+        task: args.task.as_deref(),
         input: input::read(&args.input)?,
         priority: args.priority,
         timeout,

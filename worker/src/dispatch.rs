@@ -6,7 +6,7 @@ mod ends;
 mod pace;
 mod standing;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use lamplighter_shared::{
     db::{finish::Outcome, workers::ModelStatus},
@@ -29,6 +29,7 @@ use crate::{
     lease::{Control, Standing},
     liveness::Beat,
     member::{Members, Phase},
+    models::Files,
     runner::{
         process::{Runner, RunnerOptions, RunnerSender, StartError},
         protocol::{ModelInfo, Ticket, ToRunner},
@@ -47,7 +48,7 @@ const BEAT: Duration = Duration::from_secs(1);
 pub struct Dispatcher {
     context: Context,
     spec: ModelSpec,
-    dir: PathBuf,
+    files: Files,
     inbox: mpsc::Receiver<Held>,
     control: mpsc::UnboundedReceiver<Control>,
     gate: watch::Sender<bool>,
@@ -117,8 +118,8 @@ pub struct Inputs {
 }
 
 impl Dispatcher {
-    /// A dispatcher for a model whose files are in `dir`.
-    pub fn new(context: Context, spec: ModelSpec, dir: PathBuf, inputs: Inputs) -> Self {
+    /// A dispatcher for a model with these files.
+    pub fn new(context: Context, spec: ModelSpec, files: Files, inputs: Inputs) -> Self {
         let Inputs {
             inbox,
             control,
@@ -141,7 +142,7 @@ impl Dispatcher {
             beats,
             context,
             spec,
-            dir,
+            files,
             inbox,
             control,
             gate,
@@ -212,9 +213,9 @@ impl Dispatcher {
             load_timeout,
             faults: self.context.allows_faults(),
         };
-        let (spec, dir) = (self.spec.clone(), self.dir.clone());
+        let (spec, files) = (self.spec.clone(), self.files.clone());
         self.set_status(ModelStatus::Loading, None);
-        let start = async move { Runner::start(&spec, &dir, &options).await };
+        let start = async move { Runner::start(&spec, &files, &options).await };
         tokio::pin!(start);
         let soft = self.context.lifecycle.soft.clone();
         loop {
@@ -303,12 +304,21 @@ impl Dispatcher {
             return;
         };
         member.phase = Phase::Preparing;
-        match RawValue::from_string(member.held.claimed.input.clone()) {
-            Ok(input) => {
+        // The catalogue may have changed since the job was stored.
+        let task = self.spec.task(Some(&member.held.claimed.job.task));
+        let input = RawValue::from_string(member.held.claimed.input.clone());
+        match (task, input) {
+            (Some(task), Ok(input)) => {
                 let about = member.held.about();
-                self.tell_runner(ToRunner::Prepare { ticket, input, about });
+                self.tell_runner(ToRunner::Prepare {
+                    ticket,
+                    task,
+                    input,
+                    about,
+                });
             }
-            Err(error) => self.refuse(ticket, &error),
+            (None, _) => self.refuse(ticket, "the model does not do the job's task any more"),
+            (_, Err(error)) => self.refuse(ticket, &format!("the input is not JSON: {error}")),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Gets a model's files before it is served, and says how far that is.
 
 use std::{
-    path::PathBuf,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -11,6 +10,7 @@ use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
     context::Context,
+    models::Files,
     weights::{self, PullProgress},
 };
 
@@ -19,8 +19,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_sec
 /// Progress is logged so often.
 const LOG_EVERY: Duration = Duration::from_secs(2);
 
-/// The folder with the model's files; tries until they are there. `None` when the worker stops first.
-pub async fn files(context: &Context, spec: &ModelSpec) -> Option<PathBuf> {
+/// The model's files; tries until they are there. `None` when the worker stops first.
+pub async fn files(context: &Context, spec: &ModelSpec) -> Option<Files> {
     let mut pause = PAUSES.0;
     loop {
         let pull = spawn_blocking({
@@ -45,7 +45,7 @@ pub async fn files(context: &Context, spec: &ModelSpec) -> Option<PathBuf> {
             () = context.lifecycle.soft.cancelled() => return None,
         };
         match result {
-            Ok(Ok(dir)) => return Some(dir),
+            Ok(Ok(dir)) => return Some(Files::plain(dir)),
             Ok(Err(error)) => {
                 tracing::error!(model = spec.id, %error, "the model's files can't be had; trying again");
                 context

@@ -152,12 +152,12 @@ struct Ended;
 
 /// Serves one model: its files first, then its jobs. Where it is `eager` it is loaded before there are any.
 async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool) -> Result<(), Ended> {
-    let Some(dir) = fetch::files(&context, &spec).await else {
+    let Some(files) = fetch::files(&context, &spec).await else {
         return Ok(());
     };
     let soft = context.lifecycle.soft.clone();
     // Of a model without a list of files it is known only now.
-    seat.measured(memory::need(&spec, Some(&dir)));
+    seat.measured(memory::need(&spec, Some(&files.dir)));
     let model: Arc<str> = spec.id.as_str().into();
     let slots = spec.limits.max_batch_jobs.max(1);
     let (gate, opened) = watch::channel(false);
@@ -190,7 +190,7 @@ async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool)
     let dispatcher = Dispatcher::new(
         context,
         spec,
-        dir,
+        files,
         Inputs {
             inbox,
             control: controls,

@@ -13,9 +13,10 @@ use lamplighter_shared::{
     error::ErrorCode,
     job::JobError,
     model_spec::{Catalog, ModelSpec},
+    task::Task,
 };
 use lamplighter_worker::{
-    models::{self, Loaded, Preparer},
+    models::{self, Files, Loaded, Preparer},
     runner::{
         Cancel, Member, Report, Runner, RunnerOptions, StartError,
         protocol::{About, FromRunner, ToRunner},
@@ -70,7 +71,7 @@ fn folder() -> &'static Path {
 }
 
 fn load() -> Loaded {
-    models::load(&spec(), folder(), 2).expect("the model loads")
+    models::load(&spec(), &Files::plain(folder()), 2).expect("the model loads")
 }
 
 /// Runs inputs as one batch; gives what was told.
@@ -80,7 +81,10 @@ fn run(loaded: &mut Loaded, inputs: &[Value], canceled: &[usize]) -> Vec<FromRun
     let report: Report = Arc::new(move |message| sink.lock().expect("unpoisoned").push(message));
     let job = |(index, input): (usize, &Value)| {
         let raw = to_raw_value(input).expect("JSON");
-        let (payload, _) = loaded.preparer.prepare(&raw).expect("a good input");
+        let (payload, _) = loaded
+            .preparer
+            .prepare(Task::TextEmbedding, &raw)
+            .expect("a good input");
         let cancel = Cancel::default();
         if canceled.contains(&index) {
             cancel.cancel();
@@ -235,7 +239,11 @@ fn a_large_job_tells_its_progress() {
 #[test]
 fn long_texts_are_cut_and_bad_inputs_refused() {
     let loaded = load();
-    let prepare = |input: Value| loaded.preparer.prepare(&to_raw_value(&input).expect("JSON"));
+    let prepare = |input: Value| {
+        loaded
+            .preparer
+            .prepare(Task::TextEmbedding, &to_raw_value(&input).expect("JSON"))
+    };
     let (_, cost) = prepare(json!({"texts": ["word ".repeat(6000), "short"]})).expect("a good input");
     assert_eq!((cost.items, cost.longest, cost.tokens), (2, 256, 256 + 3));
     for bad in [
@@ -286,7 +294,7 @@ fn the_longest_texts_are_tokenised_quickly() {
         for _ in 0..20 {
             let began = Instant::now();
             // Whether there is a token in it is not the question here.
-            let _ = loaded.preparer.prepare(&input);
+            let _ = loaded.preparer.prepare(Task::TextEmbedding, &input);
             quickest = quickest.min(began.elapsed());
             if quickest < BAR / 2 {
                 break;
@@ -311,7 +319,7 @@ fn spoilt(file: &str, spoil: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) -> Result<
     if let Some(bytes) = spoil(std::fs::read(folder().join(file)).expect("a file")) {
         std::fs::write(copy.path().join(file), bytes).expect("written");
     }
-    models::load(&spec(), copy.path(), 1).map(|_| ())
+    models::load(&spec(), &Files::plain(copy.path()), 1).map(|_| ())
 }
 
 #[test]
@@ -444,7 +452,7 @@ fn the_canary_passes() {
 #[tokio::test]
 async fn a_runner_process_computes_the_same() {
     let options = options();
-    let (mut runner, info) = Runner::start(&spec(), folder(), &options)
+    let (mut runner, info) = Runner::start(&spec(), &Files::plain(folder()), &options)
         .await
         .expect("a runner");
     println!("loaded and tried in {} ms", info.load_ms);
@@ -458,6 +466,7 @@ async fn a_runner_process_computes_the_same() {
         runner
             .send(ToRunner::Prepare {
                 ticket: ticket as u64,
+                task: Task::TextEmbedding,
                 input,
                 about: About::default(),
             })
@@ -501,7 +510,7 @@ async fn a_model_that_does_not_fit_says_so() {
         memory_limit: Some(150 << 20),
         ..spec()
     };
-    match Runner::start(&small, folder(), &options()).await {
+    match Runner::start(&small, &Files::plain(folder()), &options()).await {
         Err(StartError::Exited(exit)) => {
             println!("{exit:?}");
             assert!(exit.out_of_memory.is_some_and(|bytes| bytes > 0), "{exit:?}");

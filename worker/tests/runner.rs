@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -10,10 +10,14 @@ use lamplighter_shared::{
     error::ErrorCode,
     job::JobError,
     model_spec::{Catalog, ModelSpec},
+    task::Task,
 };
-use lamplighter_worker::runner::{
-    Exit, Runner, RunnerOptions, StartError,
-    protocol::{About, Cost, FromRunner, ModelInfo, Ticket, ToRunner},
+use lamplighter_worker::{
+    models::Files,
+    runner::{
+        Exit, Runner, RunnerOptions, StartError,
+        protocol::{About, Cost, FromRunner, ModelInfo, Ticket, ToRunner},
+    },
 };
 use serde_json::{Value, json, value::to_raw_value};
 use tokio::time::timeout;
@@ -36,7 +40,7 @@ fn spec() -> ModelSpec {
 }
 
 async fn start() -> (Runner, ModelInfo) {
-    Runner::start(&spec(), Path::new("/"), &options())
+    Runner::start(&spec(), &Files::plain("/"), &options())
         .await
         .expect("a runner")
 }
@@ -66,6 +70,7 @@ async fn prepare(runner: &mut Runner, ticket: Ticket, input: Value) {
         runner,
         ToRunner::Prepare {
             ticket,
+            task: Task::Echo,
             input: to_raw_value(&input).expect("JSON"),
             about: About::default(),
         },
@@ -196,6 +201,7 @@ async fn bad_inputs_fail_alone() {
             &runner,
             ToRunner::Prepare {
                 ticket: 9,
+                task: Task::Echo,
                 input: to_raw_value(&input).expect("JSON"),
                 about: About::default(),
             },
@@ -204,6 +210,7 @@ async fn bad_inputs_fail_alone() {
         match next(&mut runner).await {
             FromRunner::Failed {
                 ticket: 9,
+                task: Task::Echo,
                 error:
                     JobError {
                         kind: ErrorCode::InvalidInput,
@@ -367,7 +374,7 @@ async fn running_out_of_memory_is_told() {
         memory_limit: Some(1 << 30),
         ..spec()
     };
-    let (mut runner, _) = Runner::start(&limited, Path::new("/"), &options())
+    let (mut runner, _) = Runner::start(&limited, &Files::plain("/"), &options())
         .await
         .expect("a runner");
     run(&mut runner, vec![json!({"allocate_mb": 100}), json!({})]).await;
@@ -426,14 +433,14 @@ async fn a_program_that_is_not_there_or_is_no_runner() {
         ..options()
     };
     assert!(matches!(
-        Runner::start(&spec(), Path::new("/"), &no_program).await,
+        Runner::start(&spec(), &Files::plain("/"), &no_program).await,
         Err(StartError::Spawn(_))
     ));
     let not_one = RunnerOptions {
         program: "/bin/false".into(),
         ..options()
     };
-    match Runner::start(&spec(), Path::new("/"), &not_one).await {
+    match Runner::start(&spec(), &Files::plain("/"), &not_one).await {
         Err(StartError::Exited(exit)) => assert_eq!(exit.description, "exit code 1"),
         other => panic!("{:?}", other.err()),
     }
@@ -443,7 +450,7 @@ async fn a_program_that_is_not_there_or_is_no_runner() {
 async fn a_model_that_can_not_be_loaded_says_why() {
     let minilm = Catalog::built_in().get("minilm").expect("built in").clone();
     let empty = tempfile::tempdir().expect("a folder");
-    match Runner::start(&minilm, empty.path(), &options()).await {
+    match Runner::start(&minilm, &Files::plain(empty.path()), &options()).await {
         Err(StartError::Model(error)) => {
             assert_eq!(error.kind, ErrorCode::ModelUnavailable);
             assert!(error.detail.contains("config.json"), "{}", error.detail);

@@ -6,6 +6,7 @@ use lamplighter_shared::{
     db::workers::{self, ModelState},
     error::ErrorCode,
     model_spec::ModelSpec,
+    task::Task,
 };
 use poem::http::StatusCode;
 use poem_openapi::{
@@ -90,8 +91,10 @@ struct ModelView {
     object: String,
     /// One sentence for people.
     description: String,
-    /// What it does: `text-embedding`, `echo`.
+    /// What it does where a job does not say: the first of `tasks`.
     task: String,
+    /// All it does.
+    tasks: Vec<TaskView>,
     /// Whether a live worker serves it.
     status: ModelStatus,
     /// More about the status, for people.
@@ -110,12 +113,37 @@ struct ModelView {
     public: bool,
     /// How much it takes.
     limits: ModelLimits,
+    /// JSON Schema (2020-12) of the `input` of a job that names no task.
+    input_schema: FreeForm,
+    /// JSON Schema (2020-12) of such a job's `output`.
+    output_schema: FreeForm,
+    /// An input to try.
+    example: FreeForm,
+}
+
+/// A task of a model.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "ModelTask")]
+struct TaskView {
+    /// The name for a job's `task`: `text-embedding`, `chat`.
+    task: String,
     /// JSON Schema (2020-12) of a job's `input`.
     input_schema: FreeForm,
     /// JSON Schema (2020-12) of a job's `output`.
     output_schema: FreeForm,
     /// An input to try.
     example: FreeForm,
+}
+
+impl TaskView {
+    fn new(task: Task, max_items: usize) -> Self {
+        Self {
+            task: task.as_str().to_owned(),
+            input_schema: FreeForm::from(&task.input_schema(max_items)),
+            output_schema: FreeForm::from(&task.output_schema()),
+            example: FreeForm::from(&task.example()),
+        }
+    }
 }
 
 /// Whether a model can run now. Jobs are accepted in every state; they wait.
@@ -172,12 +200,17 @@ impl ModelView {
             Some("failed") => ModelStatus::Failed,
             _ => ModelStatus::Offline,
         };
-        let limits = &spec.limits;
+        let (limits, task) = (&spec.limits, spec.default_task());
         Self {
             id: spec.id.clone(),
             object: "model".to_owned(),
             description: spec.description.clone(),
-            task: spec.task.as_str().to_owned(),
+            task: task.as_str().to_owned(),
+            tasks: spec
+                .tasks
+                .iter()
+                .map(|task| TaskView::new(*task, limits.max_job_items))
+                .collect(),
             status,
             status_detail: state.and_then(|s| s.detail.clone()),
             workers: state.map_or(0, |s| s.workers),
@@ -192,9 +225,9 @@ impl ModelView {
                 max_batch_tokens: limits.max_batch_tokens,
                 max_item_tokens: limits.max_item_tokens,
             },
-            input_schema: FreeForm::from(&spec.task.input_schema(limits.max_job_items)),
-            output_schema: FreeForm::from(&spec.task.output_schema()),
-            example: FreeForm::from(&spec.task.example()),
+            input_schema: FreeForm::from(&task.input_schema(limits.max_job_items)),
+            output_schema: FreeForm::from(&task.output_schema()),
+            example: FreeForm::from(&task.example()),
         }
     }
 }

@@ -86,7 +86,7 @@ class Client:
 
         A key of its own makes the request safe to repeat; pass one to make it safe across your own restarts too.
         `hold` asks the server to keep the answer back for that many seconds (1 to 60) if the job ends by then.
-        `fields` are the other members of the request: `priority`, `timeout`, `metadata`.
+        `fields` are the other members of the request: `task`, `priority`, `timeout`, `metadata`.
         """
         body = {"model": model, "input": {"text": input} if isinstance(input, str) else dict(input), **fields}
         headers = {"idempotency_key": idempotency_key or str(uuid.uuid4())}

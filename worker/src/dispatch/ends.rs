@@ -103,14 +103,14 @@ impl Dispatcher {
     }
 
     /// An input that is not JSON, or is gone, can't have come through the API; it is told all the same.
-    pub(super) fn refuse(&mut self, ticket: Ticket, error: &serde_json::Error) {
+    pub(super) fn refuse(&mut self, ticket: Ticket, why: &str) {
         let gone = self
             .members
             .get(ticket)
             .is_some_and(|m| m.held.claimed.input.is_empty());
         let detail = match gone {
             true => "the input is gone".to_owned(),
-            false => format!("the input is not JSON: {error}"),
+            false => why.to_owned(),
         };
         let error = JobError::new(ErrorCode::InvalidInput, detail);
         self.end(ticket, Outcome::Failed(error), None);

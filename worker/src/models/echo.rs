@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lamplighter_shared::{error::ErrorCode, job::JobError, model_spec::ModelSpec};
+use lamplighter_shared::{error::ErrorCode, job::JobError, model_spec::ModelSpec, task::Task};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -103,10 +103,10 @@ pub(super) fn load(spec: &ModelSpec) -> Loaded {
 }
 
 impl Preparer for Echo {
-    fn prepare(&self, input: &RawValue) -> Result<(Payload, Cost), JobError> {
+    fn prepare(&self, _: Task, input: &RawValue) -> Result<(Payload, Cost), JobError> {
         object::<Behaviour>(input)?;
         Ok((
-            Payload::Raw(input.to_owned()),
+            Box::new(input.to_owned()),
             Cost {
                 items: 1,
                 tokens: 1,
@@ -120,7 +120,7 @@ impl Preparer for Echo {
 pub(super) struct Tame;
 
 impl Preparer for Tame {
-    fn prepare(&self, input: &RawValue) -> Result<(Payload, Cost), JobError> {
+    fn prepare(&self, _: Task, input: &RawValue) -> Result<(Payload, Cost), JobError> {
         let behaviour = object::<Behaviour>(input)?;
         if behaviour.harms() {
             return Err(invalid(
@@ -147,7 +147,7 @@ impl Model for Echo {
 }
 
 fn echo(mut member: Member) {
-    let Some(Payload::Raw(input)) = member.take_payload() else {
+    let Some(input) = member.take_payload::<Box<RawValue>>() else {
         return;
     };
     let behaviour = match object::<Behaviour>(&input) {
@@ -207,8 +207,8 @@ mod tests {
     fn what_harms_is_refused_and_the_rest_is_not() {
         let refused = |text: &str| {
             let input = RawValue::from_string(text.to_owned()).expect("JSON");
-            Echo.prepare(&input).expect("what it is here for");
-            Tame.prepare(&input).err().map(|error| error.kind)
+            Echo.prepare(Task::Echo, &input).expect("what it is here for");
+            Tame.prepare(Task::Echo, &input).err().map(|error| error.kind)
         };
         for harm in [
             r#"{"crash": true}"#,

@@ -10,7 +10,7 @@ use lamplighter_shared::{error::ErrorCode, job::JobError, model_spec::ModelSpec}
 use serde_json::value::RawValue;
 
 use super::{
-    Loaded, Model, Payload,
+    Loaded, Model,
     echo::{Behaviour, Echo},
     object,
 };
@@ -61,7 +61,7 @@ impl Model for Joint {
 }
 
 fn part(mut member: Member) -> Option<Part> {
-    let Some(Payload::Raw(input)) = member.take_payload() else {
+    let Some(input) = member.take_payload::<Box<RawValue>>() else {
         return None;
     };
     match object::<Behaviour>(&input) {

@@ -6,14 +6,19 @@ mod echo;
 mod echo_joint;
 mod passes;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    any::Any,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use lamplighter_shared::{
     error::ErrorCode,
     job::JobError,
     model_spec::{Family, ModelSpec},
+    task::Task,
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::runner::{
@@ -37,11 +42,11 @@ pub struct Loaded {
 
 /// Reads inputs while the model computes.
 pub trait Preparer: Send + Sync {
-    /// Checks and tokenises an input.
+    /// Checks and tokenises an input for one of the model's tasks.
     ///
     /// # Errors
     /// `invalid_input` where the model can't take it.
-    fn prepare(&self, input: &RawValue) -> Result<(Payload, Cost), JobError>;
+    fn prepare(&self, task: Task, input: &RawValue) -> Result<(Payload, Cost), JobError>;
 }
 
 /// Computes batches.
@@ -50,24 +55,50 @@ pub trait Model: Send {
     fn run(&mut self, batch: Vec<Member>);
 }
 
-/// An input made ready.
-#[derive(Debug)]
-pub enum Payload {
-    /// Token ids of each text.
-    Texts(Vec<Vec<u32>>),
-    /// The input as it came.
-    Raw(Box<RawValue>),
+/// An input made ready: the family that made it knows what it is.
+pub type Payload = Box<dyn Any + Send>;
+
+/// Where a model's files are on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// The files of the catalogue's entry, verified.
+    pub dir: PathBuf,
+    /// What was made of them, where the family can't read them as they are.
+    pub converted: PathBuf,
 }
 
-/// Loads the model `spec` from `dir`.
+impl Files {
+    /// Of a family that reads its files as they are.
+    pub fn plain(dir: impl Into<PathBuf>) -> Self {
+        let dir = dir.into();
+        Self {
+            converted: dir.join("converted"),
+            dir,
+        }
+    }
+}
+
+/// Loads the model `spec` from its files.
 ///
 /// # Errors
 /// `model_unavailable`, saying what is wrong with its files.
-pub fn load(spec: &ModelSpec, dir: &Path, threads: usize) -> Result<Loaded, JobError> {
+pub fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, JobError> {
     match spec.family {
-        Family::Bert => bert::load(spec, dir, threads),
+        Family::Bert => bert::load(spec, &files.dir, threads),
         Family::Echo => Ok(echo::load(spec)),
         Family::EchoJoint => Ok(echo_joint::load(spec)),
+        family => Err(unavailable(format!("the family {family:?} is not served yet"))),
+    }
+}
+
+/// What makes a folder that the family can read of files that it can't.
+pub type Convert = fn(spec: &ModelSpec, dir: &Path, out: &Path) -> Result<(), JobError>;
+
+/// How the files of a family are converted, once, when they are fetched; none where they are read as they are.
+pub fn conversion(family: Family) -> Option<Convert> {
+    match family {
+        Family::Bert | Family::Echo | Family::EchoJoint => None,
+        _ => None,
     }
 }
 
@@ -75,31 +106,37 @@ pub fn load(spec: &ModelSpec, dir: &Path, threads: usize) -> Result<Loaded, JobE
 pub fn without_faults(family: Family, preparer: Arc<dyn Preparer>) -> Arc<dyn Preparer> {
     match family {
         Family::Echo | Family::EchoJoint => Arc::new(echo::Tame),
-        Family::Bert => preparer,
+        _ => preparer,
     }
 }
 
 /// Threads the engine should share each matrix out over: one where the family shares out work by itself.
 pub fn engine_threads(family: Family, threads: usize) -> usize {
     match family {
-        Family::Bert => 1,
         Family::Echo | Family::EchoJoint => threads,
+        _ => 1,
     }
 }
 
-/// Computes the task's example, as a job would be computed.
+/// Computes the example of each task, as a job would be computed.
 ///
 /// # Errors
 /// `model_unavailable` if that fails.
 pub fn canary(spec: &ModelSpec, model: &mut dyn Model, preparer: &dyn Preparer) -> Result<(), JobError> {
+    spec.tasks
+        .iter()
+        .try_for_each(|task| try_task(*task, model, preparer))
+}
+
+fn try_task(task: Task, model: &mut dyn Model, preparer: &dyn Preparer) -> Result<(), JobError> {
     let broken = |detail: String| {
         JobError::new(
             ErrorCode::ModelUnavailable,
-            format!("the canary failed: {detail}"),
+            format!("the canary of {} failed: {detail}", task.as_str()),
         )
     };
-    let input = serde_json::value::to_raw_value(&spec.task.example()).map_err(|e| broken(e.to_string()))?;
-    let (payload, _) = preparer.prepare(&input).map_err(|e| broken(e.detail))?;
+    let input = serde_json::value::to_raw_value(&task.example()).map_err(|e| broken(e.to_string()))?;
+    let (payload, _) = preparer.prepare(task, &input).map_err(|e| broken(e.detail))?;
     let (answers, answered) = std::sync::mpsc::channel();
     let report: Report = Arc::new(move |message| {
         // Nobody listens after the first answer.

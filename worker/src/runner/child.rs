@@ -10,7 +10,6 @@ use std::{
     io::{BufReader, Write},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc},
     thread,
@@ -18,7 +17,7 @@ use std::{
 };
 
 use lamplighter_shared::{
-    error::ErrorCode, job::JobError, model_spec::ModelSpec, telemetry::init_logs, trace::Trace,
+    error::ErrorCode, job::JobError, model_spec::ModelSpec, task::Task, telemetry::init_logs, trace::Trace,
 };
 use serde_json::value::RawValue;
 use tracing::Span;
@@ -30,7 +29,7 @@ use super::{
 };
 use crate::{
     catalog,
-    models::{self, Loaded, Model, Payload, Preparer},
+    models::{self, Files, Loaded, Model, Payload, Preparer},
 };
 
 /// Runs a runner whose supervisor is at the other end of the socket `fd`. For the hidden subcommand
@@ -58,7 +57,7 @@ pub fn main(fd: i32) -> ExitCode {
     let mut reader = BufReader::new(File::from(socket));
     let Ok(Some(ToRunner::Load {
         spec,
-        dir,
+        files,
         threads,
         faults,
     })) = protocol::read(&mut reader)
@@ -73,7 +72,7 @@ pub fn main(fd: i32) -> ExitCode {
         jobs: Mutex::default(),
         preparer: OnceLock::new(),
     });
-    let Ok((inputs, batches)) = start_threads(&desk, spec, dir, (threads, faults)) else {
+    let Ok((inputs, batches)) = start_threads(&desk, spec, files, (threads, faults)) else {
         return ExitCode::FAILURE;
     };
     loop {
@@ -106,14 +105,19 @@ struct Entry {
     running: bool,
 }
 
-type Inputs = mpsc::Sender<(Ticket, Cancel, Box<RawValue>)>;
+type Inputs = mpsc::Sender<(Ticket, Cancel, Task, Box<RawValue>)>;
 type Batches = mpsc::Sender<Vec<Ticket>>;
 
 impl Desk {
     fn take(&self, message: ToRunner, inputs: &Inputs, batches: &Batches) {
         match message {
             ToRunner::Ping { n } => (self.report)(FromRunner::Pong { n }),
-            ToRunner::Prepare { ticket, input, about } => {
+            ToRunner::Prepare {
+                ticket,
+                task,
+                input,
+                about,
+            } => {
                 let cancel = Cancel::default();
                 self.jobs().insert(
                     ticket,
@@ -125,7 +129,7 @@ impl Desk {
                     },
                 );
                 // The threads end only with the process.
-                let _ = inputs.send((ticket, cancel, input));
+                let _ = inputs.send((ticket, cancel, task, input));
             }
             ToRunner::Run { tickets } => {
                 let _ = batches.send(tickets);
@@ -151,14 +155,14 @@ impl Desk {
     }
 
     /// Tokenises one input. Runs on a thread of its own.
-    fn prepare(&self, ticket: Ticket, cancel: &Cancel, input: &RawValue) {
+    fn prepare(&self, ticket: Ticket, cancel: &Cancel, task: Task, input: &RawValue) {
         if cancel.is_canceled() {
             return;
         }
         let Some(preparer) = self.preparer.get() else {
             return;
         };
-        let result = catch_unwind(AssertUnwindSafe(|| preparer.prepare(input))).unwrap_or_else(|_| {
+        let result = catch_unwind(AssertUnwindSafe(|| preparer.prepare(task, input))).unwrap_or_else(|_| {
             Err(JobError::new(
                 ErrorCode::ModelError,
                 "the input could not be prepared: a panic",
@@ -258,14 +262,14 @@ fn name(answer: &FromRunner) -> &'static str {
 fn start_threads(
     desk: &Arc<Desk>,
     spec: Box<ModelSpec>,
-    dir: PathBuf,
+    files: Files,
     (threads, faults): (usize, bool),
 ) -> std::io::Result<(Inputs, Batches)> {
-    let (inputs, to_prepare) = mpsc::channel::<(Ticket, Cancel, Box<RawValue>)>();
+    let (inputs, to_prepare) = mpsc::channel::<(Ticket, Cancel, Task, Box<RawValue>)>();
     let (batches, to_run) = mpsc::channel::<Vec<Ticket>>();
     let owner = desk.clone();
     thread::Builder::new().name("model".to_owned()).spawn(move || {
-        let (mut model, preparer, info) = match load(&spec, &dir, threads) {
+        let (mut model, preparer, info) = match load(&spec, &files, threads) {
             Ok(ready) => ready,
             Err(error) => {
                 (owner.report)(FromRunner::LoadFailed(error));
@@ -288,8 +292,8 @@ fn start_threads(
     thread::Builder::new()
         .name("tokenise".to_owned())
         .spawn(move || {
-            for (ticket, cancel, input) in to_prepare {
-                desk.prepare(ticket, &cancel, &input);
+            for (ticket, cancel, task, input) in to_prepare {
+                desk.prepare(ticket, &cancel, task, &input);
             }
         })?;
     Ok((inputs, batches))
@@ -298,9 +302,9 @@ fn start_threads(
 type Ready = (Box<dyn Model>, Arc<dyn Preparer>, ModelInfo);
 
 /// Loads the model and has it compute its canary: what passes can compute.
-fn load(spec: &ModelSpec, dir: &Path, threads: usize) -> Result<Ready, JobError> {
+fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Ready, JobError> {
     let started = Instant::now();
-    let loaded = catch_unwind(|| models::load(spec, dir, threads))
+    let loaded = catch_unwind(|| models::load(spec, files, threads))
         .unwrap_or_else(|_| Err(JobError::new(ErrorCode::ModelUnavailable, "loading panicked")))?;
     let Loaded {
         mut model,

@@ -100,9 +100,10 @@ impl Member {
         jobs.into_iter().map(member).collect()
     }
 
-    /// What to compute; there once.
-    pub fn take_payload(&mut self) -> Option<Payload> {
-        self.payload.take()
+    /// What to compute; there once, and only for the family that prepared it as a `T`.
+    pub fn take_payload<T: 'static>(&mut self) -> Option<T> {
+        let payload = self.payload.take()?.downcast::<T>().ok()?;
+        Some(*payload)
     }
 
     /// Whether the job is still wanted; asked between steps.
@@ -210,7 +211,7 @@ mod tests {
         let raw = || RawValue::from_string("1".to_owned()).expect("JSON");
         run(Member::batch(
             (1..=3)
-                .map(|t| (t, Payload::Raw(raw()), Cancel::default()))
+                .map(|t| (t, Box::new(raw()) as Payload, Cancel::default()))
                 .collect(),
             report,
         ));

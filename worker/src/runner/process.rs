@@ -25,7 +25,7 @@ use super::{
     protocol::{FromRunner, MAX_FRAME, ModelInfo, ToRunner},
     spawn::{Process, describe},
 };
-use crate::models;
+use crate::models::{self, Files};
 
 /// A process whose socket has ended gets this long to end by itself; it has nothing left to do.
 const LAST_BREATH: Duration = Duration::from_secs(2);
@@ -93,13 +93,13 @@ pub enum StartError {
 }
 
 impl Runner {
-    /// Starts a process, has it load the model from `dir`, and waits until it is ready.
+    /// Starts a process, has it load the model from its files, and waits until it is ready.
     ///
     /// # Errors
     /// As [`StartError`] says; nothing is left running.
     pub async fn start(
         spec: &ModelSpec,
-        dir: &Path,
+        files: &Files,
         options: &RunnerOptions,
     ) -> Result<(Runner, ModelInfo), StartError> {
         let (ours, theirs) = StdStream::pair()?;
@@ -123,7 +123,7 @@ impl Runner {
         };
         let load = ToRunner::Load {
             spec: Box::new(spec.clone()),
-            dir: dir.to_owned(),
+            files: files.clone(),
             threads: options.threads.max(1),
             faults: options.faults,
         };

@@ -4,14 +4,13 @@
 //! Inputs and outputs travel as raw JSON: they are parsed once, by the model, and written once. The
 //! enums are tagged from outside (`{"Run": {..}}`), because raw JSON can't pass through serde's buffers.
 
-use std::{
-    io::{self, Read, Write},
-    path::PathBuf,
-};
+use std::io::{self, Read, Write};
 
-use lamplighter_shared::{event::Progress, job::JobError, model_spec::ModelSpec, trace::Trace};
+use lamplighter_shared::{event::Progress, job::JobError, model_spec::ModelSpec, task::Task, trace::Trace};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
+
+use crate::models::Files;
 
 /// The most bytes of one frame, its length not counted.
 pub const MAX_FRAME: usize = 64 << 20;
@@ -26,8 +25,8 @@ pub enum ToRunner {
     Load {
         /// The model.
         spec: Box<ModelSpec>,
-        /// The folder with its files.
-        dir: PathBuf,
+        /// Its files.
+        files: Files,
         /// Threads it may compute with.
         threads: usize,
         /// Whether it may misbehave when a job asks it to.
@@ -38,6 +37,8 @@ pub enum ToRunner {
     Prepare {
         /// The job.
         ticket: Ticket,
+        /// What is to be done.
+        task: Task,
         /// Its input.
         input: Box<RawValue>,
         /// Which run it is, for the log.
@@ -223,6 +224,7 @@ mod tests {
         let input = r#"{ "b" : 1.50, "a": [ "é" ] }"#;
         let message = ToRunner::Prepare {
             ticket: 7,
+            task: Task::Echo,
             input: RawValue::from_string(input.to_owned()).expect("JSON"),
             about: About::default(),
         };

@@ -21,6 +21,12 @@ fn model() -> Value {
         "object": "model",
         "description": "Sentence embeddings, 384 numbers a text.",
         "task": task.as_str(),
+        "tasks": [{
+            "task": task.as_str(),
+            "input_schema": task.input_schema(128),
+            "output_schema": task.output_schema(),
+            "example": task.example(),
+        }],
         "status": "ready",
         "workers": 1,
         "version": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",

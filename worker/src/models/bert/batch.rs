@@ -14,10 +14,10 @@ use lamplighter_shared::{error::ErrorCode, job::JobError};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
-use super::Encoder;
+use super::{Encoder, Texts};
 use crate::{
     models::{
-        Model, Payload, invalid,
+        Model, invalid,
         passes::{Budget, plan},
     },
     runner::{Cancel, Member},
@@ -93,7 +93,7 @@ impl Work {
         let mut cancels = Vec::with_capacity(batch.len());
         for (owner, mut member) in batch.into_iter().enumerate() {
             cancels.push(member.cancel().clone());
-            let Some(Payload::Texts(lists)) = member.take_payload() else {
+            let Some(Texts(lists)) = member.take_payload() else {
                 member.failed(invalid("not a list of texts"));
                 continue;
             };

@@ -15,7 +15,7 @@ use std::{path::Path, sync::Arc};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::BertModel;
-use lamplighter_shared::{job::JobError, model_spec::ModelSpec};
+use lamplighter_shared::{job::JobError, model_spec::ModelSpec, task::Task};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokenizers::Tokenizer;
@@ -42,6 +42,9 @@ struct Reader {
     max_items: usize,
     vocabulary: usize,
 }
+
+/// Token ids of each text.
+struct Texts(Vec<Vec<u32>>);
 
 /// An input: one of the two.
 #[derive(Deserialize)]
@@ -115,7 +118,7 @@ impl Encoder {
 }
 
 impl Preparer for Reader {
-    fn prepare(&self, input: &RawValue) -> Result<(Payload, Cost), JobError> {
+    fn prepare(&self, _: Task, input: &RawValue) -> Result<(Payload, Cost), JobError> {
         let input: Input = object(input)?;
         let texts = match (input.texts, input.text) {
             (Some(texts), None) => texts,
@@ -154,6 +157,6 @@ impl Preparer for Reader {
             tokens: lengths.clone().sum(),
             longest: lengths.max().unwrap_or(0),
         };
-        Ok((Payload::Texts(texts), cost))
+        Ok((Box::new(Texts(texts)), cost))
     }
 }
