@@ -4,6 +4,7 @@
 mod bert;
 mod echo;
 mod echo_joint;
+mod image_input;
 mod passes;
 
 use std::{
