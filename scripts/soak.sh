@@ -27,12 +27,13 @@ done
 run cargo test --no-fail-fast --package lamplighter "${rest[@]}" -- "${how[@]}"
 if [ $# = 0 ]; then
     run env CASES="${CASES:-70}" tests/contract/run.sh
+    run scripts/fuzz.sh
 fi
 
 echo
 echo "== the figures"
 # With one test at a time the runner's "test … ... " stands before the first line that a test prints.
-sed -E 's/^test .* \.\.\. //' "$log" | grep -aE '^(scenario=.* seed=|R[0-9]+b?[ :]|S[0-9]+[ :])'
+sed -E 's/^test .* \.\.\. //' "$log" | grep -aE '^(scenario=.* seed=|R[0-9]+b?[ :]|S[0-9]+[ :]|fuzz:)'
 echo
 echo "== the runners' summaries"
 grep -aE '^test result:|panicked at' "$log"

@@ -29,7 +29,7 @@ pub async fn api(args: ServeArgs) -> Result<(), Failure> {
     role::require_shared_database(&config, "api")?;
     let key = role::shared_key(&config)?;
     make_data_dir(&config.server.data_dir)?;
-    let models = catalog::enabled(&catalog::load(&config)?, &config.models.enabled)?;
+    let models = catalog::load(&config)?.enabled(&config.models.enabled)?;
     let lifecycle = Lifecycle::default();
     let adapters = Adapters::connect(&config, &lifecycle).await?;
     adapters.require_current_schema().await?;

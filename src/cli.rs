@@ -73,6 +73,10 @@ pub enum Command {
         #[arg(long)]
         fd: std::os::fd::RawFd,
     },
+    /// The process that converts a model's files; started by whoever fetches them.
+    #[cfg(feature = "worker")]
+    #[command(hide = true)]
+    Convert,
     /// As a client of a server.
     #[command(flatten)]
     Client(ClientCommand),
@@ -254,11 +258,37 @@ pub enum ModelsCommand {
         /// Ids of models
         models: Vec<String>,
     },
-    /// Check the files of models against the digests of the catalogue (all that are here when none is named).
+    /// Switch a model off: it takes no new jobs, leaves the memory of all workers, and its waiting jobs wait.
+    ///
+    /// It holds over restarts. A server that runs follows within some 3 s.
+    Disable {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// Id of the model
+        model: String,
+    },
+    /// Take that back.
+    Enable {
+        /// Where the installation is.
+        #[command(flatten)]
+        data: DataArgs,
+        /// Id of the model
+        model: String,
+    },
+    /// Check the files of models against their digests, load each and have it compute the examples of its tasks (all
+    /// that are here when none is named).
+    ///
+    /// Prints how fast that was and how much memory it took: a table, or one line of JSON a model where it does not
+    /// go to a terminal. Exit codes: 0 all work; 1 one does not.
+    #[command(verbatim_doc_comment)]
     Verify {
         /// Where the installation is.
         #[command(flatten)]
         data: DataArgs,
+        /// Check the files only
+        #[arg(long)]
+        files_only: bool,
         /// Ids of models
         models: Vec<String>,
     },

@@ -86,7 +86,7 @@ fn database_url(path: &Path) -> Result<String, Failure> {
 }
 
 /// The database of an installation that must be there already.
-#[cfg(feature = "api")]
+#[cfg(any(feature = "api", feature = "worker"))]
 pub async fn open_existing_database(config: &Config) -> Result<Db, Failure> {
     let dir = &config.server.data_dir;
     if config.database.url.is_empty() && !dir.join("lamplighter.db").exists() {

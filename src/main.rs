@@ -37,8 +37,10 @@ static ALLOCATOR: lamplighter_worker::runner::OomReporting = lamplighter_worker:
 fn main() -> ExitCode {
     let command = cli::Cli::parse().command;
     #[cfg(feature = "worker")]
-    if let cli::Command::Runner { fd } = command {
-        return lamplighter_worker::runner::child::main(fd);
+    match command {
+        cli::Command::Runner { fd } => return lamplighter_worker::runner::child::main(fd),
+        cli::Command::Convert => return lamplighter_worker::convert::child::main(),
+        _ => {}
     }
     // One TLS provider for the whole process, before anything could look for one.
     if rustls::crypto::ring::default_provider()
@@ -78,7 +80,7 @@ async fn run(command: cli::Command) -> Result<(), installation::Failure> {
         #[cfg(feature = "worker")]
         cli::Command::Models(command) => models::run(command).await,
         #[cfg(feature = "worker")]
-        cli::Command::Runner { .. } => unreachable!("main runs it without a runtime"),
+        cli::Command::Runner { .. } | cli::Command::Convert => unreachable!("main runs it without a runtime"),
         cli::Command::Client(_) => unreachable!("main runs it"),
     }
 }

@@ -1,45 +1,56 @@
-//! `lamplighter models`: the files of models, without a server.
+//! `lamplighter models`: the files of models, whether they work, and whether they are served.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, path::PathBuf, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lamplighter_shared::{
-    catalog,
+    catalog::{self, Known},
     config::Config,
-    model_spec::{Catalog, ModelSpec},
+    db::{audit::Origin, disabled_models},
+    model_spec::ModelSpec,
 };
-use lamplighter_worker::{catalog as files, weights};
+use lamplighter_worker::{
+    catalog as files, convert,
+    runner::RunnerOptions,
+    smoke::{Smoke, smoke},
+    weights::{self, PullError, Wanted},
+};
+use serde::Serialize;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    cli::ModelsCommand,
-    installation::{Failure, make_data_dir},
+    cli::{DataArgs, ModelsCommand},
+    installation::{Failure, make_data_dir, open_existing_database},
+    worker::own_program,
 };
 
 /// Runs one of the `models` commands.
 pub async fn run(command: ModelsCommand) -> Result<(), Failure> {
-    // Files and pip block; there is nothing else to do meanwhile.
-    spawn_blocking(move || match command {
-        ModelsCommand::List { data } => {
-            let config = Config::load(data.data_dir.as_deref(), None)?;
-            list(&config)
-        }
+    match command {
+        ModelsCommand::List { data } => list(&load(&data)?),
         ModelsCommand::Pull { data, models } => {
-            let config = Config::load(data.data_dir.as_deref(), None)?;
+            let config = load(&data)?;
             make_data_dir(&config.server.data_dir)?;
-            pull(&config, &models)
+            // Files and pip block; there is nothing else to do meanwhile.
+            spawn_blocking(move || pull(&config, &models)).await?
         }
-        ModelsCommand::Verify { data, models } => {
-            let config = Config::load(data.data_dir.as_deref(), None)?;
-            verify(&config, &models)
-        }
-    })
-    .await?
+        ModelsCommand::Verify {
+            data,
+            files_only,
+            models,
+        } => verify(&load(&data)?, &models, files_only).await,
+        ModelsCommand::Disable { data, model } => switch(&load(&data)?, &model, false).await,
+        ModelsCommand::Enable { data, model } => switch(&load(&data)?, &model, true).await,
+    }
+}
+
+fn load(data: &DataArgs) -> Result<Config, Failure> {
+    Ok(Config::load(data.data_dir.as_deref(), None)?)
 }
 
 fn list(config: &Config) -> Result<(), Failure> {
-    let catalog = catalog::load(config)?;
-    let installed = files::list(&catalog, &config.models_dir());
+    let known = catalog::load(config)?;
+    let installed = files::list(&known.catalog, &config.models_dir());
     if !std::io::stdout().is_terminal() {
         println!("{}", serde_json::to_string(&installed)?);
         return Ok(());
@@ -51,70 +62,217 @@ fn list(config: &Config) -> Result<(), Failure> {
             "{:<20} {:<10} {:>9.1}  {}",
             model.id,
             here,
-            model.size as f64 / f64::from(1 << 20),
+            mib(model.size),
             model.dir.display()
         );
+    }
+    for pending in known.pending.values() {
+        println!("{:<20} {:<10} {:>9}  {}", pending.id, "no", "", pending.why);
     }
     Ok(())
 }
 
 fn pull(config: &Config, ids: &[String]) -> Result<(), Failure> {
-    let catalog = catalog::load(config)?;
-    for spec in catalog::enabled(&catalog, ids)? {
-        let bar = ProgressBar::new(0).with_message(spec.id.clone());
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}") {
-            bar.set_style(style);
+    let known = catalog::load(config)?;
+    // What an entry is may be known only once its files are here.
+    let (unknown, ids): (Vec<_>, Vec<_>) = match ids {
+        [] => {
+            let wanted = known.pending.values().filter(|pending| pending.default);
+            let defaults = known.catalog.0.values().filter(|model| model.default);
+            (
+                wanted.map(|pending| pending.id.clone()).collect(),
+                defaults.map(|model| model.id.clone()).collect(),
+            )
         }
-        let pulled = weights::ensure(&spec, &config.models_dir(), &|progress| {
-            bar.set_message(format!("{}: {}", progress.model, progress.file));
-            bar.set_length(progress.total);
-            bar.set_position(progress.done);
-        });
-        bar.finish_and_clear();
-        println!("{}\t{}", spec.id, pulled?.display());
+        ids => ids.iter().cloned().partition(|id| known.pending.contains_key(id)),
+    };
+    for entry in unknown.iter().filter_map(|id| known.pending.get(id)) {
+        let dir = fetch(config, Wanted::from(entry))?;
+        println!("{}\t{}", entry.id, dir.display());
+    }
+    let known = if unknown.is_empty() {
+        known
+    } else {
+        catalog::load(config)?
+    };
+    if let Some(still) = unknown.iter().find_map(|id| known.pending.get(id)) {
+        return Err(Failure(format!("model {:?}: {}", still.id, still.why)));
+    }
+    let specs = if ids.is_empty() {
+        Vec::new()
+    } else {
+        known.enabled(&ids)?
+    };
+    for spec in &specs {
+        let dir = fetch(config, Wanted::from(spec))?;
+        println!("{}\t{}", spec.id, dir.display());
+    }
+    for spec in specs
+        .iter()
+        .chain(unknown.iter().filter_map(|id| known.catalog.get(id)))
+    {
+        let here = weights::with_recorded(spec, &config.models_dir());
+        let dir = weights::find(&here, &config.models_dir()).unwrap_or_default();
+        convert::files(&here, &dir, &config.models_dir(), &own_program()?)
+            .map_err(|error| Failure(format!("model {}: {}", spec.id, error.detail)))?;
     }
     Ok(())
 }
 
-fn verify(config: &Config, ids: &[String]) -> Result<(), Failure> {
-    let catalog = catalog::load(config)?;
+fn fetch(config: &Config, wanted: Wanted<'_>) -> Result<PathBuf, PullError> {
+    let bar = ProgressBar::new(0).with_message(wanted.id.to_owned());
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}") {
+        bar.set_style(style);
+    }
+    let pulled = weights::ensure(wanted, &config.models_dir(), &|progress| {
+        bar.set_message(format!("{}: {}", progress.model, progress.file));
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+    });
+    bar.finish_and_clear();
+    pulled
+}
+
+/// What came of a model; a line of the report.
+#[derive(Serialize)]
+struct Verdict {
+    id: String,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(flatten)]
+    smoke: Option<Smoke>,
+}
+
+async fn verify(config: &Config, ids: &[String], files_only: bool) -> Result<(), Failure> {
+    let known = catalog::load(config)?;
+    let terminal = std::io::stdout().is_terminal();
+    if terminal {
+        println!(
+            "{:<20} {:<8} {:>8}  {:<26} {:>9} {:>9} {:>8}",
+            "MODEL", "FILES", "LOAD MS", "TASK", "FIRST MS", "BEST MS", "MIB"
+        );
+    }
     let mut bad = Vec::new();
-    for (spec, dir) in chosen(&catalog, config, ids)? {
-        match weights::verify(&spec, &dir) {
-            Ok(()) => println!("{}\tok", spec.id),
-            Err(error) => {
-                println!("{}\t{error}", spec.id);
-                bad.push(spec.id);
-            }
+    for (spec, dir) in chosen(&known, config, ids)? {
+        let tried = try_out(config, &spec, dir, files_only).await;
+        let (error, smoke) = match tried {
+            Ok(smoke) => (None, smoke),
+            Err(error) => (Some(error), None),
+        };
+        let verdict = Verdict {
+            ok: error.is_none(),
+            id: spec.id.clone(),
+            error,
+            smoke,
+        };
+        if terminal {
+            show(&verdict);
+        } else {
+            println!("{}", serde_json::to_string(&verdict)?);
+        }
+        if !verdict.ok {
+            bad.push(spec.id);
         }
     }
     if bad.is_empty() {
         Ok(())
     } else {
-        Err(Failure(format!("not as the catalogue says: {}", bad.join(", "))))
+        Err(Failure(format!(
+            "these models can't be used as they are: {}",
+            bad.join(", ")
+        )))
     }
 }
 
-/// The named models, or all whose files are here, with their folders.
-fn chosen(
-    catalog: &Catalog,
+/// Checks the files, and, unless only they are asked for, loads the model and has it compute.
+async fn try_out(
     config: &Config,
-    ids: &[String],
-) -> Result<Vec<(ModelSpec, std::path::PathBuf)>, Failure> {
-    let here = files::list(catalog, &config.models_dir());
+    spec: &ModelSpec,
+    dir: PathBuf,
+    files_only: bool,
+) -> Result<Option<Smoke>, String> {
+    let models_dir = config.models_dir();
+    let checked = spec.clone();
+    let files = spawn_blocking(move || {
+        weights::verify(&checked, &dir).map_err(|error| error.to_string())?;
+        if files_only {
+            return Ok(None);
+        }
+        let program = own_program().map_err(|error| error.to_string())?;
+        let files = convert::files(&checked, &dir, &models_dir, &program);
+        files.map(Some).map_err(|error| error.detail)
+    });
+    let Some(files) = files.await.map_err(|error| error.to_string())?? else {
+        return Ok(None);
+    };
+    let options = RunnerOptions {
+        program: own_program().map_err(|error| error.to_string())?,
+        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        load_timeout: Duration::from_secs(config.models.load_timeout_seconds),
+        faults: false,
+    };
+    let smoke = smoke(spec, &files, &options).await;
+    smoke.map(Some).map_err(|error| error.to_string())
+}
+
+fn show(verdict: &Verdict) {
+    let Some(smoke) = &verdict.smoke else {
+        let what = verdict.error.as_deref().unwrap_or("ok");
+        println!("{:<20} {what}", verdict.id);
+        return;
+    };
+    let memory = smoke
+        .memory_bytes
+        .map_or_else(String::new, |bytes| format!("{:.0}", mib(bytes)));
+    for speed in &smoke.tasks {
+        println!(
+            "{:<20} {:<8} {:>8}  {:<26} {:>9.1} {:>9.1} {:>8}",
+            verdict.id,
+            "ok",
+            smoke.load_ms,
+            speed.task.as_str(),
+            speed.first_ms,
+            speed.best_ms,
+            memory
+        );
+    }
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// The named models, or all whose files are here, with their folders.
+fn chosen(known: &Known, config: &Config, ids: &[String]) -> Result<Vec<(ModelSpec, PathBuf)>, Failure> {
+    let models_dir = config.models_dir();
     let mut chosen = Vec::new();
     for id in ids {
-        if catalog.get(id).is_none() {
-            return Err(Failure(format!("the catalogue has no model {id:?}")));
+        if known.catalog.get(id).is_none() {
+            let pending = known.pending.get(id);
+            let why = pending.map_or_else(|| format!("the catalogue has no model {id:?}"), |p| p.why.clone());
+            return Err(Failure(why));
         }
     }
-    for model in here {
+    for model in files::list(&known.catalog, &models_dir) {
         let named = ids.contains(&model.id);
         if (named || (ids.is_empty() && model.installed))
-            && let Some(spec) = catalog.get(&model.id)
+            && let Some(spec) = known.catalog.get(&model.id)
         {
-            chosen.push((spec.clone(), model.dir));
+            chosen.push((weights::with_recorded(spec, &models_dir), model.dir));
         }
     }
     Ok(chosen)
+}
+
+/// Switches a model on or off, for all servers and workers of the installation.
+async fn switch(config: &Config, model: &str, enabled: bool) -> Result<(), Failure> {
+    let known = catalog::load(config)?;
+    if known.catalog.get(model).is_none() {
+        return Err(Failure(format!("the catalogue has no model {model:?}")));
+    }
+    let db = open_existing_database(config).await?;
+    disabled_models::set(&db, model, enabled, &Origin::operator()).await?;
+    println!("{model}\t{}", if enabled { "enabled" } else { "disabled" });
+    Ok(())
 }

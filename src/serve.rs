@@ -33,7 +33,7 @@ pub async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let data_dir = config.server.data_dir.clone();
     make_data_dir(&data_dir)?;
     let _lock = lock(&data_dir)?;
-    let models = catalog::enabled(&catalog::load(&config)?, &config.models.enabled)?;
+    let models = catalog::load(&config)?.enabled(&config.models.enabled)?;
     let lifecycle = Lifecycle::default();
     let adapters = Adapters::connect(&config, &lifecycle).await?;
     adapters.db.migrate().await?;

@@ -33,7 +33,7 @@ pub async fn worker(args: WorkerArgs) -> Result<(), Failure> {
     role::require_shared_database(&config, "worker")?;
     role::shared_key(&config)?;
     make_data_dir(&config.server.data_dir)?;
-    let models = catalog::enabled(&catalog::load(&config)?, &config.models.enabled)?;
+    let models = catalog::load(&config)?.enabled(&config.models.enabled)?;
     let name = match config.worker.name.as_str() {
         "" => host_name(),
         name => name.to_owned(),
@@ -101,7 +101,7 @@ async fn serve_health(
 
 /// What runners are started from: this very binary, even after an upgrade has replaced it on the disk. A
 /// runner of another version would not speak our language.
-fn own_program() -> std::io::Result<PathBuf> {
+pub fn own_program() -> std::io::Result<PathBuf> {
     if cfg!(target_os = "linux") {
         Ok("/proc/self/exe".into())
     } else {

@@ -34,7 +34,8 @@ pub struct JobView {
     pub version: Option<String>,
     /// Where the job stands.
     pub status: JobStatus,
-    /// What was submitted. Not in lists and `status` events.
+    /// What was submitted. Not in lists and `status` events, and not where it has more than 256 KiB (a picture, a
+    /// sound).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<FreeForm>,
     /// What the model gave; once the job has succeeded. Not in lists and `status` events.

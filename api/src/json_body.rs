@@ -1,11 +1,14 @@
 //! A request body that must be JSON: the media type, the size and the text are checked here, before
 //! anything is built from it. Whether it fits the operation is the handler's to check.
 
-use std::{marker::PhantomData, time::Duration};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use lamplighter_shared::error::ErrorCode;
-use poem::{Body, Request, RequestBody, http::header};
+use poem::{
+    Body, Request, RequestBody,
+    http::{Method, header},
+};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
@@ -17,12 +20,20 @@ use tokio::time::timeout;
 use crate::{
     admission,
     auth::witness::Witness,
+    body_room::Space,
+    client::ClientInfo,
     error::{ApiError, FieldError},
-    routes, strict_json,
+    routes,
+    state::App,
+    strict_json,
 };
 
 /// The largest body, bytes.
 pub const MAX_BODY: usize = 256 * 1024;
+/// The largest of a job with a picture or a sound, bytes.
+const MAX_MEDIA: usize = 16 << 20;
+/// A large body gets memory in steps of so many bytes: no more than it needs.
+const STEP: usize = 1 << 20;
 /// The largest of those about people and their logins, bytes.
 const MAX_OF_PEOPLE: usize = 16 * 1024;
 /// Whoever needs longer to send a body does not keep others out meanwhile.
@@ -32,6 +43,10 @@ const PROMPT: Duration = Duration::from_millis(100);
 pub struct JsonBody<T> {
     /// The document.
     pub value: Value,
+    /// Bytes of it.
+    pub length: usize,
+    /// Its room, where it is a large one: dropped once nothing of it is in memory any more.
+    space: Option<Space>,
     documented_as: PhantomData<T>,
 }
 
@@ -61,7 +76,7 @@ impl<'a, T: Type> ApiExtractor<'a> for JsonBody<T> {
         _options: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
         check_media_type(request)?;
-        let bytes = read(request, body).await?;
+        let (bytes, space) = read(request, body).await?;
         let value = strict_json::parse(&bytes).map_err(|refused| {
             let mut error = ApiError::new(
                 ErrorCode::MalformedRequest,
@@ -76,8 +91,28 @@ impl<'a, T: Type> ApiExtractor<'a> for JsonBody<T> {
         })?;
         Ok(Self {
             value,
+            length: bytes.len(),
+            space,
             documented_as: PhantomData,
         })
+    }
+}
+
+impl<T> JsonBody<T> {
+    /// The room of a large body, to be kept as long as what was made of the body.
+    pub(crate) fn take_space(&mut self) -> Option<Space> {
+        self.space.take()
+    }
+
+    /// Refuses what only a job with a picture or a sound may have.
+    ///
+    /// # Errors
+    /// 413 where the body is a large one.
+    pub fn must_be_small(&self) -> Result<(), ApiError> {
+        match self.length {
+            length if length > MAX_BODY => Err(too_large(MAX_BODY)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -107,13 +142,21 @@ fn check_media_type(request: &Request) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The most bytes that an operation takes. Which model a job is for is known only once it is read: where one takes
+/// pictures or sounds, all may be as large, and `must_be_small` is asked afterwards.
+fn cap(request: &Request) -> usize {
+    let path = request.original_uri().path();
+    let submits = request.method() == Method::POST && path == "/v1/jobs";
+    match request.data::<Arc<App>>() {
+        _ if routes::is_of_people(path) => MAX_OF_PEOPLE,
+        Some(app) if submits && app.takes_media => MAX_MEDIA,
+        _ => MAX_BODY,
+    }
+}
+
 /// Reads the body and stops at the cap, whatever the request says about its length.
-async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
-    let cap = if routes::is_of_people(request.original_uri().path()) {
-        MAX_OF_PEOPLE
-    } else {
-        MAX_BODY
-    };
+async fn read(request: &Request, body: &mut RequestBody) -> Result<(Vec<u8>, Option<Space>), ApiError> {
+    let cap = cap(request);
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -127,7 +170,11 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiE
     let body = body
         .take()
         .map_err(|_| ApiError::internal("the body was read before"))?;
-    let mut all = std::pin::pin!(collect(body, cap));
+    let space = request
+        .data::<Arc<App>>()
+        .filter(|_| cap > MAX_BODY)
+        .map(|app| app.body_room.body(ClientInfo::of(request).address));
+    let mut all = std::pin::pin!(collect(body, cap, space));
     if let Ok(all) = timeout(PROMPT, &mut all).await {
         return all;
     }
@@ -143,7 +190,12 @@ fn too_large(cap: usize) -> ApiError {
     ApiError::new(ErrorCode::PayloadTooLarge, detail)
 }
 
-async fn collect(body: Body, cap: usize) -> Result<Vec<u8>, ApiError> {
+/// All bytes, in the room of large ones where they are many.
+async fn collect(
+    body: Body,
+    cap: usize,
+    mut space: Option<Space>,
+) -> Result<(Vec<u8>, Option<Space>), ApiError> {
     let mut chunks = std::pin::pin!(body.into_bytes_stream());
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
@@ -151,7 +203,14 @@ async fn collect(body: Body, cap: usize) -> Result<Vec<u8>, ApiError> {
         if bytes.len() + chunk.len() > cap {
             return Err(too_large(cap));
         }
+        let length = bytes.len() + chunk.len();
+        if let Some(space) = space.as_mut().filter(|_| length > MAX_BODY) {
+            space.grow(length)?;
+            if length > bytes.capacity() {
+                bytes.reserve_exact(STEP.max(chunk.len()).min(cap - bytes.len()));
+            }
+        }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes)
+    Ok((bytes, space))
 }

@@ -33,16 +33,13 @@ pub async fn whole(app: &App, job: &Job) -> Result<JobView, ApiError> {
     )
 }
 
-/// A job that was just stored with this input: nothing of it needs to be read back. It is acknowledged
+/// A job that was just stored with this input (none: one too long to be shown): nothing of it needs to be read back. It is acknowledged
 /// even where the database went away right after, and its place is not known.
 ///
 /// # Errors
 /// Where a part of it is no JSON.
-pub async fn fresh(app: &App, job: &Job, input: String) -> Result<JobView, ApiError> {
-    let payload = Some(Payload {
-        input: Some(input),
-        output: None,
-    });
+pub async fn fresh(app: &App, job: &Job, input: Option<String>) -> Result<JobView, ApiError> {
+    let payload = Some(Payload { input, output: None });
     let waiting = waiting(app, job).await.unwrap_or_else(|_| Extras {
         kept: app.config.retention.data(),
         ..Extras::default()

@@ -26,12 +26,14 @@ use crate::{
     auth::{
         cookies::Cookies, lookup::Lookup, oidc::Issuers, password::Passwords, rate::RequestRate, source::Idle,
     },
+    body_room::BodyRoom,
     create_job,
     mail::MailOutbox,
     plans::Plans,
     queue_room::QueueRoom,
     schema::Schema,
     stream_slots::StreamSlots,
+    switches::Switches,
 };
 
 /// What the process gives to the HTTP side.
@@ -84,11 +86,15 @@ pub struct App {
     pub(crate) passwords: Passwords,
     pub(crate) oidc: Issuers,
     pub(crate) plans: Plans,
+    pub(crate) switches: Switches,
     pub(crate) request_rate: RequestRate,
     pub(crate) outbox: MailOutbox,
     /// Where links in mails lead, without a slash at its end.
     public_url: String,
     pub(crate) queue_room: QueueRoom,
+    pub(crate) body_room: Arc<BodyRoom>,
+    /// Whether a model takes pictures or sounds: submissions may be large then.
+    pub(crate) takes_media: bool,
     touched: Mutex<HashMap<Uuid, Instant>>,
     /// Cancelled when the process stops: streams and waits end.
     pub(crate) stop: CancellationToken,
@@ -117,7 +123,10 @@ impl App {
             cookies: Cookies::of(&state.config.server),
             passwords: Passwords::new(state.config.accounts.min_password_length),
             plans: Plans::new(&state.config, state.db.clone()),
+            switches: Switches::new(state.db.clone()),
             queue_room: QueueRoom::new(state.config.limits.waiting),
+            body_room: BodyRoom::new(state.config.server.body_memory_bytes),
+            takes_media: takes_media(&state.catalog),
             oidc: Issuers::of(&state.config),
             request_rate: RequestRate::new(state.cache.clone(), state.db.dialect() == Dialect::Sqlite),
             outbox: MailOutbox::default(),
@@ -186,6 +195,11 @@ impl App {
 fn public(catalog: &Catalog) -> Vec<String> {
     let public = catalog.0.values().filter(|spec| spec.public);
     public.map(|spec| spec.id.clone()).collect()
+}
+
+fn takes_media(catalog: &Catalog) -> bool {
+    let mut tasks = catalog.0.values().flat_map(|spec| &spec.tasks);
+    tasks.any(|task| task.takes_media())
 }
 
 fn public_url(config: &Config, bound: &str) -> String {

@@ -10,6 +10,9 @@ use serde_json::{Map, Number, Value};
 /// The deepest nesting of arrays and objects that is read.
 pub const MAX_DEPTH: usize = 64;
 
+/// The most values in one document: each takes memory beyond its text. No body of 256 KiB has so many.
+const MAX_VALUES: usize = 256 << 10;
+
 /// Why a text was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
@@ -26,11 +29,13 @@ pub struct Refused {
 pub fn parse(text: &[u8]) -> Result<Value, Refused> {
     let mut at = String::new();
     let mut refused_at = None;
+    let mut left = MAX_VALUES;
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let seed = Seed {
         depth: 0,
         at: &mut at,
         refused_at: &mut refused_at,
+        left: &mut left,
     };
     seed.deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
@@ -57,6 +62,8 @@ struct Seed<'a> {
     depth: usize,
     at: &'a mut String,
     refused_at: &'a mut Option<String>,
+    /// Values that may still come.
+    left: &'a mut usize,
 }
 
 impl Seed<'_> {
@@ -70,6 +77,7 @@ impl Seed<'_> {
             depth: self.depth + 1,
             at: self.at,
             refused_at: self.refused_at,
+            left: self.left,
         }
     }
 
@@ -86,6 +94,10 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        match self.left.checked_sub(1) {
+            Some(left) => *self.left = left,
+            None => return Err(self.refuse(format_args!("more than {MAX_VALUES} values"))),
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -181,6 +193,14 @@ mod tests {
         let text = r#" {"a":[1,-2,3.5,1e3,true,null,"x\u00e9\ud83d\ude00"],"":{"b":{}}} "#;
         let want = json!({"a": [1, -2, 3.5, 1e3, true, null, "xé😀"], "": {"b": {}}});
         assert_eq!(parse(text.as_bytes()), Ok(want));
+    }
+
+    #[test]
+    fn a_long_text_may_not_become_more_values_than_a_short_one() {
+        let many = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert!(parse(many(MAX_VALUES - 1).as_bytes()).is_ok());
+        let refused = parse(many(MAX_VALUES).as_bytes()).expect_err("one too many");
+        assert!(refused.detail.contains("values"), "{refused:?}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::{
     auth::{principal::Principal, share::Share},
     create_job::{CreateJob, MAX_METADATA},
     error::{ApiError, FieldError},
+    json_body::JsonBody,
     rate_headers::{self, Policy},
     state::App,
     work::Work,
@@ -81,7 +82,7 @@ impl Wanted {
 pub struct Submission {
     /// The job; an earlier one where the request was a repetition.
     pub job: Job,
-    /// The input that was stored, where this request stored it.
+    /// The input that was stored, where this request stored it and it is short enough to be shown.
     pub input: Option<String>,
     /// Whether an earlier request with the same idempotency key made the job.
     pub replayed: bool,
@@ -90,9 +91,17 @@ pub struct Submission {
 /// Checks a body of `POST /v1/jobs`.
 ///
 /// # Errors
-/// 422 with pointers where it does not fit the operation, or its input does not fit the model.
-pub fn validate(app: &App, client: &Client<'_>, body: &Value) -> Result<NewJob, ApiError> {
+/// 422 with pointers where it does not fit the operation, or its input does not fit the model; 413 where only other
+/// models take so much; 503 where the model is switched off.
+pub async fn validate(
+    app: &App,
+    client: &Client<'_>,
+    whole: &JsonBody<CreateJob>,
+) -> Result<NewJob, ApiError> {
+    let body = &whole.value;
     let create: CreateJob = app.create_job.read(body)?;
+    // It may be large, and stands in the body.
+    drop(create.input);
     if create
         .metadata
         .as_ref()
@@ -106,6 +115,10 @@ pub fn validate(app: &App, client: &Client<'_>, body: &Value) -> Result<NewJob, 
         )]));
     }
     let work = Work::find(app, client, &create.model, create.task.as_deref())?;
+    if !work.task.takes_media() {
+        whole.must_be_small()?;
+    }
+    app.switches.check(&work.spec.id).await?;
     work.check(app, &body["input"])?;
     let limits = &app.config.jobs;
     let timeout = create.timeout.unwrap_or_default();
@@ -121,7 +134,7 @@ pub fn validate(app: &App, client: &Client<'_>, body: &Value) -> Result<NewJob, 
 ///
 /// # Errors
 /// 404 where there is no such job, 409 while it runs, 410 where its input is gone, 422 where the model
-/// is not served any more or takes other input now.
+/// is not served any more or takes other input now, 503 where it is switched off.
 pub async fn repeat(app: &App, client: &Client<'_>, id: JobId) -> Result<NewJob, ApiError> {
     let owner = client.user;
     let job = jobs::get(&app.db, owner, id)
@@ -137,13 +150,11 @@ pub async fn repeat(app: &App, client: &Client<'_>, id: JobId) -> Result<NewJob,
             "The job's input was removed; it can't be repeated.",
         )
     };
-    let payload = jobs::payload(&app.db, owner, id).await?;
-    let input = payload
-        .and_then(|p| p.input)
-        .filter(|_| !job.data_removed)
-        .ok_or_else(gone)?;
+    let stored = jobs::input(&app.db, owner, id).await?;
+    let input = stored.filter(|_| !job.data_removed).ok_or_else(gone)?;
     let input: Value = serde_json::from_str(&input).map_err(ApiError::internal)?;
     let work = Work::find(app, client, &job.model, Some(&job.task))?;
+    app.switches.check(&work.spec.id).await?;
     work.check(app, &input)?;
     let mut new = new_job(client, work, &input, job.priority)?;
     new.metadata = job.metadata;
@@ -186,7 +197,9 @@ fn key_reused() -> ApiError {
 /// # Errors
 /// 422 where the idempotency key belongs to another request, 409 while the first is being stored.
 pub async fn submit(app: &Arc<App>, job: NewJob) -> Result<Submission, ApiError> {
-    let (input, replay_possible) = (job.input.clone(), job.idempotency.is_some());
+    // A large one is not shown, and not kept.
+    let input = Some(&job.input).filter(|input| input.len() <= jobs::MAX_SHOWN_INPUT);
+    let (input, replay_possible) = (input.cloned(), job.idempotency.is_some());
     let (limits, operation) = (job.limits, app.submitter.submit_counted(job));
     let Counted { submitted, standing } = operation.await?;
     if let Some(standing) = standing {
@@ -205,7 +218,7 @@ pub async fn submit(app: &Arc<App>, job: NewJob) -> Result<Submission, ApiError>
             fault::point("submit.before_response").await;
             Ok(Submission {
                 job,
-                input: Some(input),
+                input,
                 replayed: false,
             })
         }
@@ -229,39 +242,65 @@ pub async fn submit(app: &Arc<App>, job: NewJob) -> Result<Submission, ApiError>
 
 /// The idempotency of a request: its key, and a hash of what it asks for.
 pub fn idempotency(key: Option<String>, operation: &str, body: &Value) -> Option<Idempotency> {
-    let mut canonical = operation.as_bytes().to_vec();
-    canonical.push(b'\n');
-    write_canonical(body, &mut canonical);
-    key.map(|key| Idempotency {
+    let key = key?;
+    let mut hash = Hash(Sha256::new());
+    hash.take(operation.as_bytes());
+    hash.take(b"\n");
+    hash.take_canonical(body);
+    Some(Idempotency {
         key,
-        body_hash: Sha256::digest(&canonical).into(),
+        body_hash: hash.0.finalize().into(),
     })
 }
 
-/// Writes a value so that equal values give equal bytes: keys in order, no blanks.
-fn write_canonical(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_unstable_by_key(|(key, _)| *key);
-            out.push(b'{');
-            for (key, value) in entries {
-                out.extend_from_slice(Value::from(key.as_str()).to_string().as_bytes());
-                out.push(b':');
-                write_canonical(value, out);
-                out.push(b',');
+/// A hash of values, however large: nothing of them is copied.
+struct Hash(Sha256);
+
+impl Hash {
+    fn take(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Takes a value in so that equal values give equal hashes: keys in order, no blanks.
+    fn take_canonical(&mut self, value: &Value) {
+        match value {
+            Value::Object(map) => {
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_unstable_by_key(|(key, _)| *key);
+                self.take(b"{");
+                for (key, value) in entries {
+                    self.take_scalar(key);
+                    self.take(b":");
+                    self.take_canonical(value);
+                    self.take(b",");
+                }
+                self.take(b"}");
             }
-            out.push(b'}');
-        }
-        Value::Array(items) => {
-            out.push(b'[');
-            for item in items {
-                write_canonical(item, out);
-                out.push(b',');
+            Value::Array(items) => {
+                self.take(b"[");
+                for item in items {
+                    self.take_canonical(item);
+                    self.take(b",");
+                }
+                self.take(b"]");
             }
-            out.push(b']');
+            scalar => self.take_scalar(scalar),
         }
-        scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
+    }
+
+    fn take_scalar(&mut self, scalar: &(impl serde::Serialize + ?Sized)) {
+        serde_json::to_writer(self, scalar).expect("a hash takes everything, and scalars are JSON");
+    }
+}
+
+impl std::io::Write for Hash {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.take(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

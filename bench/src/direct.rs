@@ -46,6 +46,11 @@ fn spec() -> io::Result<ModelSpec> {
     spec.ok_or_else(|| io::Error::other("the catalogue has no minilm"))
 }
 
+/// The folder of the model that is measured; fetched where it is not here yet.
+pub fn folder() -> io::Result<PathBuf> {
+    weights::ensure(&spec()?, &models_dir(), &|_| {}).map_err(io::Error::other)
+}
+
 /// Where models are kept: `LAMPLIGHTER_MODELS_DIR`, else beside the workspace's data.
 pub fn models_dir() -> PathBuf {
     std::env::var_os("LAMPLIGHTER_MODELS_DIR").map_or_else(
@@ -65,7 +70,7 @@ impl Direct {
     /// Where the model's files can't be had, or the runner does not start.
     pub async fn start(program: &Path) -> io::Result<Self> {
         let spec = spec()?;
-        let dir = weights::ensure(&spec, &models_dir(), &|_| {}).map_err(io::Error::other)?;
+        let dir = folder()?;
         let options = RunnerOptions {
             program: program.to_owned(),
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

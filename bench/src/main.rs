@@ -7,12 +7,14 @@
 
 mod batching;
 mod direct;
+mod encoder;
 mod load;
 mod client;
 mod sentences;
 mod latency;
 mod commits;
 mod idle;
+mod pictures;
 mod process;
 mod queue;
 mod fleet;
@@ -40,6 +42,12 @@ struct Cli {
     /// Rounds of each kind that `batching` takes the middle of.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// A Python with onnxruntime, onnx and safetensors, for `encoder` to compare with.
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
+    /// Threads of each side of `encoder`; by default as many as there are processors.
+    #[arg(long)]
+    threads: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -66,6 +74,10 @@ enum What {
     Auth,
     /// Submitting under a plan with limits against one without.
     Limits,
+    /// The engine's encoder against onnxruntime and candle. Not a part of `all`.
+    Encoder,
+    /// The engine's convolutions against candle's own.
+    Pictures,
 }
 
 // One thread: the clients should take little from the two processors of a small machine.
@@ -87,7 +99,30 @@ async fn main() -> ExitCode {
     }
 }
 
+/// The encoder alone: it needs no program.
+fn measure_encoder(cli: &Cli) -> io::Result<Report> {
+    let mut report = Report::default();
+    let before = load_average();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let size = (cli.threads.unwrap_or(processors), if cli.quick { 1 } else { cli.rounds.max(1) });
+    encoder::measure(&direct::folder()?, cli.python.as_deref(), size, &mut report)?;
+    report.note(
+        "Load average (1 min) before and after",
+        format!("{before} / {}", load_average()),
+    );
+    Ok(report)
+}
+
 async fn measure(cli: Cli) -> io::Result<Report> {
+    if cli.what == What::Encoder {
+        return measure_encoder(&cli);
+    }
+    if cli.what == What::Pictures {
+        // Needs no program.
+        let mut report = Report::default();
+        pictures::measure(if cli.quick { 3 } else { 15 }, &mut report)?;
+        return Ok(report);
+    }
     let program = match cli.program {
         Some(program) => program,
         None => std::env::current_exe()?.with_file_name("lamplighter"),

@@ -16,6 +16,7 @@ mod m20261124_000010_audit;
 mod m20261129_000015_audit_order;
 mod m20261129_000016_audit_replace;
 mod m20261129_000017_token_shares;
+mod m20261129_000018_disabled_models;
 
 use sea_orm_migration::{
     prelude::*,
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000015_audit_order::Migration),
             Box::new(m20261129_000016_audit_replace::Migration),
             Box::new(m20261129_000017_token_shares::Migration),
+            Box::new(m20261129_000018_disabled_models::Migration),
         ]
     }
 }

@@ -70,8 +70,8 @@ pub enum ImageError {
         /// The cap of the product.
         pixels: u64,
     },
-    /// Decoding would take too much memory.
-    #[error("the image takes too much memory to decode: send it smaller, or saved in a plainer way")]
+    /// Decoding would take too much memory or time.
+    #[error("the image costs too much to decode: send it smaller, or saved in a plainer way")]
     TooCostly,
     /// A kind of its format that isn't read.
     #[error("the image is of a kind that is not read: {0}")]

@@ -2,3 +2,4 @@
 
 pub mod data_url;
 pub mod image;
+pub mod weights;

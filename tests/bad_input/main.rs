@@ -2,13 +2,15 @@
 //! place where a field is to blame; never a 5xx; nothing stored; no memory spent.
 //!
 //! `cases` says what a case is, `bodies` and `requests` have them, `wire` sends their bytes; `smuggling` is
-//! about requests that hide others, `slow` about clients that take their time, `unknown_fields` and
+//! about requests that hide others, `slow` about clients that take their time, `media` about
+//! bodies that may be large, `unknown_fields` and
 //! `odd_texts` about all bodies there are.
 //! The same kinds against the router alone stand with the crate `api`.
 
 mod cases;
 mod bodies;
 mod requests;
+mod media;
 mod slow;
 mod smuggling;
 mod unknown_fields;

@@ -2,6 +2,7 @@
 //! comes from, and what survives.
 
 mod accounts;
+mod models;
 mod tokens;
 
 use std::{path::Path, process::Stdio, time::Duration};

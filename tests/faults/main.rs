@@ -14,3 +14,4 @@ mod log;
 mod runner_faults;
 mod standstill;
 mod support;
+mod switches;

@@ -19,6 +19,7 @@ mod poison;
 mod races;
 mod false_reap;
 mod orders;
+mod switches;
 mod cancels;
 mod last_orders;
 mod stuck_loop;

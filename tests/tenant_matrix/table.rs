@@ -76,6 +76,7 @@ pub const ROWS: &[Row] = &[
     row("getReadiness", "GET", "/readyz", Needs::Nothing, Target::None, &[200]),
     row("listModels", "GET", "/v1/models", MODELS, Target::None, &[200]),
     row("getModel", "GET", "/v1/models/{id}", MODELS, Target::None, &[200]),
+    row("updateModel", "PATCH", "/v1/models/{id}", Needs::Admin, Target::None, &[200]),
     row("createJob", "POST", "/v1/jobs", WRITE, Target::None, &[202]),
     row("listJobs", "GET", "/v1/jobs", READ, Target::None, &[200]),
     row("getJob", "GET", "/v1/jobs/{id}", READ, Target::Finished, &[200]),
@@ -205,6 +206,7 @@ impl Row {
                 json!({})
             }
             "updateAccount" => json!({"display_name": "of the test"}),
+            "updateModel" => json!({"enabled": true}),
             "updatePlan" => json!({"waiting": 1000}),
             "changeUser" => json!({"plan": "basic"}),
             "limitUserToken" => json!({"limits": {"jobs_per_day": 7}}),

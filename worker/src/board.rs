@@ -6,14 +6,22 @@ use std::{
     time::Duration,
 };
 
-use lamplighter_shared::db::workers::{self, ModelStatus, Phase, Report, WorkerModel};
+use lamplighter_shared::db::{
+    DbError, disabled_models,
+    workers::{self, ModelStatus, Phase, Report, WorkerModel},
+};
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, timeout_at},
 };
 use uuid::Uuid;
 
-use crate::{context::Context, duty::Duty, tally};
+use crate::{
+    context::Context,
+    duty::{Duty, Orders},
+    seat::Seat,
+    tally,
+};
 
 /// How often a worker that was asked to stop claiming looks how far it is.
 const LOOK: Duration = Duration::from_millis(250);
@@ -23,6 +31,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// The state of every model of this worker.
 pub struct Board {
     models: Mutex<HashMap<String, WorkerModel>>,
+    seats: Mutex<HashMap<String, Seat>>,
     changed: Notify,
     boot: Uuid,
     name: String,
@@ -34,6 +43,7 @@ impl Board {
     pub fn new(boot: Uuid, name: String) -> Self {
         Self {
             models: Mutex::default(),
+            seats: Mutex::default(),
             changed: Notify::new(),
             boot,
             name,
@@ -54,11 +64,29 @@ impl Board {
             status,
             detail,
             digest,
+            // Known when it is told, and different then.
+            memory_bytes: None,
         };
         let before = self.lock().insert(model.to_owned(), entry.clone());
         if before.as_ref() != Some(&entry) {
             self.changed.notify_one();
         }
+    }
+
+    /// Notes where a model's memory is counted.
+    pub fn seat(&self, model: &str, seat: Seat) {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.insert(model.to_owned(), seat);
+    }
+
+    /// The models as they are told, with the memory of those that have some.
+    fn told(&self) -> HashMap<String, WorkerModel> {
+        let mut models = self.lock().clone();
+        let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, model) in &mut models {
+            model.memory_bytes = seats.get(id).and_then(Seat::taken);
+        }
+        models
     }
 
     /// How far each model is, by name.
@@ -85,28 +113,28 @@ impl Board {
             name: self.name.clone(),
             host: host_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            models: self.lock().clone(),
+            models: self.told(),
         }
     }
 }
 
 /// Reports at once when something changed and at every heartbeat, and passes on what is asked of the
 /// worker, until it stops; then signs off.
-pub async fn keep_reported(context: Context, duty: watch::Sender<Duty>) {
+pub async fn keep_reported(context: Context, orders: watch::Sender<Orders>) {
     let stop = context.lifecycle.soft.clone();
     let heartbeat = context.config.jobs.heartbeat();
     while !stop.is_cancelled() {
         let report = context.board.report(&context);
         tally::memory(report.memory_bytes, report.memory_used_bytes);
         let mut pause = heartbeat;
-        match workers::report(&context.db, &report).await {
-            Ok(order) => {
+        match tell(&context, &report).await {
+            Ok(asked) => {
                 context.liveness.database_answered();
-                hear(&duty, Duty::of(order));
+                hear(&orders, asked);
             }
             Err(error) => {
                 tracing::warn!(%error, "this worker could not report itself; it goes on");
-                if *duty.borrow() == Duty::Unknown {
+                if orders.borrow().duty == Duty::Unknown {
                     pause = AGAIN;
                 }
             }
@@ -121,14 +149,27 @@ pub async fn keep_reported(context: Context, duty: watch::Sender<Duty>) {
     }
 }
 
-fn hear(duty: &watch::Sender<Duty>, now: Duty) {
-    let before = *duty.borrow();
-    if before != now {
-        if before != Duty::Unknown || now != Duty::Serve {
-            tracing::info!(?before, ?now, "another duty");
-        }
-        duty.send_replace(now);
+/// Stores the report; what is asked of the worker and its models.
+async fn tell(context: &Context, report: &Report) -> Result<Orders, DbError> {
+    let order = workers::report(&context.db, report).await?;
+    Ok(Orders {
+        duty: Duty::of(order),
+        disabled: disabled_models::all(&context.db).await?,
+    })
+}
+
+fn hear(orders: &watch::Sender<Orders>, now: Orders) {
+    let before = orders.borrow().clone();
+    if before == now {
+        return;
     }
+    if before.duty != now.duty && (before.duty != Duty::Unknown || now.duty != Duty::Serve) {
+        tracing::info!(before = ?before.duty, now = ?now.duty, "another duty");
+    }
+    if before.disabled != now.disabled {
+        tracing::info!(models = ?now.disabled, "these models are switched off");
+    }
+    orders.send_replace(now);
 }
 
 /// Waits for a change worth a report, at most so long.
@@ -149,8 +190,9 @@ async fn news(context: &Context, reported: Phase, at_most: Duration) {
 
 fn phase(context: &Context) -> Phase {
     context
-        .duty
+        .orders
         .borrow()
+        .duty
         .phase(context.leases.len(), context.residency.is_empty())
 }
 

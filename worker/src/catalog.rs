@@ -27,6 +27,7 @@ pub struct Installed {
 pub fn list(catalog: &Catalog, models_dir: &Path) -> Vec<Installed> {
     let entry = |spec: &ModelSpec| {
         let found = weights::find(spec, models_dir);
+        let spec = &weights::with_recorded(spec, models_dir);
         Installed {
             id: spec.id.clone(),
             installed: found.is_some(),

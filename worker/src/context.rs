@@ -11,7 +11,7 @@ use lamplighter_shared::{
 };
 use tokio::sync::{mpsc, watch};
 
-use crate::{board::Board, duty::Duty, held::Ending, lease::Leases, liveness::Liveness, seat::Residency};
+use crate::{board::Board, duty::Orders, held::Ending, lease::Leases, liveness::Liveness, seat::Residency};
 
 /// What every part of a worker shares. Clones are cheap.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub struct Context {
     /// How far the models are.
     pub board: Arc<Board>,
     /// What it is to do.
-    pub duty: watch::Receiver<Duty>,
+    pub orders: watch::Receiver<Orders>,
     /// Who of the models is in memory.
     pub residency: Arc<Residency>,
     /// Its signs of life.

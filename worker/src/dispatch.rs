@@ -24,7 +24,7 @@ use self::{drive::End, pace::Pace};
 use crate::{
     batcher::Budget,
     context::Context,
-    duty::Duty,
+    duty::ModelDuty,
     held::Held,
     lease::{Control, Standing},
     liveness::Beat,
@@ -66,8 +66,8 @@ pub struct Dispatcher {
     inbox_open: bool,
     /// Why the runner was killed, from then on until it is gone.
     killed: Option<Kill>,
-    /// What the worker is to do.
-    duty: watch::Receiver<Duty>,
+    /// What is asked of the model.
+    duty: ModelDuty,
     /// The model's place in memory, and what is said of it.
     seat: Seat,
     door: watch::Receiver<Door>,
@@ -131,7 +131,7 @@ impl Dispatcher {
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            duty: context.duty.clone(),
+            duty: ModelDuty::new(context.orders.clone(), &spec.id),
             door: seat.door(),
             beat: context.liveness.claim_loop(&spec.id),
             seat,

@@ -10,6 +10,7 @@ use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
     context::Context,
+    convert,
     models::Files,
     weights::{self, PullProgress},
 };
@@ -25,10 +26,10 @@ pub async fn files(context: &Context, spec: &ModelSpec) -> Option<Files> {
     loop {
         let pull = spawn_blocking({
             let (spec, board) = (spec.clone(), context.board.clone());
-            let models_dir = context.config.models_dir();
+            let (models_dir, program) = (context.config.models_dir(), context.program.clone());
             move || {
                 let logged = Mutex::new(None::<Instant>);
-                weights::ensure(&spec, &models_dir, &|progress: &PullProgress| {
+                let dir = weights::ensure(&spec, &models_dir, &|progress: &PullProgress| {
                     let detail = describe(progress);
                     let mut logged = logged.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     if logged.is_none_or(|at| at.elapsed() > LOG_EVERY) {
@@ -37,6 +38,9 @@ pub async fn files(context: &Context, spec: &ModelSpec) -> Option<Files> {
                     }
                     board.set(&spec.id, ModelStatus::Fetching, Some(detail), None);
                 })
+                .map_err(|error| error.to_string())?;
+                let spec = weights::with_recorded(&spec, &models_dir);
+                convert::files(&spec, &dir, &models_dir, &program).map_err(|error| error.detail)
             }
         });
         let result = tokio::select! {
@@ -45,12 +49,12 @@ pub async fn files(context: &Context, spec: &ModelSpec) -> Option<Files> {
             () = context.lifecycle.soft.cancelled() => return None,
         };
         match result {
-            Ok(Ok(dir)) => return Some(Files::plain(dir)),
+            Ok(Ok(files)) => return Some(files),
             Ok(Err(error)) => {
                 tracing::error!(model = spec.id, %error, "the model's files can't be had; trying again");
                 context
                     .board
-                    .set(&spec.id, ModelStatus::Failed, Some(error.to_string()), None);
+                    .set(&spec.id, ModelStatus::Failed, Some(error), None);
             }
             Err(error) => tracing::error!(model = spec.id, %error, "fetching the model's files broke off"),
         }

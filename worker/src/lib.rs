@@ -5,7 +5,7 @@
 //! [`feed`] (the apalis worker carries it) → [`dispatch`] and [`batcher`] (it joins a batch) →
 //! [`runner`] and [`models`] (it is computed) → [`finish`] (its end is written). Beside the path:
 //! [`held`] (the guard every job in hand stands in), [`lease`], [`board`], [`liveness`], and for the
-//! models' files [`catalog`], [`weights`] and [`fetch`].
+//! models' files [`catalog`], [`weights`], [`fetch`] and [`smoke`].
 
 pub mod supervisor;
 pub mod context;
@@ -29,6 +29,8 @@ pub mod tally;
 pub mod fetch;
 pub mod catalog;
 pub mod weights;
+pub mod convert;
+pub mod smoke;
 pub mod runner;
 pub mod models;
 pub mod device;

@@ -48,8 +48,9 @@ pub fn mib(bytes: u64) -> String {
 }
 
 fn is_weights(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ext| ext == "safetensors" || ext == "gguf")
+    const KINDS: [&str; 5] = ["safetensors", "gguf", "bin", "pth", "pt"];
+    let kind = path.extension().and_then(|extension| extension.to_str());
+    kind.is_some_and(|kind| KINDS.contains(&kind))
 }
 
 fn weights_in(dir: &Path) -> u64 {

@@ -7,7 +7,12 @@ use lamplighter_shared::db::{DbError, queues, workers};
 use rand::RngExt;
 use tokio::{sync::watch, time::sleep};
 
-use crate::{claim::look_again_in, context::Context, duty::Duty, seat::Door};
+use crate::{
+    claim::look_again_in,
+    context::Context,
+    duty::{Duty, ModelDuty},
+    seat::Door,
+};
 
 /// A job that others could take is left to them for so long, before memory is made free for it.
 const OTHERS_FIRST: Duration = Duration::from_millis(250);
@@ -37,10 +42,10 @@ impl Scout {
     /// Ends only with the parts it talks to.
     async fn look(&mut self) {
         let mut bell = self.context.doorbell.listen(&self.model);
-        let mut duty = self.context.duty.clone();
+        let mut duty = ModelDuty::new(self.context.orders.clone(), &self.model);
         loop {
             if self.door.wait_for(|door| *door == Door::Out).await.is_err()
-                || duty.wait_for(|duty| *duty == Duty::Serve).await.is_err()
+                || duty.wait_for(|duty| duty == Duty::Serve).await.is_err()
             {
                 return;
             }

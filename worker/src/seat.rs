@@ -120,6 +120,13 @@ impl Seat {
         self.change(|ledger| ledger.left(self.model));
     }
 
+    /// Bytes that are kept for it, while it is in memory.
+    pub fn taken(&self) -> Option<u64> {
+        let ledger = self.residency.ledger();
+        let out = ledger.place(self.model) == Place::Out;
+        (!out).then(|| ledger.need(self.model))
+    }
+
     /// Why it can't be in, for people.
     pub fn too_large(&self) -> String {
         let ledger = self.residency.ledger();

@@ -24,7 +24,7 @@ use crate::{
     claim::Feeder,
     context::Context,
     dispatch::{Dispatcher, Inputs},
-    duty::Duty,
+    duty::{Duty, ModelDuty, Orders},
     feed, fetch,
     finish::{self, Writer},
     health::Signs,
@@ -37,6 +37,9 @@ use crate::{
 
 /// Pause before a model is served anew after a part of that broke.
 const ANEW: Duration = Duration::from_secs(1);
+
+/// What is said of a model that an admin has switched off.
+pub(crate) const SWITCHED_OFF: &str = "switched off by an administrator";
 
 /// What a supervisor is made of.
 pub struct Supervisor {
@@ -63,7 +66,7 @@ impl Supervisor {
         let boot = Uuid::now_v7();
         let board = Arc::new(Board::new(boot, self.name.clone()));
         let (endings, written) = mpsc::unbounded_channel();
-        let (duty, told) = watch::channel(Duty::default());
+        let (tell, orders) = watch::channel(Orders::default());
         let min_stay = Duration::from_secs_f64(self.config.worker.min_residency_seconds);
         let residency = Residency::new(memory::budget(self.config.worker.memory_bytes), min_stay);
         let context = Context {
@@ -80,7 +83,7 @@ impl Supervisor {
             program: self.program,
             leases: Arc::new(Leases::default()),
             board,
-            duty: told,
+            orders,
             residency,
             liveness: Arc::default(),
             endings,
@@ -96,7 +99,7 @@ impl Supervisor {
             config: context.config.clone(),
         };
         vital(reaper.run(lifecycle.soft.clone()).boxed());
-        vital(board::keep_reported(context.clone(), duty).boxed());
+        vital(board::keep_reported(context.clone(), tell).boxed());
         let models_dir = context.config.models_dir();
         let need = |spec: &ModelSpec| memory::need(spec, weights::find(spec, &models_dir).as_deref());
         let needs: Vec<u64> = self.models.iter().map(need).collect();
@@ -104,6 +107,7 @@ impl Supervisor {
         for (spec, (need, eager)) in self.models.into_iter().zip(needs.into_iter().zip(eager)) {
             context.board.set(&spec.id, ModelStatus::Fetching, None, None);
             let seat = context.residency.seat(need);
+            context.board.seat(&spec.id, seat.clone());
             lifecycle.spawn(keep_serving(context.clone(), spec, seat, eager));
         }
         Signs {
@@ -147,14 +151,38 @@ async fn keep_serving(context: Context, spec: ModelSpec, seat: Seat, eager: bool
     }
 }
 
+/// Waits while the model is switched off, or while it is not known whether it is; `false` when the worker stops
+/// first. Whoever is switched off need not even be fetched.
+async fn wanted(context: &Context, model: &str) -> bool {
+    let mut duty = ModelDuty::new(context.orders.clone(), model);
+    loop {
+        if duty.now() != Duty::Unknown && !duty.is_disabled() {
+            return true;
+        }
+        if duty.is_disabled() {
+            let detail = Some(SWITCHED_OFF.to_owned());
+            context.board.set(model, ModelStatus::Unloaded, detail, None);
+        }
+        tokio::select! {
+            Ok(()) = duty.changed() => {}
+            () = context.lifecycle.soft.cancelled() => return false,
+        }
+    }
+}
+
 /// An apalis worker ended though nobody has stopped it.
 struct Ended;
 
 /// Serves one model: its files first, then its jobs. Where it is `eager` it is loaded before there are any.
 async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool) -> Result<(), Ended> {
+    if !wanted(&context, &spec.id).await {
+        return Ok(());
+    }
     let Some(files) = fetch::files(&context, &spec).await else {
         return Ok(());
     };
+    // What was recorded of a model whose entry lists no files is known only now.
+    let spec = weights::with_recorded(&spec, &context.config.models_dir());
     let soft = context.lifecycle.soft.clone();
     // Of a model without a list of files it is known only now.
     seat.measured(memory::need(&spec, Some(&files.dir)));

@@ -210,7 +210,6 @@ async fn bad_inputs_fail_alone() {
         match next(&mut runner).await {
             FromRunner::Failed {
                 ticket: 9,
-                task: Task::Echo,
                 error:
                     JobError {
                         kind: ErrorCode::InvalidInput,

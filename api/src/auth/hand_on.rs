@@ -77,7 +77,7 @@ impl<'a> HandOn<'a> {
         }
         for (at, model) in wanted.models.iter().flatten().enumerate() {
             let pointer = format!("/models/{at}");
-            if app.model(model).is_none() {
+            if app.catalog.get(model).is_none() {
                 faults.push(FieldError::at(pointer, "unknown_model", "is no model here"));
             } else if self
                 .principal

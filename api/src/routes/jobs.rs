@@ -82,7 +82,7 @@ impl JobRoutes {
         /// `respond-async` answers at once.
         #[oai(name = "Prefer")]
         _prefer: Header<Option<String>>,
-        body: JsonBody<CreateJob>,
+        mut body: JsonBody<CreateJob>,
     ) -> Result<Answer<Submitted>, ApiError> {
         let app = built(&self.0)?;
         let form = submission::form(request.headers())?;
@@ -92,18 +92,21 @@ impl JobRoutes {
         let wanted = match submit::earlier(app, &principal, idempotency.as_ref()).await? {
             Some(job) => Wanted::Earlier(Box::new(job)),
             None => {
-                let mut job = submit::validate(app, &principal.client(), &body.value)?;
+                let mut job = submit::validate(app, &principal.client(), &body).await?;
                 cookie = guest::admit(app, &principal, &job.model).await?;
                 job.idempotency = idempotency;
                 job.trace = request.data::<Trace>().cloned();
                 Wanted::New(Box::new(job))
             }
         };
+        let space = body.take_space();
+        drop(body);
         let asked = Asked {
             form,
             prefer: Prefer::of(request.headers()),
             stream_owner: principal.stream_owner(),
             credential: principal.credential,
+            space,
         };
         Ok(submission::answer(app, wanted, asked).await?.cookie(cookie))
     }
@@ -255,6 +258,7 @@ impl JobRoutes {
             prefer: Prefer::of(request.headers()),
             stream_owner: principal.stream_owner(),
             credential: principal.credential,
+            space: None,
         };
         submission::answer(app, wanted, asked).await
     }
@@ -343,6 +347,7 @@ pub(super) const FAILURES: &[Failures] = &[
             ErrorCode::PriorityNotAllowed,
             ErrorCode::QuotaExceeded,
             ErrorCode::QueueFull,
+            ErrorCode::ModelUnavailable,
         ],
     ),
     ("listJobs", &[ErrorCode::MalformedRequest]),
@@ -365,6 +370,7 @@ pub(super) const FAILURES: &[Failures] = &[
             ErrorCode::PriorityNotAllowed,
             ErrorCode::QuotaExceeded,
             ErrorCode::QueueFull,
+            ErrorCode::ModelUnavailable,
         ],
     ),
     ("deleteJob", &[ErrorCode::NotFound, ErrorCode::JobActive]),

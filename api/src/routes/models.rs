@@ -1,6 +1,6 @@
 //! `/v1/models`: what can be run here, what it takes, and whether it is ready.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use lamplighter_shared::{
     db::workers::{self, ModelState},
@@ -15,7 +15,8 @@ use poem_openapi::{
     registry::{MetaResponse, Registry},
     types::Type,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
     Tag,
@@ -23,10 +24,15 @@ use super::{
 };
 use crate::{
     answer::{self, Answer, Documented},
-    auth::{principal::Principal, scope::ModelsRead},
+    auth::{
+        principal::Principal,
+        scope::{Admin, ModelsRead},
+    },
     error::ApiError,
     free_form::FreeForm,
+    json_body::JsonBody,
     openapi::Failures,
+    schema::Schema,
     state::App,
 };
 
@@ -43,13 +49,11 @@ impl ModelRoutes {
     async fn list(&self, principal: Principal<ModelsRead>) -> Result<Answer<Listed>, ApiError> {
         let app = built(&self.0)?;
         let states = workers::model_states(&app.db).await?;
-        let data = app
-            .catalog
-            .0
-            .values()
-            .filter(|spec| principal.may_use(&spec.id))
-            .map(|spec| ModelView::new(spec, states.get(&spec.id)))
-            .collect();
+        let mut data = Vec::new();
+        for spec in app.catalog.0.values().filter(|spec| principal.may_use(&spec.id)) {
+            let off = app.switches.is_off(&spec.id).await;
+            data.push(ModelView::new(spec, states.get(&spec.id), off));
+        }
         Answer::json(
             StatusCode::OK,
             &ModelList {
@@ -70,15 +74,60 @@ impl ModelRoutes {
         id: Path<String>,
     ) -> Result<Answer<One>, ApiError> {
         let app = built(&self.0)?;
-        let none = || ApiError::new(ErrorCode::NotFound, "There is no such model.");
-        let spec = app
-            .catalog
-            .get(&id)
-            .filter(|spec| principal.may_use(&spec.id))
-            .ok_or_else(none)?;
-        let states = workers::model_states(&app.db).await?;
-        Answer::json(StatusCode::OK, &ModelView::new(spec, states.get(&spec.id)))
+        let spec = app.catalog.get(&id).filter(|spec| principal.may_use(&spec.id));
+        answer(app, spec.ok_or_else(no_such_model)?).await
     }
+
+    /// Switch a model on or off
+    ///
+    /// A model that is switched off takes no new jobs (503, `model_unavailable`) within a second, and leaves the
+    /// memory of every worker within some 3 s, once what runs has ended. Its waiting jobs wait, as long as their
+    /// start timeouts let them; switched on again, they run. It holds over restarts. Needs the scope `admin`.
+    #[oai(path = "/v1/models/:id", method = "patch", operation_id = "updateModel")]
+    async fn update(
+        &self,
+        principal: Principal<Admin>,
+        /// The model's identifier.
+        id: Path<String>,
+        body: JsonBody<UpdateModel>,
+    ) -> Result<Answer<One>, ApiError> {
+        let app = built(&self.0)?;
+        let spec = app.catalog.get(&id).ok_or_else(no_such_model)?;
+        let change: UpdateModel = BODY.read(&body.value)?;
+        app.switches
+            .switch(&spec.id, change.enabled, &principal.origin)
+            .await?;
+        answer(app, spec).await
+    }
+}
+
+/// The schema that judges the body of a change.
+static BODY: LazyLock<Schema> = LazyLock::new(|| {
+    let schema = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {"enabled": {"type": "boolean"}},
+        "required": ["enabled"]
+    });
+    Schema::new(&schema).expect("schemas of ours compile: a test switches a model off")
+});
+
+fn no_such_model() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "There is no such model.")
+}
+
+async fn answer(app: &App, spec: &ModelSpec) -> Result<Answer<One>, ApiError> {
+    let states = workers::model_states(&app.db).await?;
+    let off = app.switches.is_off(&spec.id).await;
+    Answer::json(StatusCode::OK, &ModelView::new(spec, states.get(&spec.id), off))
+}
+
+/// What is to change of a model.
+#[derive(Debug, Deserialize, Object)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateModel {
+    /// Whether it is served.
+    enabled: bool,
 }
 
 /// A model.
@@ -146,7 +195,7 @@ impl TaskView {
     }
 }
 
-/// Whether a model can run now. Jobs are accepted in every state; they wait.
+/// Whether a model can run now. Jobs are accepted in every state but `disabled`; they wait.
 #[derive(Debug, Clone, Copy, Serialize, Enum)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename_all = "snake_case")]
@@ -163,6 +212,8 @@ enum ModelStatus {
     Ready,
     /// It could not be loaded.
     Failed,
+    /// An administrator has switched it off.
+    Disabled,
 }
 
 /// How much a model takes in one job and one batch.
@@ -191,8 +242,9 @@ struct ModelList {
 }
 
 impl ModelView {
-    fn new(spec: &ModelSpec, state: Option<&ModelState>) -> Self {
+    fn new(spec: &ModelSpec, state: Option<&ModelState>, off: bool) -> Self {
         let status = match state.map(|s| s.status) {
+            _ if off => ModelStatus::Disabled,
             Some("ready") => ModelStatus::Ready,
             Some("loading") => ModelStatus::Loading,
             Some("unloaded") => ModelStatus::Unloaded,
@@ -240,4 +292,7 @@ documented! {
 }
 
 /// What these operations may fail with, beside what follows from the way of a request to them.
-pub(super) const FAILURES: &[Failures] = &[("getModel", &[ErrorCode::NotFound])];
+pub(super) const FAILURES: &[Failures] = &[
+    ("getModel", &[ErrorCode::NotFound]),
+    ("updateModel", &[ErrorCode::NotFound]),
+];

@@ -13,6 +13,7 @@ use super::{events, jobs::documented};
 use crate::{
     answer::{self, Answer, Documented},
     auth::principal::Credential,
+    body_room::Space,
     error::ApiError,
     event_stream::Start,
     job_view::JobView,
@@ -36,6 +37,8 @@ pub(super) struct Asked {
     pub stream_owner: String,
     /// With which proof; a stream goes on asking whether it is good.
     pub credential: Credential,
+    /// The room of the body, until its job is stored.
+    pub space: Option<Space>,
 }
 
 /// The form of answer that the client takes.
@@ -58,10 +61,11 @@ pub(super) async fn answer(
     asked: Asked,
 ) -> Result<Answer<Submitted>, ApiError> {
     if asked.form == Form::Json {
-        return submit_and_wait(app, wanted, asked.prefer).await;
+        return submit_and_wait(app, wanted, asked).await;
     }
     let slot = events::slot(app, asked.stream_owner)?;
     let Submission { job, replayed, .. } = wanted.stored(app).await?;
+    drop(asked.space);
     let location = location(&job);
     let start = Start {
         job,
@@ -76,7 +80,7 @@ pub(super) async fn answer(
 async fn submit_and_wait(
     app: &Arc<App>,
     wanted: Wanted,
-    prefer: Prefer,
+    Asked { prefer, space, .. }: Asked,
 ) -> Result<Answer<Submitted>, ApiError> {
     let id = wanted.id();
     // Before the job exists, so that not even the fastest end is missed.
@@ -89,6 +93,7 @@ async fn submit_and_wait(
         input,
         replayed,
     } = wanted.stored(app).await?;
+    drop(space);
     if let (Some(watch), true) = (&mut watch, replayed) {
         watch.0 = Watch::start(app, job.id).await;
         job = jobs::get(&app.db, job.owner, job.id).await?.unwrap_or(job);
@@ -98,9 +103,10 @@ async fn submit_and_wait(
         job = wait::until_terminal(app, job, watch, limit).await;
     }
     let done = waited && job.state.is_terminal();
-    let view = match input {
-        Some(input) if !job.state.is_terminal() => present::fresh(app, &job, input).await?,
-        _ => present::whole(app, &job).await?,
+    let view = if replayed || job.state.is_terminal() {
+        present::whole(app, &job).await?
+    } else {
+        present::fresh(app, &job, input).await?
     };
     let status = if done {
         StatusCode::OK

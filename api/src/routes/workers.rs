@@ -206,6 +206,9 @@ struct WorkerModel {
     /// SHA-256 of the weights in use, hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    /// Bytes that are kept for it while it is in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_bytes: Option<u64>,
 }
 
 /// The workers.
@@ -224,6 +227,7 @@ impl From<Worker> for WorkerView {
             status: model.status.as_str().to_owned(),
             status_detail: model.detail,
             version: model.digest.filter(|digest| !digest.is_empty()),
+            memory_bytes: model.memory_bytes,
         };
         let mut models: Vec<WorkerModel> = worker.models.into_iter().map(model).collect();
         models.sort_by(|a, b| a.id.cmp(&b.id));

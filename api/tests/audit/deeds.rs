@@ -279,6 +279,10 @@ impl Place {
             workers["data"][0]["id"].as_str().expect("a worker")
         );
         self.admin(Method::POST, &path, Value::Null).await;
+        for enabled in [false, true] {
+            self.admin(Method::PATCH, "/v1/models/echo", json!({"enabled": enabled}))
+                .await;
+        }
     }
 
     /// Deleted, restored, and deleted for good.

@@ -16,7 +16,7 @@ use lamplighter_shared::db::audit::{self, Action, Filter, Record};
 use deeds::Place;
 
 /// What brings each kind about: see [`deeds`].
-const KINDS: [(Action, &str); 31] = [
+const KINDS: [(Action, &str); 33] = [
     (Action::AccountRegister, "POST /v1/account/register"),
     (Action::AccountVerify, "POST /v1/account/verify"),
     (Action::AccountApprove, "PATCH /v1/users/{id}"),
@@ -48,6 +48,8 @@ const KINDS: [(Action, &str); 31] = [
     (Action::InvitationRevoke, "DELETE /v1/invitations/{id}"),
     (Action::MailRetry, "POST /v1/outbox/{id}/retry"),
     (Action::WorkerOrder, "POST /v1/workers/{id}/drain"),
+    (Action::ModelDisable, "PATCH /v1/models/{id}"),
+    (Action::ModelEnable, "PATCH /v1/models/{id}"),
 ];
 
 /// What is missing in an entry.

@@ -26,7 +26,12 @@ pub(super) fn read(bytes: &[u8], caps: &Caps) -> Result<(Picture, Orientation), 
         tables: 0,
     };
     while walk.step(caps)? {}
-    let Walk { plain, frame, orientation, .. } = walk;
+    let Walk {
+        plain,
+        frame,
+        orientation,
+        ..
+    } = walk;
     let frame = frame.ok_or_else(|| damaged("it has no frame"))?;
     let decoder = JpegDecoder::new(Cursor::new(plain)).map_err(damaged)?;
     if decoder.dimensions() != (frame.width, frame.height) {
@@ -73,7 +78,11 @@ impl<'a> Walk<'a> {
         match marker {
             0xd9 => {
                 self.plain.extend_from_slice(&[0xff, marker]);
-                return if self.scans > 0 { Ok(false) } else { Err(ImageError::Truncated) };
+                return if self.scans > 0 {
+                    Ok(false)
+                } else {
+                    Err(ImageError::Truncated)
+                };
             }
             0x01 | 0xd0..=0xd7 => return Ok(true),
             0x00 | 0xd8 => return Err(damaged("a marker stands where none may")),
@@ -84,7 +93,9 @@ impl<'a> Walk<'a> {
             0xc0..=0xc2 => self.frame(segment, marker, caps)?,
             0xc4 | 0xdb | 0xdd => self.table(segment, marker)?,
             0xc3 | 0xc5..=0xcf | 0xdc | 0xde => {
-                return Err(ImageError::Unsupported("a JPEG that is neither baseline nor progressive"));
+                return Err(ImageError::Unsupported(
+                    "a JPEG that is neither baseline nor progressive",
+                ));
             }
             0xda => self.scan(segment)?,
             0xe0 | 0xee if segment.len() <= MAX_APPLICATION => self.keep(marker, segment),
@@ -115,7 +126,9 @@ impl<'a> Walk<'a> {
         if length < 2 {
             return Err(damaged("a segment has no length"));
         }
-        let segment = bytes.get(self.at + 2..self.at + length).ok_or(ImageError::Truncated)?;
+        let segment = bytes
+            .get(self.at + 2..self.at + length)
+            .ok_or(ImageError::Truncated)?;
         self.at += length;
         Ok(segment)
     }
@@ -152,7 +165,10 @@ impl<'a> Walk<'a> {
         if rest.len() != usize::from(components) * 3 || !matches!(components, 1 | 3 | 4) {
             return Err(damaged("its components are not as many as it says"));
         }
-        let (width, height) = (u32::from(w1) << 8 | u32::from(w0), u32::from(h1) << 8 | u32::from(h0));
+        let (width, height) = (
+            u32::from(w1) << 8 | u32::from(w0),
+            u32::from(h1) << 8 | u32::from(h0),
+        );
         check(width, height, 4.0 + coefficients(rest)?, caps)?;
         self.frame = Some(Frame { width, height });
         self.keep(marker, segment);
@@ -172,7 +188,10 @@ impl<'a> Walk<'a> {
         let start = self.at;
         loop {
             let rest = &self.bytes[self.at..];
-            let ahead = rest.iter().position(|&byte| byte == 0xff).ok_or(ImageError::Truncated)?;
+            let ahead = rest
+                .iter()
+                .position(|&byte| byte == 0xff)
+                .ok_or(ImageError::Truncated)?;
             let next = *rest.get(ahead + 1).ok_or(ImageError::Truncated)?;
             self.at += ahead;
             match next {

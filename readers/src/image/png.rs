@@ -32,7 +32,9 @@ pub(super) fn read(bytes: &[u8], caps: &Caps) -> Result<(Picture, Orientation), 
 
 /// Width and height, from the first chunk.
 fn size(bytes: &[u8]) -> Result<(u32, u32), ImageError> {
-    let header = bytes.get(SIGNATURE..SIGNATURE + 25).ok_or(ImageError::Truncated)?;
+    let header = bytes
+        .get(SIGNATURE..SIGNATURE + 25)
+        .ok_or(ImageError::Truncated)?;
     if header[..8] != *b"\0\0\0\x0dIHDR" {
         return Err(damaged("its first chunk is no header"));
     }
@@ -59,7 +61,9 @@ fn strip(bytes: &[u8]) -> Result<(Vec<u8>, Orientation), ImageError> {
             }
             b"eXIf" if length <= MAX_EXIF => turned = orientation(&chunk[8..8 + length]),
             [first, ..] if first.is_ascii_uppercase() => {
-                return Err(ImageError::Unsupported("a PNG with a chunk that only some programs know"));
+                return Err(ImageError::Unsupported(
+                    "a PNG with a chunk that only some programs know",
+                ));
             }
             _ => {}
         }
@@ -92,7 +96,11 @@ fn rows(reader: &mut Reader<Cursor<Vec<u8>>>, width: usize, rgb: &mut [u8]) -> R
     }
     let channels = color.samples();
     let mut row = vec![0; width * channels];
-    let passes = if reader.info().interlaced { INTERLACED } else { PLAIN };
+    let passes = if reader.info().interlaced {
+        INTERLACED
+    } else {
+        PLAIN
+    };
     for &[first, step, top, down] in passes.iter().filter(|[first, ..]| *first < width) {
         for line in rgb.chunks_exact_mut(width * 3).skip(top).step_by(down) {
             reader
@@ -113,9 +121,11 @@ fn rgb_of(pixel: &[u8], color: ColorType) -> [u8; 3] {
     match (color, pixel) {
         (ColorType::Grayscale, &[grey, ..]) => [grey; 3],
         (ColorType::GrayscaleAlpha, &[grey, alpha, ..]) => [on_white(grey, alpha); 3],
-        (ColorType::Rgba, &[red, green, blue, alpha, ..]) => {
-            [on_white(red, alpha), on_white(green, alpha), on_white(blue, alpha)]
-        }
+        (ColorType::Rgba, &[red, green, blue, alpha, ..]) => [
+            on_white(red, alpha),
+            on_white(green, alpha),
+            on_white(blue, alpha),
+        ],
         (_, &[red, green, blue, ..]) => [red, green, blue],
         // The decoder expands palettes, so no row is shorter than its pixels.
         _ => [0; 3],
@@ -125,7 +135,9 @@ fn rgb_of(pixel: &[u8], color: ColorType) -> [u8; 3] {
 /// What the decoder says is wrong.
 fn said(error: DecodingError) -> ImageError {
     match error {
-        DecodingError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => ImageError::Truncated,
+        DecodingError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            ImageError::Truncated
+        }
         DecodingError::LimitsExceeded => ImageError::TooCostly,
         other => damaged(other),
     }

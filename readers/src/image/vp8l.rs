@@ -17,7 +17,11 @@ const ORDER: [usize; 19] = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12
 
 /// Checks a lossless bit stream of a picture of this size; `data` begins after its header.
 pub(super) fn guard(data: &[u8], width: u32, height: u32) -> Result<(), ImageError> {
-    let mut stream = Stream { data, bit: 0, tables: 0 };
+    let mut stream = Stream {
+        data,
+        bit: 0,
+        tables: 0,
+    };
     let mut columns = width;
     let mut seen = [false; 4];
     while stream.bits(1)? == 1 {
@@ -137,7 +141,9 @@ impl Stream<'_> {
                 }
                 _ => 1,
             };
-            left = left.checked_sub(covered).ok_or_else(|| damaged("a copy reaches too far"))?;
+            left = left
+                .checked_sub(covered)
+                .ok_or_else(|| damaged("a copy reaches too far"))?;
         }
         Ok(largest)
     }
@@ -181,7 +187,10 @@ impl Stream<'_> {
         } else {
             let mut own = [0_u8; 19];
             let count = 4 + self.bits(4)? as usize;
-            for &place in ORDER.get(..count).ok_or_else(|| damaged("a code has a length too many"))? {
+            for &place in ORDER
+                .get(..count)
+                .ok_or_else(|| damaged("a code has a length too many"))?
+            {
                 own[place] = self.bits(3)? as u8;
             }
             let mut lengths = vec![0_u8; alphabet];
@@ -266,7 +275,10 @@ impl Code {
     /// What the decoder's table for it takes.
     fn bytes(&self) -> usize {
         let longest = self.count.iter().rposition(|&count| count > 0).unwrap_or(0);
-        let beyond: usize = self.count[LOOKUP_BITS + 1..].iter().map(|&count| usize::from(count)).sum();
+        let beyond: usize = self.count[LOOKUP_BITS + 1..]
+            .iter()
+            .map(|&count| usize::from(count))
+            .sum();
         CODE + (4 << longest.min(LOOKUP_BITS)) + 2 * beyond * NODE
     }
 }

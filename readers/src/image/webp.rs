@@ -29,12 +29,15 @@ pub(super) fn read(bytes: &[u8], caps: &Caps) -> Result<(Picture, Orientation), 
     }
     still.guard(size)?;
     let picture = decode(&still.file(size), size)?;
-    let picture = if size == canvas { picture } else { place_on_white(&picture, place, canvas) };
+    let picture = if size == canvas {
+        picture
+    } else {
+        place_on_white(&picture, place, canvas)
+    };
     Ok((picture, found.orientation))
 }
 
 /// What a walk found.
-#[derive(Default)]
 struct Found<'a> {
     canvas: Option<(u32, u32)>,
     place: Option<(u32, u32)>,
@@ -70,7 +73,12 @@ fn walk<'a>(bytes: &'a [u8], caps: &Caps) -> Result<Found<'a>, ImageError> {
     let length = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]) as usize;
     let end = length.saturating_add(8);
     let mut rest = bytes.get(HEAD..end).ok_or(ImageError::Truncated)?;
-    let mut found = Found::default();
+    let mut found = Found {
+        canvas: None,
+        place: None,
+        still: None,
+        orientation: Orientation::NoTransforms,
+    };
     let mut alpha = None;
     for _ in 0..MAX_CHUNKS {
         if rest.is_empty() {
@@ -87,7 +95,11 @@ fn walk<'a>(bytes: &'a [u8], caps: &Caps) -> Result<Found<'a>, ImageError> {
             b"ALPH" => alpha = Some(content),
             b"VP8 " | b"VP8L" if found.still.is_none() => {
                 let lossless = name == *b"VP8L";
-                found.still = Some(Still { alpha: alpha.filter(|_| !lossless), data: content, lossless });
+                found.still = Some(Still {
+                    alpha: alpha.filter(|_| !lossless),
+                    data: content,
+                    lossless,
+                });
                 if found.canvas.is_none() {
                     break;
                 }
@@ -129,7 +141,11 @@ fn first_frame<'a>(content: &'a [u8], found: &mut Found<'a>) -> Result<(), Image
             b"ALPH" => alpha = Some(content),
             b"VP8 " | b"VP8L" => {
                 let lossless = name == *b"VP8L";
-                found.still = Some(Still { alpha: alpha.filter(|_| !lossless), data: content, lossless });
+                found.still = Some(Still {
+                    alpha: alpha.filter(|_| !lossless),
+                    data: content,
+                    lossless,
+                });
                 return Ok(());
             }
             _ => break,

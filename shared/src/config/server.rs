@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::ConfigError;
 use crate::{network::Network, origin::Origin};
 
+/// Room for two bodies of 16 MiB.
+const LEAST_BODY_MEMORY: usize = 32 << 20;
+
 /// The HTTP side and the process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +26,8 @@ pub struct Server {
     pub streams_per_owner: usize,
     /// Requests in work at once; waits and open streams do not count.
     pub max_in_flight: usize,
+    /// Bytes that large bodies on their way may take together.
+    pub body_memory_bytes: usize,
     /// Seconds a stop waits for work in hand.
     pub grace_seconds: u64,
     /// The key that tokens are sealed with; empty: `DATA_DIR/secret.key`.
@@ -45,6 +50,13 @@ impl Server {
 
     /// The addresses are addresses.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.body_memory_bytes < LEAST_BODY_MEMORY {
+            return Err(ConfigError(format!(
+                "server.body_memory_bytes must be at least {LEAST_BODY_MEMORY} (32 MiB: one address has half, which \
+                 is one body of the largest kind), not {}",
+                self.body_memory_bytes
+            )));
+        }
         if !self.public_url.is_empty() && self.public_origin().is_none() {
             return Err(ConfigError(format!(
                 "server.public_url must be like https://ai.example.org, not {:?}",

@@ -181,6 +181,10 @@ actions! {
     MailRetry = "mail.retry";
     /// An order was given to a worker.
     WorkerOrder = "worker.order";
+    /// A model was switched off.
+    ModelDisable = "model.disable";
+    /// A model was switched on again.
+    ModelEnable = "model.enable";
 }
 
 /// One entry. Nothing secret belongs in it.

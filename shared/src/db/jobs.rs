@@ -39,6 +39,9 @@ pub struct Filter {
     pub limit: u64,
 }
 
+/// The longest input that is given with a job, bytes: whoever looks at a job does not want a picture each time.
+pub const MAX_SHOWN_INPUT: usize = 256 << 10;
+
 /// Input and output of a job, as JSON texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {
@@ -90,21 +93,31 @@ pub async fn get(db: &Db, owner: UserId, id: JobId) -> Result<Option<Job>, DbErr
 /// # Errors
 /// Where the database fails.
 pub async fn payload(db: &Db, owner: UserId, id: JobId) -> Result<Option<Payload>, DbError> {
+    let sql = format!(
+        "SELECT CASE WHEN octet_length(p.input) <= {MAX_SHOWN_INPUT} THEN p.input END AS input, p.output
+         FROM jobs j LEFT JOIN job_payloads p ON p.job_id = j.id WHERE j.owner_id = $1 AND j.id = $2"
+    );
+    let row = db.query_one(&sql, vec![owner.0.into(), id.0.into()]).await?;
+    let read = |row: sea_orm::QueryResult| {
+        Ok(Payload {
+            input: row.try_get("", "input")?,
+            output: row.try_get("", "output")?,
+        })
+    };
+    row.map(read).transpose()
+}
+
+/// The whole input of a job, however large; nothing where it is gone, or there is no such job.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn input(db: &Db, owner: UserId, id: JobId) -> Result<Option<String>, DbError> {
     let found = owned(owner)
         .filter(Column::Id.eq(id.0))
         .find_also_related(job_payloads::Entity)
         .one(&db.read)
         .await?;
-    Ok(found.map(|(_, payload)| match payload {
-        Some(payload) => Payload {
-            input: Some(payload.input),
-            output: payload.output,
-        },
-        None => Payload {
-            input: None,
-            output: None,
-        },
-    }))
+    Ok(found.and_then(|(_, payload)| Some(payload?.input)))
 }
 
 /// The owner's jobs, newest first.

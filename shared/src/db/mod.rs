@@ -43,6 +43,7 @@ pub mod retention;
 pub mod position;
 pub mod queues;
 pub mod workers;
+pub mod disabled_models;
 
 pub use connection::{Db, Dialect};
 pub use pool::DbOptions;

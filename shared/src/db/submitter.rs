@@ -2,6 +2,7 @@
 //! next commit (group commit). Who waits in vain is told so soon.
 
 use std::{
+    iter::Peekable,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -49,6 +50,8 @@ impl Waiting {
 
 /// Most jobs in one transaction: as many as commit in about the time of one fsync.
 const GROUP: usize = 64;
+/// Most bytes of input in one transaction, unless one job alone has more.
+const GROUP_BYTES: usize = 4 << 20;
 /// Transactions at once where each job has one of its own.
 const ALONE: usize = 8;
 /// Most submits waiting for a transaction; more have to wait outside.
@@ -171,13 +174,16 @@ impl Committer {
             if count == 0 {
                 return;
             }
-            let group: Vec<_> = group.drain(..).filter(Waiting::take).collect();
-            if group.is_empty() {
-                continue;
-            }
-            self.begun.fetch_add(1, Ordering::Relaxed);
-            if let Err(e) = commit_group(&self.db, self.ttl, group).await {
-                self.refuse(&e).await;
+            let mut left = group.drain(..).peekable();
+            while left.peek().is_some() {
+                let part = next_part(&mut left);
+                if part.is_empty() {
+                    continue;
+                }
+                self.begun.fetch_add(1, Ordering::Relaxed);
+                if let Err(e) = commit_group(&self.db, self.ttl, part).await {
+                    self.refuse(&e).await;
+                }
             }
         }
     }
@@ -191,6 +197,19 @@ impl Committer {
             }
         }
     }
+}
+
+/// As many of these as share a transaction: pictures and sounds are too large for many of them to.
+fn next_part(left: &mut Peekable<impl Iterator<Item = Waiting>>) -> Vec<Waiting> {
+    let mut bytes = 0;
+    let mut part = Vec::new();
+    while let Some(waiting) = left.next_if(|next| bytes == 0 || bytes + next.job.input.len() <= GROUP_BYTES) {
+        bytes += waiting.job.input.len().max(1);
+        if waiting.take() {
+            part.push(waiting);
+        }
+    }
+    part
 }
 
 /// Stores the jobs and tells who submitted them; an error where the database does not answer.

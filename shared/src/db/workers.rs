@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     Db, DbError,
     audit::{self, Action, Origin},
+    disabled_models,
     entity::workers::{Column, Model},
 };
 use crate::{clock::UnixMillis, id::WorkerId};
@@ -119,6 +120,9 @@ pub struct WorkerModel {
     /// SHA-256 of its weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Bytes that are kept for it while it is in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
 }
 
 /// How far a model is. Ordered: a later one serves better.
@@ -342,7 +346,8 @@ pub async fn order(
     get(db, id).await
 }
 
-/// Every model that a live worker has which takes jobs, by id. A model that is not here is offline.
+/// Every model that a live worker has which takes jobs, by id. A model that is not here is offline; so is one
+/// that is switched off.
 ///
 /// # Errors
 /// Where the database fails.
@@ -351,9 +356,11 @@ pub async fn model_states(db: &Db) -> Result<HashMap<String, ModelState>, DbErro
         "SELECT models FROM workers w WHERE last_seen_at > {{now}} - {LIVE_MS}
          AND NOT EXISTS (SELECT 1 FROM worker_orders o WHERE o.name = w.name)"
     );
+    let off = disabled_models::all(db).await?;
     let mut best = HashMap::<String, (WorkerModel, u32)>::new();
     for row in db.query_all(&sql, vec![]).await? {
-        for (id, model) in read_models(&row.try_get::<String>("", "models")?)? {
+        let models = read_models(&row.try_get::<String>("", "models")?)?;
+        for (id, model) in models.into_iter().filter(|(id, _)| !off.contains(id)) {
             let serves = u32::from(model.status != ModelStatus::Failed);
             let entry = best.entry(id).or_insert_with(|| (model.clone(), 0));
             entry.1 += serves;

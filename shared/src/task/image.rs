@@ -15,6 +15,13 @@ fn polygon() -> Value {
         "items": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}})
 }
 
+/// Points of a face.
+fn landmarks() -> Value {
+    json!({"type": "array", "description": "Points [x, y] in pixels: the eye on the left of the picture, the one on \
+            the right, the nose, the left and the right corner of the mouth.",
+        "items": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}})
+}
+
 fn example() -> Value {
     json!({"image": data_url("image/png", include_bytes!("examples/picture.png"))})
 }
@@ -25,7 +32,10 @@ pub(super) fn classification_input() -> Value {
         "top_k": {"type": "integer", "title": "Labels told", "minimum": 1, "maximum": 1000, "default": 5,
             "description": "So many labels, the best first."}
     });
-    object("A picture", properties, &["image"])
+    let mut schema = object("A picture to label", properties, &["image"]);
+    schema["description"] =
+        "The middle of the picture is what counts: its longer side is cut to a square.".into();
+    schema
 }
 
 pub(super) fn classification_output() -> Value {
@@ -33,7 +43,10 @@ pub(super) fn classification_output() -> Value {
         "type": "object",
         "properties": {"labels": {"type": "array", "description": "The best first.", "items": {
             "type": "object",
-            "properties": {"label": {"type": "string"}, "score": {"type": "number", "description": "From 0 to 1."}},
+            "properties": {
+                "label": {"type": "string"},
+                "score": {"type": "number", "description": "From 0 to 1; all labels together have 1."}
+            },
             "required": ["label", "score"]
         }}},
         "required": ["labels"]
@@ -41,11 +54,17 @@ pub(super) fn classification_output() -> Value {
 }
 
 pub(super) fn classification_example() -> Value {
-    example()
+    json!({"image": data_url("image/jpeg", include_bytes!("examples/coffee.jpg")), "top_k": 3})
 }
 
 pub(super) fn faces_input() -> Value {
-    object("A picture", json!({"image": image()}), &["image"])
+    let properties = json!({
+        "image": image(),
+        "min_size": {"type": "integer", "title": "Smallest face", "minimum": 20, "maximum": 4096, "default": 20,
+            "description": "Side of the smallest face to look for, in pixels. Large pictures are made smaller first, \
+                which may raise it; a larger one is faster."}
+    });
+    object("A picture with faces", properties, &["image"])
 }
 
 pub(super) fn faces_output() -> Value {
@@ -53,7 +72,11 @@ pub(super) fn faces_output() -> Value {
         "type": "object",
         "properties": {"boxes": {"type": "array", "description": "The surest face first.", "items": {
             "type": "object",
-            "properties": {"polygon": polygon(), "score": {"type": "number"}, "landmarks": polygon()},
+            "properties": {
+                "polygon": polygon(),
+                "score": {"type": "number", "description": "From 0 to 1."},
+                "landmarks": landmarks()
+            },
             "required": ["polygon", "score", "landmarks"]
         }}},
         "required": ["boxes"]
@@ -61,7 +84,7 @@ pub(super) fn faces_output() -> Value {
 }
 
 pub(super) fn faces_example() -> Value {
-    example()
+    json!({"image": data_url("image/jpeg", include_bytes!("examples/face.jpg"))})
 }
 
 pub(super) fn ocr_input() -> Value {

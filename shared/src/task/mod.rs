@@ -92,6 +92,26 @@ impl Task {
         Self::ALL.into_iter().find(|task| task.as_str() == name)
     }
 
+    /// Whether its input carries a picture or a sound, and so may be large.
+    pub fn takes_media(self) -> bool {
+        match self {
+            Self::SpeechToText
+            | Self::VoiceActivity
+            | Self::ImageClassification
+            | Self::FaceDetection
+            | Self::Ocr
+            | Self::Mrz => true,
+            Self::TextEmbedding
+            | Self::Similarity
+            | Self::ZeroShotClassification
+            | Self::Rerank
+            | Self::TextClassification
+            | Self::Chat
+            | Self::TextGeneration
+            | Self::Echo => false,
+        }
+    }
+
     /// JSON Schema (2020-12) of the input. `max_items` caps the list a job may carry.
     pub fn input_schema(self, max_items: usize) -> Value {
         match self {

@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use lamplighter_shared::{
     db::{
         audit::Origin,
+        disabled_models,
         finish::Outcome,
         jobs, queues,
         submit::NewJob,
@@ -22,6 +23,7 @@ fn report(boot: Uuid, name: &str, phase: Phase) -> Report {
         status: ModelStatus::Ready,
         detail: None,
         digest: Some("ab".to_owned()),
+        memory_bytes: None,
     };
     Report {
         boot,
@@ -263,6 +265,41 @@ async fn work_is_what_could_be_claimed() {
         w.submit(job(w.user().await)).await;
         w.clock.advance(3_600_000);
         assert!(!there().await, "too late");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_model_that_is_switched_off_is_offline_until_it_is_switched_on() {
+    for_each_database(async |w| {
+        says(w, Uuid::now_v7(), Phase::Active).await;
+        let off = async || disabled_models::all(&w.db).await.expect("read");
+        let switch = async |model: &str, enabled| {
+            disabled_models::set(&w.db, model, enabled, &Origin::operator())
+                .await
+                .expect("switched")
+        };
+        let states = async || workers::model_states(&w.db).await.expect("read");
+        assert!(off().await.is_empty());
+        assert_eq!(states().await[MODEL].status, "ready");
+        // Twice is once, and a model that nobody serves may be off, too.
+        for model in [MODEL, MODEL, "later"] {
+            switch(model, false).await;
+        }
+        assert_eq!(off().await.into_iter().collect::<Vec<_>>(), ["later", MODEL]);
+        assert!(states().await.is_empty());
+        for model in [MODEL, MODEL] {
+            switch(model, true).await;
+        }
+        assert_eq!(off().await.into_iter().collect::<Vec<_>>(), ["later"]);
+        assert_eq!(states().await[MODEL].status, "ready");
+        let logged = |action: &str| format!("SELECT count(*) FROM audit_log WHERE action = '{action}'");
+        assert_eq!(
+            w.number(&logged("model.disable")).await,
+            3,
+            "what was asked is told"
+        );
+        assert_eq!(w.number(&logged("model.enable")).await, 2);
     })
     .await;
 }

@@ -24,6 +24,7 @@ fn report(boot: Uuid, status: ModelStatus, detail: Option<&str>) -> Report {
         status,
         detail: detail.map(str::to_owned),
         digest: Some("ab".to_owned()),
+        memory_bytes: None,
     };
     Report {
         boot,

@@ -1,9 +1,12 @@
-//! The runner role alone, for this crate's tests and for benchmarks: `runner --fd N`, as the product's
-//! binary takes it.
+//! The runner role alone, for this crate's tests and for benchmarks: `runner --fd N` and `convert`, as the
+//! product's binary takes them.
 
 use std::process::ExitCode;
 
-use lamplighter_worker::runner::{OomReporting, child};
+use lamplighter_worker::{
+    convert,
+    runner::{OomReporting, child},
+};
 
 #[global_allocator]
 static ALLOC: OomReporting = OomReporting;
@@ -14,8 +17,9 @@ fn main() -> ExitCode {
         ["runner", "--fd", fd] if fd.parse::<i32>().is_ok_and(|fd| fd > 2) => {
             child::main(fd.parse().expect("it was parsed in the guard"))
         }
+        [convert::process::COMMAND] => convert::child::main(),
         _ => {
-            eprintln!("usage: lamplighter-runner runner --fd N");
+            eprintln!("usage: lamplighter-runner runner --fd N | convert");
             ExitCode::from(2)
         }
     }

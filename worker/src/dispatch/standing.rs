@@ -3,7 +3,9 @@
 use lamplighter_shared::db::workers::ModelStatus;
 
 use super::Dispatcher;
-use crate::{duty::Duty, member::Members, memory, runner::process::Runner, seat::Door};
+use crate::{
+    duty::Duty, member::Members, memory, runner::process::Runner, seat::Door, supervisor::SWITCHED_OFF,
+};
 
 /// What a dispatcher with a runner is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +26,10 @@ impl Dispatcher {
         if self.context.lifecycle.soft.is_cancelled() {
             return Course::Stop;
         }
-        match (*self.duty.borrow(), *self.door.borrow()) {
+        match (self.duty.now(), *self.door.borrow()) {
             (Duty::Maintain, _) => Course::Leave,
-            (_, Door::In) => match *self.duty.borrow() {
-                Duty::Serve => Course::Serve,
-                _ => Course::Pause,
-            },
+            (Duty::Serve, Door::In) => Course::Serve,
+            (_, Door::In) => Course::Pause,
             _ => Course::Leave,
         }
     }
@@ -61,7 +61,7 @@ impl Dispatcher {
                 Ok(()) = self.door.changed() => {}
                 Ok(()) = self.waiting.changed() => {
                     let waits = *self.waiting.borrow_and_update();
-                    if waits && *self.duty.borrow() == Duty::Serve {
+                    if waits && self.duty.now() == Duty::Serve {
                         self.seat.demand();
                     } else {
                         self.seat.wish(false);
@@ -77,7 +77,7 @@ impl Dispatcher {
 
     /// Whether the model may be loaded now; says what it is where not.
     fn settled(&mut self) -> bool {
-        let (duty, door) = (*self.duty.borrow_and_update(), *self.door.borrow_and_update());
+        let (duty, door) = (self.duty.look(), *self.door.borrow_and_update());
         match (duty, door) {
             (Duty::Serve, Door::In) => return true,
             (_, Door::In | Door::Leave) => {
@@ -86,7 +86,7 @@ impl Dispatcher {
                     self.wish = false;
                 }
                 self.seat.left();
-                self.set_status(ModelStatus::Unloaded, None);
+                self.set_unloaded();
             }
             (_, Door::TooLarge) => self.set_status(ModelStatus::Failed, Some(self.seat.too_large())),
             (Duty::Unknown, Door::Out) => {}
@@ -101,10 +101,15 @@ impl Dispatcher {
             }
             (_, Door::Out) => {
                 self.seat.wish(false);
-                self.set_status(ModelStatus::Unloaded, None);
+                self.set_unloaded();
             }
         }
         false
+    }
+
+    fn set_unloaded(&self) {
+        let detail = self.duty.is_disabled().then(|| SWITCHED_OFF.to_owned());
+        self.set_status(ModelStatus::Unloaded, detail);
     }
 
     /// Tells the seat what the runner takes.

@@ -120,7 +120,7 @@ impl Preparer for Echo {
 pub(super) struct Tame;
 
 impl Preparer for Tame {
-    fn prepare(&self, _: Task, input: &RawValue) -> Result<(Payload, Cost), JobError> {
+    fn prepare(&self, task: Task, input: &RawValue) -> Result<(Payload, Cost), JobError> {
         let behaviour = object::<Behaviour>(input)?;
         if behaviour.harms() {
             return Err(invalid(
@@ -128,7 +128,7 @@ impl Preparer for Tame {
                  (worker.echo_faults)",
             ));
         }
-        Echo.prepare(input)
+        Echo.prepare(task, input)
     }
 }
 

@@ -4,8 +4,14 @@
 mod bert;
 mod echo;
 mod echo_joint;
+pub mod efficientnet_lite;
+pub(crate) mod headers;
 mod image_input;
-mod passes;
+pub mod layers;
+pub mod mapped;
+mod mtcnn;
+pub mod llama;
+pub mod pickled;
 
 use std::{
     any::Any,
@@ -84,10 +90,13 @@ impl Files {
 /// # Errors
 /// `model_unavailable`, saying what is wrong with its files.
 pub fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, JobError> {
+    headers::check(spec, files)?;
     match spec.family {
         Family::Bert => bert::load(spec, &files.dir, threads),
         Family::Echo => Ok(echo::load(spec)),
         Family::EchoJoint => Ok(echo_joint::load(spec)),
+        Family::EfficientnetLite => efficientnet_lite::load(spec, files, threads),
+        Family::Mtcnn => mtcnn::load(spec, files, threads),
         family => Err(unavailable(format!("the family {family:?} is not served yet"))),
     }
 }
@@ -98,7 +107,7 @@ pub type Convert = fn(spec: &ModelSpec, dir: &Path, out: &Path) -> Result<(), Jo
 /// How the files of a family are converted, once, when they are fetched; none where they are read as they are.
 pub fn conversion(family: Family) -> Option<Convert> {
     match family {
-        Family::Bert | Family::Echo | Family::EchoJoint => None,
+        Family::EfficientnetLite | Family::Mtcnn | Family::Easyocr => Some(pickled::convert),
         _ => None,
     }
 }

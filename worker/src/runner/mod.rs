@@ -8,7 +8,7 @@ pub mod child;
 mod member;
 pub mod process;
 pub mod protocol;
-mod spawn;
+pub(crate) mod spawn;
 
 pub use alloc::OomReporting;
 pub use member::{Cancel, Member, Report};

@@ -3,7 +3,7 @@
 use std::{
     io,
     os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitStatus,
     time::Duration,
 };

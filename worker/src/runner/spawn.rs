@@ -161,6 +161,17 @@ fn command(program: &Path, threads: usize, socket: &OwnedFd) -> io::Result<Comma
 
 /// Between fork and exec: die with the parent, and keep no descriptor but the socket (and 0 to 2).
 fn in_child(socket: i32, parent: u32) -> io::Result<()> {
+    alone(parent)?;
+    // SAFETY: a plain system call; the socket is open in this copy of the process.
+    match unsafe { libc::fcntl(socket, libc::F_SETFD, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Between fork and exec: die with the thread of `parent` that forked, and keep no descriptor but 0 to 2. Neither
+/// allocates nor takes a lock.
+pub(crate) fn alone(parent: u32) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         // SAFETY: plain system calls with constant arguments.
@@ -176,11 +187,7 @@ fn in_child(socket: i32, parent: u32) -> io::Result<()> {
     }
     let _ = parent;
     close_on_exec_from(3);
-    // SAFETY: a plain system call; the socket is open in this copy of the process.
-    match unsafe { libc::fcntl(socket, libc::F_SETFD, 0) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    Ok(())
 }
 
 /// Marks every descriptor from `first` on, rather than closing it: the standard library still needs one

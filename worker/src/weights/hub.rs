@@ -1,7 +1,8 @@
 //! Files from a model hub (`hf:OWNER/NAME@REVISION`).
 //!
 //! The client library sets no time limits and panics where an answer is odd, so it works on a thread of
-//! its own, which is given up when nothing arrives for a while.
+//! its own, which is given up when nothing arrives for a while. It keeps what has arrived of a file in a
+//! `.part` beside its cache and asks for the rest: of a download that broke off nothing is fetched twice.
 
 use std::{
     fs,
@@ -19,6 +20,7 @@ use hf_hub::{
     },
 };
 use lamplighter_shared::model_spec::ModelFile;
+use serde::Deserialize;
 
 use super::{Fetch, FileError, Problem, SourceError};
 
@@ -42,12 +44,50 @@ pub(super) fn fetch(fetch: &Fetch<'_>, repo: &str, revision: &str) -> Result<(),
         .build()
         .map_err(|error| SourceError::Fetch(error.to_string()))?;
     let repo = Repo::with_revision(repo.to_owned(), RepoType::Model, revision.to_owned());
-    for file in &fetch.job.spec.files {
-        let fetched = fetch_file(fetch, &api, &repo, file)?;
+    for file in fetch.meant(|| listed(&api, &repo))? {
+        let place = fetch.place(&file.path)?;
+        if fs::metadata(&place).is_ok_and(|found| found.len() == file.size) {
+            // From an attempt before.
+            continue;
+        }
+        let fetched = fetch_file(fetch, &api, &repo, &file)?;
         // The library leaves a link into its cache; what we want is the file.
-        fs::rename(fetched.canonicalize()?, fetch.place(&file.path)?)?;
+        fs::rename(fetched.canonicalize()?, place)?;
     }
     Ok(())
+}
+
+/// The files of a repository, with their sizes; their digests are not known.
+fn listed(api: &Api, repo: &Repo) -> Result<Vec<ModelFile>, SourceError> {
+    #[derive(Deserialize)]
+    struct Listing {
+        siblings: Vec<Sibling>,
+    }
+    #[derive(Deserialize)]
+    struct Sibling {
+        rfilename: String,
+        size: Option<u64>,
+    }
+    let failed =
+        |error: &dyn std::fmt::Display| SourceError::Fetch(format!("the list of its files: {error}"));
+    let mut answer = api
+        .repo(repo.clone())
+        .info_request()
+        .query("blobs", "true")
+        .call()
+        .map_err(|error| failed(&error))?;
+    let text = answer
+        .body_mut()
+        .read_to_string()
+        .map_err(|error| failed(&error))?;
+    let listing: Listing = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+    let file = |sibling: Sibling| ModelFile {
+        path: sibling.rfilename,
+        sha256: String::new(),
+        // Where the hub does not say it, whatever comes.
+        size: sibling.size.unwrap_or(u64::MAX),
+    };
+    Ok(listing.siblings.into_iter().map(file).collect())
 }
 
 /// Fetches one file; gives the place the library put it.
@@ -67,8 +107,10 @@ fn fetch_file(fetch: &Fetch<'_>, api: &Api, repo: &Repo, file: &ModelFile) -> Re
     };
     let download = thread::Builder::new().name("hub".to_owned()).spawn(work)?;
     let mut done = 0;
+    // Not every hub says it before.
+    let total = if file.size == u64::MAX { 0 } else { file.size };
     loop {
-        fetch.tell(&file.path, done, file.size);
+        fetch.tell(&file.path, done, total);
         match arrived.recv_timeout(STALLED) {
             Ok(bytes) => done = bytes,
             // The watch is gone with the download.

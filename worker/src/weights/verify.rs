@@ -61,7 +61,12 @@ impl fmt::Display for Problem {
 /// # Errors
 /// The first file that is not what the catalogue says.
 pub fn verify(spec: &ModelSpec, dir: &Path) -> Result<(), FileError> {
-    spec.files.iter().try_for_each(|file| {
+    verify_files(&spec.files, dir)
+}
+
+/// The same, of these files.
+pub(super) fn verify_files(files: &[ModelFile], dir: &Path) -> Result<(), FileError> {
+    files.iter().try_for_each(|file| {
         check(file, &dir.join(&file.path)).map_err(|problem| FileError {
             file: file.path.clone(),
             problem,
@@ -70,26 +75,14 @@ pub fn verify(spec: &ModelSpec, dir: &Path) -> Result<(), FileError> {
 }
 
 fn check(expected: &ModelFile, path: &Path) -> Result<(), Problem> {
-    let mut file = File::open(path).map_err(Problem::Unreadable)?;
-    let found = file.metadata().map_err(Problem::Unreadable)?;
-    if !found.is_file() {
-        return Err(Problem::Unreadable(io::Error::other("not a file")));
-    }
-    if found.len() != expected.size {
+    let (mut file, size) = open(path)?;
+    if size != expected.size {
         return Err(Problem::Size {
             expected: expected.size,
-            found: found.len(),
+            found: size,
         });
     }
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match file.read(&mut buffer).map_err(Problem::Unreadable)? {
-            0 => break,
-            n => hash.update(&buffer[..n]),
-        }
-    }
-    let found = hex(&hash.finalize());
+    let found = hash(&mut file)?;
     if found.eq_ignore_ascii_case(&expected.sha256) {
         Ok(())
     } else {
@@ -97,6 +90,32 @@ fn check(expected: &ModelFile, path: &Path) -> Result<(), Problem> {
             expected: expected.sha256.clone(),
             found,
         })
+    }
+}
+
+/// Size and SHA-256 (hexadecimal) of a file.
+pub(super) fn digest_of(path: &Path) -> Result<(u64, String), Problem> {
+    let (mut file, size) = open(path)?;
+    Ok((size, hash(&mut file)?))
+}
+
+fn open(path: &Path) -> Result<(File, u64), Problem> {
+    let file = File::open(path).map_err(Problem::Unreadable)?;
+    let found = file.metadata().map_err(Problem::Unreadable)?;
+    if !found.is_file() {
+        return Err(Problem::Unreadable(io::Error::other("not a file")));
+    }
+    Ok((file, found.len()))
+}
+
+fn hash(file: &mut File) -> Result<String, Problem> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut buffer).map_err(Problem::Unreadable)? {
+            0 => return Ok(hex(&hash.finalize())),
+            n => hash.update(&buffer[..n]),
+        }
     }
 }
 

@@ -10,6 +10,12 @@ pub(super) fn of(operation: &str) -> Option<Examples> {
     Some(match operation {
         "listModels" => Examples::list(model()),
         "getModel" => Examples::json(200, model()),
+        "updateModel" => {
+            let mut off = model();
+            off["status"] = "disabled".into();
+            off["workers"] = 0.into();
+            Examples::json(200, off).asked(json!({"enabled": false}))
+        }
         _ => return None,
     })
 }

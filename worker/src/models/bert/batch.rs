@@ -1,14 +1,7 @@
-//! Runs a batch: all its texts in passes, the passes over the lanes, each member answered as soon as the
-//! last of its texts is computed.
+//! Runs a batch: its texts in passes of so many tokens, in the order they came, each member answered as soon
+//! as the last of its texts is computed.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-};
+use std::{collections::BTreeMap, ops::Range};
 
 use lamplighter_shared::{error::ErrorCode, job::JobError};
 use serde::Serialize;
@@ -16,48 +9,50 @@ use serde_json::value::to_raw_value;
 
 use super::{Encoder, Texts};
 use crate::{
-    models::{
-        Model, invalid,
-        passes::{Budget, plan},
-    },
+    models::{Model, invalid},
     runner::{Cancel, Member},
 };
 
-/// Most texts in one pass: more gains nothing, and the longer a pass, the later a cancel is seen.
-const PASS_ITEMS: usize = 32;
-/// Most padded tokens in one pass, for the same reasons.
-pub(super) const PASS_TOKENS: usize = 1024;
-/// What a pass costs whatever is in it, in tokens (measured: about 12 ms to 0.4 ms a token).
-const PASS_OVERHEAD: usize = 28;
+/// Most tokens in one pass. More gain nothing, and the longer a pass, the later a cancel is seen.
+pub(super) const PASS_TOKENS: usize = 512;
 
 impl Model for Encoder {
     fn run(&mut self, batch: Vec<Member>) {
-        let work = Work::new(batch, self.lanes, self.pass_tokens);
-        let lanes = self.lanes.min(work.passes.len());
-        let encoder = &*self;
-        thread::scope(|scope| {
-            for _ in 1..lanes {
-                // Where a thread can't be had, the others do its share.
-                let _ = thread::Builder::new()
-                    .name("lane".to_owned())
-                    .spawn_scoped(scope, || work.lane(encoder));
-            }
-            work.lane(encoder);
-        });
+        let mut work = Work::new(batch, self.compute.pads());
+        let lengths: Vec<usize> = work.texts.iter().map(|text| text.ids.len()).collect();
+        for pass in passes(&lengths, self.pass_tokens, self.compute.pads()) {
+            work.pass(self, pass);
+        }
     }
+}
+
+/// Cuts texts, in their order, into passes of at most `budget` tokens; a single text may exceed it. Where
+/// shorter texts are padded to the longest of the pass, padding counts.
+fn passes(lengths: &[usize], budget: usize, padded: bool) -> Vec<Range<usize>> {
+    let mut passes = Vec::new();
+    let (mut begin, mut sum, mut longest) = (0, 0, 0);
+    for (n, &length) in lengths.iter().enumerate() {
+        sum += length;
+        longest = longest.max(length);
+        let cost = if padded { (n + 1 - begin) * longest } else { sum };
+        if n > begin && cost > budget {
+            passes.push(begin..n);
+            (begin, sum, longest) = (n, length, length);
+        }
+    }
+    if begin < lengths.len() {
+        passes.push(begin..lengths.len());
+    }
+    passes
 }
 
 /// A batch in the making.
 struct Work {
     /// Every text, and whose it is.
     texts: Vec<Text>,
-    /// Indices into `texts`, the most expensive pass last.
-    passes: Vec<Vec<usize>>,
-    /// Passes not yet taken, from the end.
-    left: AtomicUsize,
     cancels: Vec<Cancel>,
     /// By position in the batch; those that are answered are gone.
-    open: Mutex<BTreeMap<usize, Open>>,
+    open: BTreeMap<usize, Open>,
 }
 
 struct Text {
@@ -87,7 +82,8 @@ struct Usage {
 }
 
 impl Work {
-    fn new(batch: Vec<Member>, lanes: usize, pass_tokens: usize) -> Self {
+    /// Takes the batch apart; `sorted` puts short texts first, for who pads.
+    fn new(batch: Vec<Member>, sorted: bool) -> Self {
         let mut texts = Vec::new();
         let mut open = BTreeMap::new();
         let mut cancels = Vec::with_capacity(batch.len());
@@ -98,91 +94,57 @@ impl Work {
                 continue;
             };
             let (count, tokens) = (lists.len(), lists.iter().map(Vec::len).sum());
+            let vectors = vec![Vec::new(); count];
             open.insert(
                 owner,
                 Open {
                     member,
-                    vectors: vec![Vec::new(); count],
+                    vectors,
                     missing: count,
                     tokens,
                 },
             );
-            texts.extend(
-                lists
-                    .into_iter()
-                    .enumerate()
-                    .map(|(place, ids)| Text { owner, place, ids }),
-            );
+            let mine = lists.into_iter().enumerate();
+            texts.extend(mine.map(|(place, ids)| Text { owner, place, ids }));
         }
-        let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
-        // Every lane should have something to do.
-        let items = lengths.len().div_ceil(lanes.max(1)).clamp(1, PASS_ITEMS);
-        let mut passes = plan(
-            &lengths,
-            Budget {
-                items,
-                padded_tokens: pass_tokens,
-                overhead: PASS_OVERHEAD,
-            },
-        );
-        passes.sort_by_key(|pass| pass.len() * pass.iter().map(|&i| lengths[i]).max().unwrap_or(0));
-        Self {
-            texts,
-            left: AtomicUsize::new(passes.len()),
-            passes,
-            cancels,
-            open: Mutex::new(open),
+        if sorted {
+            texts.sort_by_key(|text| text.ids.len());
+        }
+        Self { texts, cancels, open }
+    }
+
+    /// Computes the texts of a pass, but for those that nobody waits for any more.
+    fn pass(&mut self, encoder: &mut Encoder, texts: Range<usize>) {
+        self.drop_canceled();
+        let texts: Vec<usize> = texts
+            .filter(|&n| self.open.contains_key(&self.texts[n].owner))
+            .collect();
+        if texts.is_empty() {
+            return;
+        }
+        let ids: Vec<&[u32]> = texts.iter().map(|&n| self.texts[n].ids.as_slice()).collect();
+        match encoder.forward(&ids) {
+            Ok(vectors) => self.keep(&texts, vectors),
+            Err(error) => self.fail(&texts, &error),
         }
     }
 
-    /// Takes passes, the most expensive first, until none is left.
-    fn lane(&self, encoder: &Encoder) {
-        let take = |left: usize| left.checked_sub(1);
-        while let Ok(left) = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
-            self.drop_canceled();
-            let open = self.open();
-            let pass: Vec<&Text> = self.passes[left - 1]
-                .iter()
-                .map(|&index| &self.texts[index])
-                .collect();
-            let pass: Vec<&Text> = pass
-                .into_iter()
-                .filter(|text| open.contains_key(&text.owner))
-                .collect();
-            drop(open);
-            if pass.is_empty() {
-                continue;
-            }
-            let ids: Vec<&[u32]> = pass.iter().map(|text| text.ids.as_slice()).collect();
-            match encoder.forward(&ids) {
-                Ok(vectors) => self.keep(&pass, vectors),
-                Err(error) => self.fail(&pass, &error.to_string()),
-            }
-        }
-    }
-
-    fn open(&self) -> MutexGuard<'_, BTreeMap<usize, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn drop_canceled(&self) {
+    fn drop_canceled(&mut self) {
         for (owner, cancel) in self.cancels.iter().enumerate() {
-            if cancel.is_canceled() {
-                let open = self.open().remove(&owner);
-                if let Some(open) = open {
-                    open.member.canceled();
-                }
+            if cancel.is_canceled()
+                && let Some(open) = self.open.remove(&owner)
+            {
+                open.member.canceled();
             }
         }
     }
 
     /// Puts the vectors of a pass in their places, and answers who has all of theirs.
-    fn keep(&self, pass: &[&Text], vectors: Vec<Vec<f32>>) {
-        let mut ready = Vec::new();
-        let mut open = self.open();
+    fn keep(&mut self, texts: &[usize], vectors: Vec<Vec<f32>>) {
         let mut touched = Vec::new();
-        for (text, vector) in pass.iter().zip(vectors) {
-            if let Some(owner) = open.get_mut(&text.owner) {
+        for (&n, vector) in texts.iter().zip(vectors) {
+            let text = &self.texts[n];
+            if let Some(owner) = self.open.get_mut(&text.owner) {
                 owner.vectors[text.place] = vector;
                 owner.missing -= 1;
                 touched.push(text.owner);
@@ -191,34 +153,17 @@ impl Work {
         touched.sort_unstable();
         touched.dedup();
         for owner in touched {
-            let missing = open.get(&owner).map_or(0, |owner| owner.missing);
-            if missing == 0 {
-                ready.extend(open.remove(&owner));
-            } else if let Some(owner) = open.get(&owner) {
-                owner
-                    .member
-                    .progress(1.0 - missing as f64 / owner.vectors.len() as f64, "running");
-            }
-        }
-        drop(open);
-        for Open {
-            member,
-            vectors,
-            tokens,
-            ..
-        } in ready
-        {
-            match to_raw_value(&Output {
-                embeddings: vectors,
-                usage: Usage { tokens },
-            }) {
-                Ok(output) => member.done(output),
-                Err(error) => member.failed(JobError::new(ErrorCode::ModelError, error.to_string())),
+            match self.open.get(&owner) {
+                Some(open) if open.missing > 0 => {
+                    let fraction = 1.0 - open.missing as f64 / open.vectors.len() as f64;
+                    open.member.progress(fraction, "running");
+                }
+                _ => self.open.remove(&owner).into_iter().for_each(Open::answer),
             }
         }
     }
 
-    fn fail(&self, pass: &[&Text], detail: &str) {
+    fn fail(&mut self, texts: &[usize], detail: &str) {
         // A device says so in words only.
         let full = detail
             .to_ascii_lowercase()
@@ -229,11 +174,50 @@ impl Work {
         } else {
             ErrorCode::ModelError
         };
-        for text in pass {
-            let open = self.open().remove(&text.owner);
-            if let Some(open) = open {
+        for &n in texts {
+            if let Some(open) = self.open.remove(&self.texts[n].owner) {
                 open.member.failed(JobError::new(code, detail));
             }
+        }
+    }
+}
+
+impl Open {
+    /// Answers a member whose vectors are all there.
+    fn answer(self) {
+        let output = Output {
+            embeddings: self.vectors,
+            usage: Usage { tokens: self.tokens },
+        };
+        match to_raw_value(&output) {
+            Ok(output) => self.member.done(output),
+            Err(error) => self
+                .member
+                .failed(JobError::new(ErrorCode::ModelError, error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_keep_to_the_budget_and_the_order() {
+        let cases: [(&[usize], bool, &[Range<usize>]); 8] = [
+            (&[], false, &[]),
+            (&[7], false, &[0..1]),
+            (&[40, 30, 30, 1], false, &[0..3, 3..4]),
+            // Too long for any pass: alone.
+            (&[5, 500, 4, 4], false, &[0..1, 1..2, 2..4]),
+            (&[100, 100], false, &[0..1, 1..2]),
+            // Padded, three times 40 is too much.
+            (&[20, 30, 40], false, &[0..3]),
+            (&[20, 30, 40], true, &[0..2, 2..3]),
+            (&[25, 25, 25, 25, 25], true, &[0..4, 4..5]),
+        ];
+        for (lengths, padded, expected) in cases {
+            assert_eq!(passes(lengths, 100, padded), expected, "{lengths:?}");
         }
     }
 }

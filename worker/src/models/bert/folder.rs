@@ -2,12 +2,14 @@
 
 use std::{fs, path::Path};
 
-use candle_transformers::models::bert::Config;
 use lamplighter_shared::job::JobError;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokenizers::{Tokenizer, TruncationParams};
 
-use super::pooling::{Mode, Pooling};
+use super::{
+    config::Config,
+    pooling::{Mode, Pooling},
+};
 use crate::models::unavailable;
 
 /// Everything but the weights.
@@ -41,11 +43,9 @@ impl Folder {
     pub(super) fn read(dir: &Path, max_tokens: Option<usize>) -> Result<Self, JobError> {
         let config: Config =
             json(dir, "config.json")?.ok_or_else(|| unavailable("config.json is missing"))?;
-        if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
-            return Err(unavailable(
-                "config.json: hidden_size is not a multiple of num_attention_heads",
-            ));
-        }
+        let shape = config
+            .shape()
+            .map_err(|error| unavailable(format!("config.json: {error}")))?;
         let sentence: SentenceConfig = json(dir, "sentence_bert_config.json")?.unwrap_or_default();
         if sentence.do_lower_case {
             return Err(unavailable(
@@ -53,7 +53,7 @@ impl Folder {
             ));
         }
         let longest = [sentence.max_seq_length, max_tokens].into_iter().flatten();
-        let longest = longest.fold(config.max_position_embeddings, usize::min);
+        let longest = longest.fold(shape.longest(), usize::min);
         Ok(Self {
             tokenizer: tokenizer(dir, longest)?,
             pooling: pooling(dir, config.hidden_size)?,

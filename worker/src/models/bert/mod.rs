@@ -1,38 +1,36 @@
 //! BERT encoders with a pooled output, from a sentence-transformers folder: `config.json`,
 //! `tokenizer.json`, `model.safetensors`, and what `modules.json` names (pooling, normalisation).
 //!
-//! All texts of a batch, whoever sent them, are computed together, in passes of similar length. On a
-//! processor it is the passes that are shared out over threads, one pass a thread: that computes nearly
-//! twice as much as sharing out each matrix, and loses little on a single text. Numbers are f32: half
-//! types turn a padding mask into NaN.
+//! All texts of a batch, whoever sent them, are computed together, in passes of so many tokens. On the
+//! processor the engine computes them, packed, without padding, in f32 or (where the catalogue's entry says
+//! so and the processor has it) with products of bf16. On a device candle does, padded, in f32: half
+//! types turn a padding mask into NaN there.
 
 mod batch;
+mod compute;
+mod config;
 mod folder;
 mod pooling;
 
 use std::{path::Path, sync::Arc};
 
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
-use candle_transformers::models::bert::BertModel;
+use lamplighter_engine::encoder::Text;
 use lamplighter_shared::{job::JobError, model_spec::ModelSpec, task::Task};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokenizers::Tokenizer;
 
-use self::{folder::Folder, pooling::Pooling};
+use self::{compute::Compute, folder::Folder, pooling::Pooling};
 use super::{Loaded, Payload, Preparer, invalid, object, unavailable};
 use crate::{device, runner::protocol::Cost};
 
 /// An encoder in memory.
 struct Encoder {
-    model: BertModel,
+    compute: Compute,
     pooling: Pooling,
-    device: Device,
-    pad: u32,
-    /// Passes computed at the same time.
-    lanes: usize,
-    /// Padded tokens of one pass.
+    /// Numbers of a vector.
+    dimension: usize,
+    /// Tokens of one pass.
     pass_tokens: usize,
 }
 
@@ -55,29 +53,13 @@ struct Input {
 }
 
 pub(super) fn load(spec: &ModelSpec, dir: &Path, threads: usize) -> Result<Loaded, JobError> {
-    if spec.dtype != "f32" {
-        return Err(unavailable(format!(
-            "number type {:?} is not supported for this family: f32 is",
-            spec.dtype
-        )));
-    }
     let folder = Folder::read(dir, spec.limits.max_item_tokens)?;
-    let (device, name) = device::best();
-    let broken = |error: candle_core::Error| unavailable(format!("model.safetensors: {error}"));
-    let weights = std::fs::read(dir.join("model.safetensors")).map_err(|e| broken(e.into()))?;
-    let weights = VarBuilder::from_buffered_safetensors(weights, DType::F32, &device).map_err(broken)?;
-    // The file's bytes go away with `weights`, at the end of this function.
-    let model = BertModel::load(weights, &folder.config).map_err(broken)?;
-    let lanes = if device.is_cpu() { threads.max(1) } else { 1 };
-    let pad = folder.config.pad_token_id as u32;
-    let pass_tokens = batch::PASS_TOKENS.min(spec.limits.max_batch_tokens);
+    let (compute, device) = compute(spec, &folder, dir, threads).map_err(unavailable)?;
     let encoder = Encoder {
-        model,
+        compute,
         pooling: folder.pooling,
-        device,
-        pad,
-        lanes,
-        pass_tokens,
+        dimension: folder.config.hidden_size,
+        pass_tokens: batch::PASS_TOKENS.min(spec.limits.max_batch_tokens),
     };
     let reader = Reader {
         tokenizer: folder.tokenizer,
@@ -87,31 +69,47 @@ pub(super) fn load(spec: &ModelSpec, dir: &Path, threads: usize) -> Result<Loade
     Ok(Loaded {
         model: Box::new(encoder),
         preparer: Arc::new(reader),
-        dtype: "f32".to_owned(),
-        device: name.to_owned(),
+        dtype: spec.dtype.clone(),
+        device: device.to_owned(),
         joint: true,
     })
 }
 
+/// The encoder, on the best device that computes it; its name.
+fn compute(
+    spec: &ModelSpec,
+    folder: &Folder,
+    dir: &Path,
+    threads: usize,
+) -> Result<(Compute, &'static str), String> {
+    let file = dir.join("model.safetensors");
+    let (device, name) = device::best();
+    if device.is_cpu() || folder.config.candle().is_none() {
+        let compute = Compute::engine(&folder.config, &file, &spec.dtype, threads)?;
+        return Ok((compute, "cpu"));
+    }
+    if spec.dtype != "f32" {
+        return Err(format!(
+            "number type {:?} is not supported on a device: f32 is",
+            spec.dtype
+        ));
+    }
+    Ok((Compute::candle(&folder.config, &file, device)?, name))
+}
+
 impl Encoder {
-    /// The vectors of texts that are computed together; the shorter ones are padded.
-    fn forward(&self, texts: &[&[u32]]) -> candle_core::Result<Vec<Vec<f32>>> {
-        let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
-        let mut ids = Vec::with_capacity(texts.len() * longest);
-        let mut mask = Vec::with_capacity(texts.len() * longest);
-        for text in texts {
-            ids.extend_from_slice(text);
-            ids.resize(ids.len() + longest - text.len(), self.pad);
-            mask.resize(mask.len() + text.len(), 1_f32);
-            mask.resize(mask.len() + longest - text.len(), 0_f32);
+    /// The vectors of texts that are computed together.
+    fn forward(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>, String> {
+        let texts: Vec<Text<'_>> = texts.iter().map(|ids| Text { ids, types: &[] }).collect();
+        let mut rows = self.compute.forward(&texts)?;
+        let mut vectors = Vec::with_capacity(texts.len());
+        for text in &texts {
+            let (mine, rest) = rows.split_at(text.ids.len() * self.dimension);
+            vectors.push(self.pooling.apply(mine, self.dimension));
+            rows = rest;
         }
-        let shape = (texts.len(), longest);
-        let ids = Tensor::from_vec(ids, shape, &self.device)?;
-        let mask = Tensor::from_vec(mask, shape, &self.device)?;
-        let tokens = self.model.forward(&ids, &ids.zeros_like()?, Some(&mask))?;
-        let vectors = self.pooling.apply(&tokens, &mask)?.to_vec2::<f32>()?;
         if vectors.iter().flatten().any(|number| !number.is_finite()) {
-            candle_core::bail!("the model computed a number that is not finite");
+            return Err("the model computed a number that is not finite".to_owned());
         }
         Ok(vectors)
     }

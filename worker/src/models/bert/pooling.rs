@@ -1,6 +1,5 @@
 //! From the vectors of a text's tokens to the one vector of the text.
 
-use candle_core::{D, DType, Result, Tensor};
 use serde_json::{Map, Value};
 
 /// How a text's vector is made.
@@ -24,7 +23,7 @@ pub(super) enum Mode {
 
 impl Mode {
     /// Reads a pooling module's configuration.
-    pub(super) fn read(config: &Map<String, Value>, dimension: usize) -> std::result::Result<Self, String> {
+    pub(super) fn read(config: &Map<String, Value>, dimension: usize) -> Result<Self, String> {
         if let Some(said) = config.get("word_embedding_dimension").and_then(Value::as_u64)
             && said != dimension as u64
         {
@@ -47,70 +46,64 @@ impl Mode {
 }
 
 impl Pooling {
-    /// `tokens` is texts × tokens × dimension; `mask`, texts × tokens, is 1 for a token and 0 for padding.
-    pub(super) fn apply(self, tokens: &Tensor, mask: &Tensor) -> Result<Tensor> {
-        let mask = mask.to_dtype(DType::F32)?.unsqueeze(D::Minus1)?;
-        let pooled = match self.mode {
-            Mode::Cls => tokens.narrow(1, 0, 1)?.squeeze(1)?,
-            Mode::Mean => tokens
-                .broadcast_mul(&mask)?
-                .sum(1)?
-                .broadcast_div(&mask.sum(1)?)?,
-            Mode::Max => tokens.broadcast_add(&mask.affine(1e9, -1e9)?)?.max(1)?,
-        };
-        if !self.normalise {
-            return Ok(pooled);
+    /// `rows` are those of a text's tokens, at least one, of `dimension` numbers each.
+    pub(super) fn apply(self, rows: &[f32], dimension: usize) -> Vec<f32> {
+        let mut pooled = rows[..dimension].to_vec();
+        let others = rows[dimension..].chunks_exact(dimension);
+        let count = (1 + others.len()) as f32;
+        match self.mode {
+            Mode::Cls => {}
+            Mode::Mean => {
+                for row in others {
+                    pooled.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+                }
+                pooled.iter_mut().for_each(|sum| *sum /= count);
+            }
+            Mode::Max => {
+                for row in others {
+                    pooled
+                        .iter_mut()
+                        .zip(row)
+                        .for_each(|(most, x)| *most = most.max(*x));
+                }
+            }
         }
-        let length = pooled
-            .sqr()?
-            .sum_keepdim(D::Minus1)?
-            .sqrt()?
-            .clamp(1e-12, f32::INFINITY)?;
-        pooled.broadcast_div(&length)
+        if self.normalise {
+            let length = pooled.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
+            pooled.iter_mut().for_each(|x| *x /= length);
+        }
+        pooled
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
     use serde_json::json;
 
     use super::*;
 
     #[test]
-    fn padding_does_not_count() {
-        // Two texts of two dimensions; the second has one token and one of padding.
-        let tokens = Tensor::new(
-            &[[[1_f32, -2.], [3., -4.]], [[5., -6.], [100., 100.]]],
-            &Device::Cpu,
-        )
-        .expect("a tensor");
-        let mask = Tensor::new(&[[1_f32, 1.], [1., 0.]], &Device::Cpu).expect("a tensor");
-        let cases = [
-            (Mode::Cls, false, [[1., -2.], [5., -6.]]),
-            (Mode::Mean, false, [[2., -3.], [5., -6.]]),
-            (Mode::Max, false, [[3., -2.], [5., -6.]]),
-            (
-                Mode::Cls,
-                true,
-                [
-                    [1. / 5_f32.sqrt(), -2. / 5_f32.sqrt()],
-                    [5. / 61_f32.sqrt(), -6. / 61_f32.sqrt()],
-                ],
-            ),
-        ];
-        for (mode, normalise, expected) in cases {
-            let pooled = Pooling { mode, normalise }
-                .apply(&tokens, &mask)
-                .expect("shapes fit");
-            let pooled = pooled.to_vec2::<f32>().expect("two dimensions");
-            let near = pooled
-                .iter()
-                .flatten()
-                .zip(expected.as_flattened())
-                .all(|(a, b)| (a - b).abs() < 1e-5);
-            assert!(near, "{mode:?}: {pooled:?}");
+    fn tokens_become_one_vector() {
+        let length = |x: f32, y: f32| (x * x + y * y).sqrt();
+        for (mode, of_two, of_one) in [
+            (Mode::Cls, [1., -2.], [5., -6.]),
+            (Mode::Mean, [2., -3.], [5., -6.]),
+            (Mode::Max, [3., -2.], [5., -6.]),
+        ] {
+            for (rows, [x, y]) in [(&[1_f32, -2., 3., -4.][..], of_two), (&[5., -6.], of_one)] {
+                let pool = |normalise| Pooling { mode, normalise }.apply(rows, 2);
+                assert_eq!(pool(false), [x, y], "{mode:?}");
+                let scaled = [x / length(x, y), y / length(x, y)];
+                let near = pool(true).iter().zip(scaled).all(|(a, b)| (a - b).abs() < 1e-6);
+                assert!(near, "{mode:?}");
+            }
         }
+        let nothing = Pooling {
+            mode: Mode::Mean,
+            normalise: true,
+        }
+        .apply(&[0.0; 4], 2);
+        assert_eq!(nothing, [0.0, 0.0]);
     }
 
     #[test]

@@ -1,0 +1,5 @@
+//! Llama-shaped decoders from GGUF files.
+
+pub mod decoder;
+pub mod requantise;
+mod weights;

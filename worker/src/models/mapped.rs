@@ -1,0 +1,68 @@
+//! Safetensors files, mapped: the engine reads weights where they are in the file.
+
+use std::{
+    alloc::{Layout, handle_alloc_error},
+    fs::File,
+    io::ErrorKind,
+    path::Path,
+    sync::Arc,
+};
+
+use lamplighter_engine::weights::{Number, Tensor, Weights};
+use memmap2::{Mmap, UncheckedAdvice};
+use safetensors::{Dtype, SafeTensors};
+
+/// A mapped file.
+pub struct Mapped {
+    map: Arc<Mmap>,
+    /// Its tensors of numbers that the engine reads; others, such as tables of positions, are left out.
+    pub weights: Weights,
+}
+
+impl Mapped {
+    /// Maps a safetensors file and finds its tensors.
+    ///
+    /// # Errors
+    /// Why it can't be opened, or what is wrong with its header. Where there is no room for it, the process ends.
+    pub fn open(file: &Path) -> Result<Self, String> {
+        let open = File::open(file).map_err(|error| error.to_string())?;
+        let size = open.metadata().map_err(|error| error.to_string())?.len();
+        // SAFETY: a model's files are put in place by renaming and not written after that.
+        let map = unsafe { Mmap::map(&open) }.map_err(|error| match error.kind() {
+            // As where an allocation fails: the runner ends and its supervisor hears why.
+            ErrorKind::OutOfMemory => handle_alloc_error(room(size)),
+            _ => error.to_string(),
+        })?;
+        let map = Arc::new(map);
+        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| error.to_string())?;
+        let mut weights = Weights::default();
+        for (name, info) in metadata.tensors() {
+            let number = match info.dtype {
+                Dtype::F32 => Number::F32,
+                Dtype::F16 => Number::F16,
+                Dtype::BF16 => Number::Bf16,
+                _ => continue,
+            };
+            let begin = size_of::<u64>() + header;
+            let range = begin + info.data_offsets.0..begin + info.data_offsets.1;
+            let tensor = Tensor::new(map.clone(), range, number, info.shape.clone())
+                .map_err(|error| format!("{name}: {error}"))?;
+            weights.insert(name, tensor);
+        }
+        Ok(Self { map, weights })
+    }
+
+    /// Gives the memory back that what was read so far takes; what is read again comes from the file again.
+    pub fn release(&self) {
+        // SAFETY: the map is read-only and of a file: a page that is gone has the same bytes when it returns.
+        if let Err(error) = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) } {
+            tracing::warn!(%error, "the pages of packed weights stay in memory");
+        }
+    }
+}
+
+/// So many bytes, as far as that can be said.
+fn room(size: u64) -> Layout {
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    Layout::array::<u8>(size).unwrap_or(Layout::new::<u8>())
+}
