@@ -2,6 +2,7 @@
 //! on one). A family knows nothing of sockets, leases or jobs' rows.
 
 mod bert;
+pub mod easyocr;
 mod echo;
 mod echo_joint;
 pub mod efficientnet_lite;
@@ -97,6 +98,7 @@ pub fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, J
         Family::EchoJoint => Ok(echo_joint::load(spec)),
         Family::EfficientnetLite => efficientnet_lite::load(spec, files, threads),
         Family::Mtcnn => mtcnn::load(spec, files, threads),
+        Family::Easyocr => easyocr::load(spec, files, threads),
         family => Err(unavailable(format!("the family {family:?} is not served yet"))),
     }
 }

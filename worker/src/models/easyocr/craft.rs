@@ -187,7 +187,13 @@ impl Craft {
         drop(one);
         let pooled = halved(&two, rows / 2, from - 2, to + 2);
         drop(two);
-        let three = band_of(third, isa, (&pooled.plane, pooled.top), rows / 2, (from - 1, to + 1));
+        let three = band_of(
+            third,
+            isa,
+            (&pooled.plane, pooled.top),
+            rows / 2,
+            (from - 1, to + 1),
+        );
         band_of(fourth, isa, (&three.plane, three.top), rows / 2, (from, to)).plane
     }
 
@@ -214,7 +220,9 @@ impl Craft {
         vision::max3(&layer, &mut widest);
         let layer = steps.conv(&self.last[0], &widest, PLAIN)?;
         let layer = steps.conv(&self.last[1], &layer, PLAIN)?;
-        self.up[0].coarse.run(steps.pool, steps.isa, &layer, &mut sum, ADD_RELU);
+        self.up[0]
+            .coarse
+            .run(steps.pool, steps.isa, &layer, &mut sum, ADD_RELU);
         let layer = steps.conv(&self.up[0].then, &sum, RELU)?;
         let layer = steps.up(&self.up[1], &layer, skip8)?;
         let layer = steps.up(&self.up[2], &layer, skip4)?;
@@ -317,11 +325,7 @@ impl Steps<'_> {
     }
 
     /// Has the lanes work on tasks until there is none left or it shall stop.
-    fn share<T: Send>(
-        &self,
-        tasks: impl Iterator<Item = T> + Send,
-        work: impl Fn(T) + Sync,
-    ) -> Option<()> {
+    fn share<T: Send>(&self, tasks: impl Iterator<Item = T> + Send, work: impl Fn(T) + Sync) -> Option<()> {
         let tasks = Mutex::new(tasks);
         self.pool.run(|_| {
             while !(self.stop)() {

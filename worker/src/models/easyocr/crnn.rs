@@ -48,7 +48,11 @@ impl Allowed {
     pub fn new(list: Option<&str>) -> Self {
         let allowed = |letter: char| list.is_none_or(|list| list.contains(letter));
         // The blank is always allowed.
-        Self(std::iter::once(true).chain(ALPHABET.chars().map(allowed)).collect())
+        Self(
+            std::iter::once(true)
+                .chain(ALPHABET.chars().map(allowed))
+                .collect(),
+        )
     }
 }
 
@@ -142,9 +146,19 @@ impl Crnn {
 
 /// The likeliest of what is allowed, and its share of the likelihood of all that is allowed.
 fn likeliest(scores: &[f32], allowed: &Allowed) -> (usize, f32) {
-    let open = || scores.iter().zip(&allowed.0).enumerate().filter(|(_, (_, allowed))| **allowed);
+    let open = || {
+        scores
+            .iter()
+            .zip(&allowed.0)
+            .enumerate()
+            .filter(|(_, (_, allowed))| **allowed)
+    };
     let (best, most) = open().fold((0, f32::NEG_INFINITY), |(best, most), (index, (&score, _))| {
-        if score > most { (index, score) } else { (best, most) }
+        if score > most {
+            (index, score)
+        } else {
+            (best, most)
+        }
     });
     let sum: f32 = open().map(|(_, (score, _))| (score - most).exp()).sum();
     (best, 1.0 / sum)
@@ -194,7 +208,11 @@ fn pointwise(conv: &Conv, isa: Isa, input: &Plane) -> Plane {
 
 fn halved(input: &Plane, columns: bool) -> Plane {
     let channels = input.channels();
-    let width = if columns { input.columns() / 2 } else { input.columns() };
+    let width = if columns {
+        input.columns() / 2
+    } else {
+        input.columns()
+    };
     let mut output = Plane::new(input.rows() / 2, width, channels, 1);
     for row in 0..output.rows() {
         let (above, below) = (input.row(2 * row), input.row(2 * row + 1));

@@ -42,9 +42,18 @@ impl Place {
             Self::Level([left, right, top, bottom]) => [left, top, right, bottom],
             Self::Free(corners) => {
                 let pick = |axis: usize, pick: fn(f64, f64) -> f64| {
-                    corners.iter().map(|corner| corner[axis]).reduce(pick).unwrap_or(0.0)
+                    corners
+                        .iter()
+                        .map(|corner| corner[axis])
+                        .reduce(pick)
+                        .unwrap_or(0.0)
                 };
-                [pick(0, f64::min), pick(1, f64::min), pick(0, f64::max), pick(1, f64::max)]
+                [
+                    pick(0, f64::min),
+                    pick(1, f64::min),
+                    pick(0, f64::max),
+                    pick(1, f64::max),
+                ]
             }
         }
     }
@@ -97,9 +106,8 @@ fn is_level([a, b, c, d]: &Corners) -> bool {
 fn grown([a, b, c, d]: Corners) -> Corners {
     let side = |one: [f64; 2], other: [f64; 2]| (one[0] - other[0]).hypot(one[1] - other[1]);
     let margin = (1.44 * MARGIN * side(a, b).min(side(a, d))).trunc();
-    let angle = |one: [f64; 2], other: [f64; 2]| {
-        ((one[1] - other[1]) / (one[0] - other[0]).max(10.0)).atan().abs()
-    };
+    let angle =
+        |one: [f64; 2], other: [f64; 2]| ((one[1] - other[1]) / (one[0] - other[0]).max(10.0)).atan().abs();
     let (first, second) = (angle(a, c), angle(b, d));
     let moved = |[x, y]: [f64; 2], angle: f64, right: f64, down: f64| {
         [x + right * angle.cos() * margin, y + down * angle.sin() * margin]
@@ -142,8 +150,7 @@ fn joined(row: Vec<Word>) -> Vec<[f64; 4]> {
         let fits = groups.last().is_some_and(|group| {
             let height = mean(group, Word::height);
             let end = group.last().map_or(f64::NEG_INFINITY, |last| last.0[1]);
-            (height - word.height()).abs() < HEIGHT * height
-                && word.0[0] - end < GAP * word.height()
+            (height - word.height()).abs() < HEIGHT * height && word.0[0] - end < GAP * word.height()
         });
         match groups.last_mut() {
             Some(group) if fits => group.push(word),

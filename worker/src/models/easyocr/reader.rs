@@ -68,9 +68,8 @@ impl Reader {
     /// Where the lines of a picture are, in its pixels, in reading order.
     pub fn find(&self, picture: &Bytes, longest: usize, stop: Stop<'_>) -> Option<Vec<Place>> {
         let (scores, larger) = self.scores(picture, longest, stop)?;
-        let whole = |corners: Corners| {
-            corners.map(|corner| corner.map(|value| (value * CELL * larger).trunc()))
-        };
+        let whole =
+            |corners: Corners| corners.map(|corner| corner.map(|value| (value * CELL * larger).trunc()));
         let words: Vec<Corners> = boxes::words(&scores).into_iter().map(whole).collect();
         Some(lines::lines(&words))
     }
@@ -124,9 +123,7 @@ fn line_picture(grey: &Bytes, place: &Place) -> Option<(Bytes, usize)> {
             grey.crop(at(left), at(top), at(right), at(bottom))
         }
         Place::Free([a, b, c, d]) => {
-            let side = |one: [f64; 2], other: [f64; 2]| {
-                (one[0] - other[0]).hypot(one[1] - other[1]) as usize
-            };
+            let side = |one: [f64; 2], other: [f64; 2]| (one[0] - other[0]).hypot(one[1] - other[1]) as usize;
             let (columns, rows) = (side(c, d).max(side(a, b)), side(b, c).max(side(a, d)));
             if rows == 0 || columns == 0 || rows.max(columns) > 2 * WIDEST {
                 return None;

@@ -6,28 +6,26 @@ use safetensors::{Dtype, SafeTensors};
 /// What batch normalisation adds to a variance.
 const EPSILON: f32 = 1e-5;
 
-/// The tensors of one file; names are those of the original networks.
+/// The tensors of one network; names are those of the original.
 pub struct Weights<'a> {
     tensors: SafeTensors<'a>,
+    prefix: &'a str,
 }
 
 impl<'a> Weights<'a> {
-    /// Of the bytes of a safetensors file.
+    /// Of the bytes of a safetensors file: those whose names begin with `prefix` and a dot.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, String> {
+    pub fn read(bytes: &'a [u8], prefix: &'a str) -> Result<Self, String> {
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-        Ok(Self { tensors })
+        Ok(Self { tensors, prefix })
     }
 
     /// The numbers of a tensor of a known number of them.
     pub fn numbers(&self, name: &str, count: usize) -> Result<Vec<f32>, String> {
-        let name = format!("module.{name}");
-        let tensor = self
-            .tensors
-            .tensor(&name)
-            .map_err(|error| error.to_string())?;
+        let name = format!("{}.{name}", self.prefix);
+        let tensor = self.tensors.tensor(&name).map_err(|error| error.to_string())?;
         if tensor.dtype() != Dtype::F32 || tensor.data().len() != 4 * count {
             return Err(format!(
                 "{name} is {:?} of {:?}, not F32 of {count} numbers",
@@ -77,12 +75,7 @@ impl<'a> Weights<'a> {
     }
 
     /// A convolution without one.
-    pub fn conv_unbiased(
-        &self,
-        name: &str,
-        norm: Option<&str>,
-        shape: Shape,
-    ) -> Result<Conv, String> {
+    pub fn conv_unbiased(&self, name: &str, norm: Option<&str>, shape: Shape) -> Result<Conv, String> {
         let (weights, bias) = self.folded(name, norm, &shape, false)?;
         Ok(Conv::new(shape, &weights, &bias))
     }

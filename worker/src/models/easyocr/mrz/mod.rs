@@ -18,6 +18,7 @@ mod repair;
 #[cfg(test)]
 mod tests;
 
+pub use confusion::ALPHABET;
 pub use date::Day;
 pub use find::{Piece, find};
 pub use layout::Kind;

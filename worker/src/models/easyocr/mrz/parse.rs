@@ -72,11 +72,12 @@ fn takes(field: &Field, lines: &[Vec<u8>]) -> bool {
 
 /// Visas begin with `V`, passports with `P`, cards with `A`, `C`, `I` or `P`.
 const fn code_fits(kind: Kind, code: &[u8]) -> bool {
-    match (kind, code) {
-        (Kind::MrvA | Kind::MrvB, [b'V', ..]) | (Kind::Td3, [b'P', ..]) => true,
-        (Kind::Td1 | Kind::Td2, [b'A' | b'C' | b'I' | b'P', ..]) => true,
-        _ => false,
-    }
+    matches!(
+        (kind, code),
+        (Kind::MrvA | Kind::MrvB, [b'V', ..])
+            | (Kind::Td3, [b'P', ..])
+            | (Kind::Td1 | Kind::Td2, [b'A' | b'C' | b'I' | b'P', ..])
+    )
 }
 
 /// One, two or three letters, then fillers.

@@ -12,6 +12,8 @@ use super::{
 
 /// A place in a zone: line and column.
 type Place = (usize, usize);
+/// What to put at some places.
+type Change = Vec<(Place, u8)>;
 
 /// Corrects `lines` in place (each as long as the kind wants it) and says how many characters
 /// changed.
@@ -187,7 +189,7 @@ fn search(kind: Kind, lines: &mut [Vec<u8>], check: &Check) {
             return;
         }
     }
-    let singles: Vec<(Place, u8)> = open_places(kind, lines, check)
+    let singles: Change = open_places(kind, lines, check)
         .into_iter()
         .flat_map(|place| {
             let lines: &[Vec<u8>] = lines;
@@ -197,7 +199,7 @@ fn search(kind: Kind, lines: &mut [Vec<u8>], check: &Check) {
                 .map(move |&other| (place, other))
         })
         .collect();
-    let one: Vec<Vec<(Place, u8)>> = singles.iter().map(|&change| vec![change]).collect();
+    let one: Vec<Change> = singles.iter().map(|&change| vec![change]).collect();
     let steps = [one, alike(lines, &singles), pairs(&singles)];
     for changes in steps {
         let mut right = changes;
@@ -212,8 +214,8 @@ fn search(kind: Kind, lines: &mut [Vec<u8>], check: &Check) {
 }
 
 /// The changes of all equal characters at once, where there are at least two.
-fn alike(lines: &[Vec<u8>], singles: &[(Place, u8)]) -> Vec<Vec<(Place, u8)>> {
-    let mut groups: Vec<((u8, u8), Vec<(Place, u8)>)> = Vec::new();
+fn alike(lines: &[Vec<u8>], singles: &[(Place, u8)]) -> Vec<Change> {
+    let mut groups: Vec<((u8, u8), Change)> = Vec::new();
     for &(place, other) in singles {
         let key = (lines[place.0][place.1], other);
         match groups.iter_mut().find(|(known, _)| *known == key) {
@@ -229,7 +231,7 @@ fn alike(lines: &[Vec<u8>], singles: &[(Place, u8)]) -> Vec<Vec<(Place, u8)>> {
 }
 
 /// The changes of two characters at different places.
-fn pairs(singles: &[(Place, u8)]) -> Vec<Vec<(Place, u8)>> {
+fn pairs(singles: &[(Place, u8)]) -> Vec<Change> {
     let mut out = Vec::new();
     for (index, first) in singles.iter().enumerate() {
         for second in &singles[index + 1..] {
@@ -248,7 +250,7 @@ fn apply(lines: &mut [Vec<u8>], change: &[(Place, u8)]) {
 }
 
 fn makes_right(kind: Kind, lines: &mut [Vec<u8>], check: &Check, change: &[(Place, u8)]) -> bool {
-    let old: Vec<(Place, u8)> = change
+    let old: Change = change
         .iter()
         .map(|&(place, _)| (place, lines[place.0][place.1]))
         .collect();
