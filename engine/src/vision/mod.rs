@@ -10,6 +10,8 @@ mod plane;
 pub mod rectangle;
 pub mod resample;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use conv::{Conv, Epilogue, Shape};
 pub use line::{line, with_contrast};

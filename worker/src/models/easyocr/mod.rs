@@ -14,10 +14,7 @@ mod weights;
 mod zone;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -40,6 +37,8 @@ use crate::runner::{Member, protocol::Cost};
 
 /// Longer side of the picture that text is looked for in: least, usual, most.
 const SIDE: (usize, usize, usize) = (320, 1280, 2560);
+/// Lines that are read between one word of progress and the next.
+const LINES: usize = 16;
 /// The most characters of a list of letters.
 const LETTERS: usize = 256;
 
@@ -247,12 +246,13 @@ impl Computing {
         let picture = &ready.picture;
         let places = self.0.find(picture, ready.side, stop)?;
         member.progress(0.5, "reading");
-        let count = AtomicUsize::new(0);
-        let done = |_: usize| {
-            let read = count.fetch_add(1, Ordering::Relaxed) + 1;
-            member.progress(0.5 + 0.5 * read as f64 / places.len() as f64, "reading");
-        };
-        let read = self.0.read(&picture.grey(), &places, allowed, stop, &done)?;
+        let grey = picture.grey();
+        let mut read = Vec::with_capacity(places.len());
+        for some in places.chunks(LINES) {
+            read.extend(self.0.read(&grey, some, allowed, stop)?);
+            let share = read.len() as f64 / places.len() as f64;
+            member.progress(0.5 + 0.5 * share, "reading");
+        }
         let line = |(place, line): (&lines::Place, Option<crnn::Line>)| {
             let line = line.filter(|line| !line.text.trim().is_empty())?;
             Some(Line {

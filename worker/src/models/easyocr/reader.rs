@@ -75,14 +75,12 @@ impl Reader {
     }
 
     /// Reads lines of a picture of one channel; of a place without pixels nothing comes back.
-    /// `done` is told how many lines have been read.
     pub fn read(
         &self,
         grey: &Bytes,
         places: &[Place],
         allowed: &Allowed,
         stop: Stop<'_>,
-        done: &(dyn Fn(usize) + Sync),
     ) -> Option<Vec<Option<Line>>> {
         let next = AtomicUsize::new(0);
         let lines: Mutex<Vec<Option<Line>>> = Mutex::new(vec![None; places.len()]);
@@ -92,7 +90,6 @@ impl Reader {
                 let Some(place) = places.get(index) else { break };
                 let line = self.line(grey, place, allowed);
                 lines.lock().unwrap_or_else(PoisonError::into_inner)[index] = line;
-                done(index);
             }
         });
         (!stop()).then(|| lines.into_inner().unwrap_or_else(PoisonError::into_inner))

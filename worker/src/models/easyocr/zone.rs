@@ -90,7 +90,7 @@ impl View {
         today: Day,
         stop: Stop<'_>,
     ) -> Option<Option<Reading>> {
-        let lines = reader.read(&self.grey, &self.places, allowed, stop, &|_| {})?;
+        let lines = reader.read(&self.grey, &self.places, allowed, stop)?;
         let pieces: Vec<Piece> = self
             .places
             .iter()
