@@ -13,5 +13,6 @@ pub mod encoder;
 pub mod audio;
 pub mod isa;
 pub mod pool;
-pub mod weights;
 pub mod quant;
+pub mod vision;
+pub mod weights;

@@ -152,7 +152,10 @@ fn book_bomb() -> Vec<u8> {
 /// The word, but its last page says that it ends after so many samples.
 fn word_that_says(samples: u64) -> Vec<u8> {
     let mut bytes = WORD.to_vec();
-    let last = bytes.windows(4).rposition(|four| four == b"OggS").expect("a page");
+    let last = bytes
+        .windows(4)
+        .rposition(|four| four == b"OggS")
+        .expect("a page");
     bytes[last + 6..last + 14].copy_from_slice(&samples.to_le_bytes());
     sign(&mut bytes[last..]);
     bytes
@@ -201,12 +204,18 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         ("rate 2^32-1", wav(1, u32::MAX, 16, 1_024)),
         ("no bits", wav(1, 16_000, 0, 1_024)),
         ("64 bits", wav(1, 16_000, 64, 1_024)),
-        ("a tag of 256 MiB", b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f\xff\xfb".to_vec()),
+        (
+            "a tag of 256 MiB",
+            b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f\xff\xfb".to_vec(),
+        ),
         ("13 MiB", vec![0; 13 << 20]),
         ("12 MiB of zeros", vec![0; 12 << 20]),
         ("12 MiB of pages", filled(b"", b"OggS")),
         ("12 MiB of empty pages", filled(b"", &page(0, 0, true, b""))),
-        ("12 MiB of empty chunks", filled(b"RIFF\xff\xff\xff\xffWAVE", b"abcd\x00\x00\x00\x00")),
+        (
+            "12 MiB of empty chunks",
+            filled(b"RIFF\xff\xff\xff\xffWAVE", b"abcd\x00\x00\x00\x00"),
+        ),
         ("12 MiB of metadata", filled(b"fLaC", b"\x01\x00\x00\x00")),
         ("12 MiB of noise", noise()),
         ("12 MiB of marks", filled(&SILENCE[..42], b"\xff\xf8\x70\x00")),
@@ -230,7 +239,11 @@ fn audio_bombs() {
         let started = Instant::now();
         let answer = decode(bytes, LIMITS);
         let took = started.elapsed();
-        println!("{name}: {:.0} ms: {:?}", took.as_secs_f64() * 1e3, answer.as_ref().map(|audio| audio.seconds()));
+        println!(
+            "{name}: {:.0} ms: {:?}",
+            took.as_secs_f64() * 1e3,
+            answer.as_ref().map(|audio| audio.seconds())
+        );
         match answer {
             Err(error) => {
                 refused += 1;
@@ -259,7 +272,10 @@ fn a_lie_about_the_length_of_pcm_costs_nothing() {
     for claims in [0xffff_fff0, 1 << 30] {
         match decode(&wav(1, 16_000, 16, claims), LIMITS) {
             Ok(audio) => assert!(audio.seconds() < 0.1, "{}", audio.seconds()),
-            Err(error) => assert!(matches!(error, AudioError::TooLong { .. } | AudioError::Broken(_)), "{error}"),
+            Err(error) => assert!(
+                matches!(error, AudioError::TooLong { .. } | AudioError::Broken(_)),
+                "{error}"
+            ),
         }
     }
 }

@@ -35,8 +35,11 @@ fn spec(id: &str) -> ModelSpec {
 
 /// The model's files; fetched and converted where they are not here yet.
 fn files(id: &str) -> Files {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
-    let models = std::env::var_os("LAMPLIGHTER_MODELS_DIR").map_or_else(|| workspace.join("data/models"), PathBuf::from);
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("a workspace");
+    let models = std::env::var_os("LAMPLIGHTER_MODELS_DIR")
+        .map_or_else(|| workspace.join("data/models"), PathBuf::from);
     let spec = spec(id);
     let dir = weights::ensure(&spec, &models, &|_| {}).expect("the model's files");
     let mut files = Files::plain(dir);
@@ -76,7 +79,11 @@ fn wav(samples: &[f32]) -> Vec<u8> {
     bytes.extend(32_000_u32.to_le_bytes());
     bytes.extend(b"\x02\x00\x10\x00data");
     bytes.extend(length.to_le_bytes());
-    bytes.extend(samples.iter().flat_map(|sample| ((sample * 32_767.0) as i16).to_le_bytes()));
+    bytes.extend(
+        samples
+            .iter()
+            .flat_map(|sample| ((sample * 32_767.0) as i16).to_le_bytes()),
+    );
     bytes
 }
 
@@ -95,7 +102,9 @@ fn run(loaded: &mut Loaded, task: Task, input: &Value, cancel: &Cancel) -> Vec<F
     let report: Report = Arc::new(move |message| sink.lock().expect("unpoisoned").push(message));
     let raw = to_raw_value(input).expect("JSON");
     let (payload, _) = loaded.preparer.prepare(task, &raw).expect("a good input");
-    loaded.model.run(Member::batch(vec![(0, payload, cancel.clone())], report));
+    loaded
+        .model
+        .run(Member::batch(vec![(0, payload, cancel.clone())], report));
     let mut told = std::mem::take(&mut *told.lock().expect("unpoisoned"));
     assert!(matches!(told.pop(), Some(FromRunner::BatchDone { .. })));
     told
@@ -109,23 +118,42 @@ fn output(told: &[FromRunner]) -> Value {
 }
 
 fn floats(packed: &Value) -> Vec<f32> {
-    let bytes = BASE64_STANDARD.decode(packed.as_str().expect("a text")).expect("base64");
-    bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect()
+    let bytes = BASE64_STANDARD
+        .decode(packed.as_str().expect("a text"))
+        .expect("base64");
+    bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|four| f32::from_le_bytes(*four))
+        .collect()
 }
 
 fn worst(a: impl IntoIterator<Item = f32>, b: impl IntoIterator<Item = f32>) -> f32 {
-    a.into_iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    a.into_iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let dot = |a: &[f32], b: &[f32]| {
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum::<f64>()
+    };
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 /// What share of the words was heard wrongly: the least number of words to change, add or leave out.
 fn word_error(heard: &str, said: &str) -> f64 {
     let words = |text: &str| -> Vec<String> {
-        let plain: String = text.to_lowercase().chars().filter(|c| c.is_alphanumeric() || c.is_whitespace()).collect();
+        let plain: String = text
+            .to_lowercase()
+            .chars()
+            .filter(|c| c.is_alphanumeric() || c.is_whitespace())
+            .collect();
         plain.split_whitespace().map(str::to_owned).collect()
     };
     let (heard, said) = (words(heard), words(said));
@@ -150,12 +178,23 @@ fn silero_hears_what_the_original_hears() {
         input["audio"] = url(SPEECH).into();
         input["probabilities"] = true.into();
         let told = run(&mut loaded, Task::VoiceActivity, &input, &Cancel::default());
-        assert!(told.iter().any(|message| matches!(message, FromRunner::Progress { .. })));
+        assert!(
+            told.iter()
+                .any(|message| matches!(message, FromRunner::Progress { .. }))
+        );
         let output = output(&told);
         let numbers = |value: &Value| -> Vec<f32> {
-            value.as_array().expect("numbers").iter().map(|n| n.as_f64().expect("a number") as f32).collect()
+            value
+                .as_array()
+                .expect("numbers")
+                .iter()
+                .map(|n| n.as_f64().expect("a number") as f32)
+                .collect()
         };
-        let (ours, theirs) = (numbers(&output["probabilities"]), numbers(&golden["probabilities"]));
+        let (ours, theirs) = (
+            numbers(&output["probabilities"]),
+            numbers(&golden["probabilities"]),
+        );
         assert_eq!(ours.len(), theirs.len());
         let off = worst(ours, theirs);
         println!("silero-vad: probabilities off by {off:.1e}");
@@ -164,7 +203,9 @@ fn silero_hears_what_the_original_hears() {
             .as_array()
             .expect("segments")
             .iter()
-            .map(|segment| ["start", "end"].map(|end| (segment[end].as_f64().expect("seconds") * 1e3).round() as i64))
+            .map(|segment| {
+                ["start", "end"].map(|end| (segment[end].as_f64().expect("seconds") * 1e3).round() as i64)
+            })
             .collect();
         let wanted: Vec<[i64; 2]> = serde_json::from_value::<Vec<[i64; 2]>>(case["segments"].clone())
             .expect("segments")
@@ -180,7 +221,12 @@ fn half_an_hour_is_listened_to_in_seconds() {
     let mut loaded = load("silero-vad");
     let quiet = vec![0.001_f32; 16_000 * 300];
     let started = Instant::now();
-    let told = run(&mut loaded, Task::VoiceActivity, &json!({"audio": url(&wav(&quiet))}), &Cancel::default());
+    let told = run(
+        &mut loaded,
+        Task::VoiceActivity,
+        &json!({"audio": url(&wav(&quiet))}),
+        &Cancel::default(),
+    );
     let took = started.elapsed();
     println!("silero-vad: 300 s of sound in {:.2} s", took.as_secs_f64());
     assert_eq!(output(&told)["segments"], json!([]));
@@ -190,9 +236,18 @@ fn half_an_hour_is_listened_to_in_seconds() {
 #[test]
 fn whisper_computes_what_the_original_computes() {
     let golden = fixture(include_str!("fixtures/whisper.json"));
-    let parts = whisper::parts(&files("whisper-base"), &samples(SPEECH), &[50_258, 50_259, 50_359]).expect("computed");
-    let indices = |name: &str| -> Vec<usize> { serde_json::from_value(golden[name].clone()).expect("indices") };
-    let mel: Vec<f32> = indices("frames").iter().flat_map(|&frame| parts.mel[frame].clone()).collect();
+    let parts = whisper::parts(
+        &files("whisper-base"),
+        &samples(SPEECH),
+        &[50_258, 50_259, 50_359],
+    )
+    .expect("computed");
+    let indices =
+        |name: &str| -> Vec<usize> { serde_json::from_value(golden[name].clone()).expect("indices") };
+    let mel: Vec<f32> = indices("frames")
+        .iter()
+        .flat_map(|&frame| parts.mel[frame].clone())
+        .collect();
     let off = worst(mel, floats(&golden["mel"]));
     println!("whisper: spectrogram off by {off:.1e}");
     assert!(off < 1e-3, "{off}");
@@ -200,10 +255,14 @@ fn whisper_computes_what_the_original_computes() {
     for (&row, theirs) in indices("rows").iter().zip(theirs.chunks_exact(512)) {
         let ours = &parts.encoded[row];
         let cosine = cosine(ours, theirs);
-        println!("whisper: encoder row {row}: cosine {cosine:.7}, off by {:.1e}", worst(ours.clone(), theirs.to_vec()));
+        println!(
+            "whisper: encoder row {row}: cosine {cosine:.7}, off by {:.1e}",
+            worst(ours.clone(), theirs.to_vec())
+        );
         assert!(cosine > 0.9999, "row {row}: {cosine}");
     }
-    let tokens: Vec<usize> = serde_json::from_value(golden["first_logits"]["tokens"].clone()).expect("tokens");
+    let tokens: Vec<usize> =
+        serde_json::from_value(golden["first_logits"]["tokens"].clone()).expect("tokens");
     let theirs: Vec<f32> = serde_json::from_value(golden["first_logits"]["values"].clone()).expect("logits");
     let ours: Vec<f32> = tokens.iter().map(|&token| parts.logits[token]).collect();
     let off = worst(ours, theirs);
@@ -219,8 +278,14 @@ fn transcribe(name: &str, audio: &[u8], mut options: Value) -> (Value, Vec<FromR
     let told = run(&mut loaded, Task::SpeechToText, &options, &Cancel::default());
     let took = started.elapsed().as_secs_f64();
     let output = output(&told);
-    let (seconds, tokens) = (output["duration"].as_f64().expect("seconds"), output["usage"]["tokens"].clone());
-    println!("whisper: {name}: {seconds:.1} s of sound, {tokens} tokens in {took:.2} s = {:.2} of real time", took / seconds);
+    let (seconds, tokens) = (
+        output["duration"].as_f64().expect("seconds"),
+        output["usage"]["tokens"].clone(),
+    );
+    println!(
+        "whisper: {name}: {seconds:.1} s of sound, {tokens} tokens in {took:.2} s = {:.2} of real time",
+        took / seconds
+    );
     println!("whisper: {name}: {}", output["text"]);
     (output, told)
 }
@@ -237,15 +302,26 @@ fn whisper_writes_what_the_original_writes() {
         ("speech", SPEECH.to_vec(), json!({})),
         ("deutsch", DEUTSCH.to_vec(), json!({})),
         ("long", wav(&long), json!({"language": "en"})),
-        ("untimed", SPEECH.to_vec(), json!({"language": "en", "timestamps": "none"})),
-        ("translated", DEUTSCH.to_vec(), json!({"language": "de", "task": "translate"})),
+        (
+            "untimed",
+            SPEECH.to_vec(),
+            json!({"language": "en", "timestamps": "none"}),
+        ),
+        (
+            "translated",
+            DEUTSCH.to_vec(),
+            json!({"language": "de", "task": "translate"}),
+        ),
     ];
     for (name, audio, options) in cases {
         let timed = options["timestamps"] != "none";
         let (output, told) = transcribe(name, &audio, options);
         let wanted = &golden[name];
         assert_eq!(output["language"], wanted["language"]);
-        let texts: Vec<&str> = segments(wanted).iter().filter_map(|segment| segment["text"].as_str()).collect();
+        let texts: Vec<&str> = segments(wanted)
+            .iter()
+            .filter_map(|segment| segment["text"].as_str())
+            .collect();
         assert_eq!(output["text"], texts.join(" "), "{name}");
         let pieces: Vec<&Value> = told
             .iter()
@@ -307,7 +383,12 @@ fn a_cancelled_transcription_ends_soon() {
                 Instant::now()
             })
         };
-        let told = run(&mut loaded, Task::SpeechToText, &json!({"audio": url(&wav(&long))}), &cancel);
+        let told = run(
+            &mut loaded,
+            Task::SpeechToText,
+            &json!({"audio": url(&wav(&long))}),
+            &cancel,
+        );
         let ended = Instant::now();
         let canceled = ends.join().expect("it only sleeps");
         if matches!(told.last(), Some(FromRunner::Canceled { .. })) {
@@ -324,7 +405,11 @@ fn inputs_that_can_not_be_taken_are_refused_with_a_sentence() {
     let loaded = whisper().lock().expect("unpoisoned");
     let refused = |input: Value, hint: &str| {
         let raw = to_raw_value(&input).expect("JSON");
-        let error = loaded.preparer.prepare(Task::SpeechToText, &raw).err().expect("refused");
+        let error = loaded
+            .preparer
+            .prepare(Task::SpeechToText, &raw)
+            .err()
+            .expect("refused");
         assert_eq!(error.code, ErrorCode::InvalidInput);
         assert!(error.detail.contains(hint), "{}: {hint}", error.detail);
     };

@@ -95,8 +95,12 @@ mod tests {
 
     #[test]
     fn pieces_make_no_difference() {
-        let weights: Vec<f32> = (0..4 * 8 * 8).map(|n| ((n * 37 % 101) as f32 - 50.0) / 100.0).collect();
-        let gates: Vec<f32> = (0..4 * 8 * 10).map(|n| ((n * 53 % 97) as f32 - 48.0) / 50.0).collect();
+        let weights: Vec<f32> = (0..4 * 8 * 8)
+            .map(|n| ((n * 37 % 101) as f32 - 50.0) / 100.0)
+            .collect();
+        let gates: Vec<f32> = (0..4 * 8 * 10)
+            .map(|n| ((n * 53 % 97) as f32 - 48.0) / 50.0)
+            .collect();
         let lstm = Lstm::new(&weights, 8).expect("square");
         let (mut whole, mut parts) = (Vec::new(), Vec::new());
         lstm.run(&gates, &mut lstm.start(), &mut whole);

@@ -72,10 +72,7 @@ fn skip_tag(mut bytes: &[u8]) -> &[u8] {
 }
 
 fn decode_known(container: Container, bytes: &[u8], limits: Limits) -> Result<Audio, AudioError> {
-    let source = MediaSourceStream::new(
-        Box::new(Cursor::new(bytes)),
-        MediaSourceStreamOptions::default(),
-    );
+    let source = MediaSourceStream::new(Box::new(Cursor::new(bytes)), MediaSourceStreamOptions::default());
     let mut format = symphonia::default::get_probe()
         .probe(
             &Hint::new(),

@@ -41,9 +41,17 @@ impl Resampler {
         let (step, unit) = (u64::from(from) / divisor, u64::from(to) / divisor);
         let narrow = (f64::from(to) / f64::from(from)).min(1.0);
         let half = (CROSSINGS / narrow).ceil() as usize;
-        let taps = if step == unit { 0 } else { (2 * half).next_multiple_of(8) };
+        let taps = if step == unit {
+            0
+        } else {
+            (2 * half).next_multiple_of(8)
+        };
         let phases = unit.min(MAX_PHASES);
-        let table = if step == unit { Vec::new() } else { filters(taps, phases, narrow) };
+        let table = if step == unit {
+            Vec::new()
+        } else {
+            filters(taps, phases, narrow)
+        };
         Self {
             step,
             unit,
@@ -129,7 +137,11 @@ fn sinc(x: f64) -> f64 {
 }
 
 fn kaiser(x: f64) -> f64 {
-    if x.abs() > 1.0 { 0.0 } else { bessel(BETA * (1.0 - x * x).sqrt()) / bessel(BETA) }
+    if x.abs() > 1.0 {
+        0.0
+    } else {
+        bessel(BETA * (1.0 - x * x).sqrt()) / bessel(BETA)
+    }
 }
 
 /// Modified Bessel function of the first kind, order 0, by its series.
@@ -181,7 +193,9 @@ mod tests {
 
     #[test]
     fn a_tone_stays_the_same_tone() {
-        for rate in [8_000, 11_025, 22_050, 24_000, 32_000, 44_100, 44_101, 48_000, 96_000, 191_999] {
+        for rate in [
+            8_000, 11_025, 22_050, 24_000, 32_000, 44_100, 44_101, 48_000, 96_000, 191_999,
+        ] {
             let out = resample(&tone(rate, 1_000.0, 1.0), rate, 1_000);
             assert!(out.len().abs_diff(16_000) <= 1, "{rate}: {}", out.len());
             let wanted = tone(16_000, 1_000.0, 1.0);

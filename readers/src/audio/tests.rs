@@ -36,7 +36,10 @@ fn likeness(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn every_kind_of_file_gives_the_same_sound() {
     let reference = decode(S16, LIMITS).expect("16-bit WAV");
-    assert_eq!((reference.container, reference.source_rate), (Container::Wav, 16_000));
+    assert_eq!(
+        (reference.container, reference.source_rate),
+        (Container::Wav, 16_000)
+    );
     assert_eq!(reference.samples.len(), 16_000);
     let kinds: [(&[u8], Container, u32, usize, f32); 7] = [
         (FLAC, Container::Flac, 16_000, 1, 0.9999),
@@ -52,7 +55,11 @@ fn every_kind_of_file_gives_the_same_sound() {
         let audio = decode(bytes, LIMITS).expect("a good file");
         let layout = (audio.container, audio.source_rate, audio.source_channels);
         assert_eq!(layout, (container, rate, channels));
-        assert!((audio.seconds() - 1.0).abs() < 0.06, "{layout:?}: {} s", audio.seconds());
+        assert!(
+            (audio.seconds() - 1.0).abs() < 0.06,
+            "{layout:?}: {} s",
+            audio.seconds()
+        );
         let likeness = likeness(&reference.samples, &audio.samples);
         assert!(likeness > least, "{layout:?}: {likeness}");
     }
@@ -61,7 +68,11 @@ fn every_kind_of_file_gives_the_same_sound() {
     let wide = decode(S24, LIMITS).expect("24-bit WAV").samples;
     for (bytes, step) in [(S32, 1e-6), (F32, 1e-6), (U8, 1.5e-2)] {
         let other = decode(bytes, LIMITS).expect("a WAV").samples;
-        let off = wide.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let off = wide
+            .iter()
+            .zip(&other)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
         assert!(off < step, "{off}");
     }
 }
@@ -79,7 +90,10 @@ fn a_tag_before_the_sound_is_passed() {
 fn a_float_file_may_hold_anything() {
     let mut wild = F32.to_vec();
     let start = wild.len() - 16_000;
-    for (sample, value) in wild[start..].chunks_exact_mut(4).zip([f32::NAN, f32::INFINITY, -1e38, 3.0].iter().cycle()) {
+    for (sample, value) in wild[start..]
+        .chunks_exact_mut(4)
+        .zip([f32::NAN, f32::INFINITY, -1e38, 3.0].iter().cycle())
+    {
         sample.copy_from_slice(&value.to_le_bytes());
     }
     let audio = decode(&wild, LIMITS).expect("it is a WAV file");
@@ -88,12 +102,24 @@ fn a_float_file_may_hold_anything() {
 
 #[test]
 fn caps_hold() {
-    let few = Limits { bytes: 100, seconds: 10 };
-    assert_eq!(decode(S16, few), Err(AudioError::TooLarge { bytes: S16.len(), limit: 100 }));
+    let few = Limits {
+        bytes: 100,
+        seconds: 10,
+    };
+    assert_eq!(
+        decode(S16, few),
+        Err(AudioError::TooLarge {
+            bytes: S16.len(),
+            limit: 100
+        })
+    );
     for bytes in [S16, FLAC, MP3, OGG] {
         let hundred = bytes.repeat(1);
         assert!(decode(&hundred, LIMITS).is_ok());
-        let none = Limits { bytes: 1 << 20, seconds: 0 };
+        let none = Limits {
+            bytes: 1 << 20,
+            seconds: 0,
+        };
         assert_eq!(decode(bytes, none), Err(AudioError::TooLong { limit: 0 }));
     }
     assert_eq!(decode(b"", LIMITS), Err(AudioError::Empty));

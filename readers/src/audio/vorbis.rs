@@ -13,7 +13,9 @@ const IDENTIFICATION: usize = 30;
 /// header and the setup header, one after the other.
 pub(super) fn check(headers: &[u8]) -> Result<(), AudioError> {
     let broken = || AudioError::Broken("its Vorbis code books are not well formed".to_owned());
-    let setup = headers.get(IDENTIFICATION..).and_then(|rest| rest.strip_prefix(b"\x05vorbis"));
+    let setup = headers
+        .get(IDENTIFICATION..)
+        .and_then(|rest| rest.strip_prefix(b"\x05vorbis"));
     let mut bits = Bits {
         bytes: setup.ok_or_else(broken)?,
         position: 0,
@@ -49,7 +51,11 @@ fn book(bits: &mut Bits) -> Option<u64> {
             bits.skip(64)?;
             let width = bits.take(4)? + 1;
             bits.skip(1)?;
-            let values = if kind == 1 { root(entries, dimensions) } else { most };
+            let values = if kind == 1 {
+                root(entries, dimensions)
+            } else {
+                most
+            };
             bits.skip(values * u64::from(width))?;
             Some(most + values)
         }
@@ -132,7 +138,14 @@ mod tests {
 
     #[test]
     fn roots_are_whole() {
-        for (entries, dimensions, wanted) in [(8, 3, 2), (7, 3, 1), (81, 4, 3), (0, 2, 0), (131_072, 32, 1), (625, 4, 5)] {
+        for (entries, dimensions, wanted) in [
+            (8, 3, 2),
+            (7, 3, 1),
+            (81, 4, 3),
+            (0, 2, 0),
+            (131_072, 32, 1),
+            (625, 4, 5),
+        ] {
             assert_eq!(root(entries, dimensions), wanted, "{entries} {dimensions}");
         }
     }

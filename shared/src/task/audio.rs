@@ -62,7 +62,8 @@ pub(super) fn voice_input() -> Value {
 }
 
 pub(super) fn voice_output() -> Value {
-    let confidence = json!({"confidence": {"type": "number", "description": "Mean probability of speech, 0 to 1."}});
+    let confidence =
+        json!({"confidence": {"type": "number", "description": "Mean probability of speech, 0 to 1."}});
     let properties = json!({
         "segments": segments(confidence, &["start", "end", "confidence"]),
         "duration": {"type": "number", "description": "Seconds of the recording."},

@@ -3,15 +3,16 @@
 
 mod audio_input;
 mod bert;
+pub mod easyocr;
 mod echo;
 mod echo_joint;
 pub mod efficientnet_lite;
 pub(crate) mod headers;
 mod image_input;
 pub mod layers;
+pub mod llama;
 pub mod mapped;
 mod mtcnn;
-pub mod llama;
 pub mod pickled;
 mod silero_vad;
 pub mod whisper;
@@ -103,7 +104,7 @@ pub fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, J
         Family::Mtcnn => mtcnn::load(spec, files, threads),
         Family::SileroVad => silero_vad::load(spec, &files.dir),
         Family::Whisper => whisper::load(spec, files),
-        family => Err(unavailable(format!("the family {family:?} is not served yet"))),
+        Family::Easyocr => easyocr::load(spec, files, threads),
     }
 }
 
@@ -116,7 +117,7 @@ pub fn conversion(family: Family) -> Option<Convert> {
         Family::Llama => Some(llama::requantise::convert),
         Family::EfficientnetLite | Family::Mtcnn | Family::Easyocr => Some(pickled::convert),
         Family::Whisper => Some(whisper::convert),
-        _ => None,
+        Family::Bert | Family::SileroVad | Family::Echo | Family::EchoJoint => None,
     }
 }
 

@@ -71,12 +71,21 @@ impl Preparer for Reader {
         if !(0.01..=0.99).contains(&input.threshold) {
             return Err(invalid("`threshold` is from 0.01 to 0.99"));
         }
-        let times = [input.min_speech_duration_ms, input.min_silence_duration_ms, input.speech_pad_ms];
+        let times = [
+            input.min_speech_duration_ms,
+            input.min_silence_duration_ms,
+            input.speech_pad_ms,
+        ];
         if times.iter().any(|&time| time > 60_000) {
             return Err(invalid("times in milliseconds are at most 60000"));
         }
-        if input.max_speech_duration_s.is_some_and(|most| !(1.0..=f64::from(MAX_SECONDS)).contains(&most)) {
-            return Err(invalid(format!("`max_speech_duration_s` is from 1 to {MAX_SECONDS}")));
+        if input
+            .max_speech_duration_s
+            .is_some_and(|most| !(1.0..=f64::from(MAX_SECONDS)).contains(&most))
+        {
+            return Err(invalid(format!(
+                "`max_speech_duration_s` is from 1 to {MAX_SECONDS}"
+            )));
         }
         let rules = Rules {
             threshold: input.threshold,
@@ -140,10 +149,12 @@ impl Model for Detector {
                 continue;
             };
             match self.listen(&request.samples, &member) {
-                Ok(Some(probabilities)) => match serde_json::value::to_raw_value(&answer(&request, &probabilities)) {
-                    Ok(output) => member.done(output),
-                    Err(error) => member.failed(audio_input::broken(error)),
-                },
+                Ok(Some(probabilities)) => {
+                    match serde_json::value::to_raw_value(&answer(&request, &probabilities)) {
+                        Ok(output) => member.done(output),
+                        Err(error) => member.failed(audio_input::broken(error)),
+                    }
+                }
                 Ok(None) => member.canceled(),
                 Err(error) => member.failed(audio_input::broken(error)),
             }
@@ -166,7 +177,10 @@ fn answer(request: &Request, probabilities: &[f32]) -> Value {
     let mut output = json!({"segments": segments, "duration": duration});
     if request.probabilities {
         // Through a text of few digits: a float made longer shows digits that mean nothing.
-        output["probabilities"] = probabilities.iter().map(|&p| (f64::from(p) * 1e6).round() / 1e6).collect();
+        output["probabilities"] = probabilities
+            .iter()
+            .map(|&p| (f64::from(p) * 1e6).round() / 1e6)
+            .collect();
     }
     output
 }

@@ -62,13 +62,20 @@ impl Network {
             })
         };
         let cell = weights.pp("lstm_cell");
-        let recurrent = cell.get((4 * HIDDEN, HIDDEN), "weight_hh")?.flatten_all()?.to_vec1::<f32>()?;
+        let recurrent = cell
+            .get((4 * HIDDEN, HIDDEN), "weight_hh")?
+            .flatten_all()?
+            .to_vec1::<f32>()?;
         let bias = (cell.get(4 * HIDDEN, "bias_ih")? + cell.get(4 * HIDDEN, "bias_hh")?)?;
         let last = weights.pp("final_conv");
         Ok(Self {
             device: device.clone(),
             transform: weights.get((2 * BINS, 1, WINDOW), "stft_conv.weight")?,
-            convolutions: CONVOLUTIONS.into_iter().enumerate().map(convolution).collect::<Result<_>>()?,
+            convolutions: CONVOLUTIONS
+                .into_iter()
+                .enumerate()
+                .map(convolution)
+                .collect::<Result<_>>()?,
             inputs: cell.get((4 * HIDDEN, HIDDEN), "weight_ih")?.t()?.contiguous()?,
             bias,
             cell: Lstm::new(&recurrent, HIDDEN)
@@ -105,7 +112,10 @@ impl Network {
         let gates = self.gates(Tensor::from_vec(rows, (chunks, 1, length), &self.device)?)?;
         let mut outputs = Vec::with_capacity(chunks * HIDDEN);
         self.cell.run(&gates, &mut heard.state, &mut outputs);
-        Ok(outputs.chunks_exact(HIDDEN).map(|output| self.last(output)).collect())
+        Ok(outputs
+            .chunks_exact(HIDDEN)
+            .map(|output| self.last(output))
+            .collect())
     }
 
     /// What the inputs add to the gates of the cell, chunk after chunk.
@@ -116,12 +126,21 @@ impl Network {
         for Convolution { weight, bias, stride } in &self.convolutions {
             x = x.conv1d(weight, 1, *stride, 1, 1)?.broadcast_add(bias)?.relu()?;
         }
-        let gates = x.squeeze(2)?.contiguous()?.matmul(&self.inputs)?.broadcast_add(&self.bias)?;
+        let gates = x
+            .squeeze(2)?
+            .contiguous()?
+            .matmul(&self.inputs)?
+            .broadcast_add(&self.bias)?;
         gates.flatten_all()?.to_vec1()
     }
 
     fn last(&self, output: &[f32]) -> f32 {
-        let sum: f32 = self.weights.iter().zip(output).map(|(weight, number)| weight * number.max(0.0)).sum();
+        let sum: f32 = self
+            .weights
+            .iter()
+            .zip(output)
+            .map(|(weight, number)| weight * number.max(0.0))
+            .sum();
         1.0 / (1.0 + (-(sum + self.offset)).exp())
     }
 }

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, path::Path};
 
-use lamplighter_readers::weights::{Mapped, Outgoing, Tensor, WeightsError, ct2, open_inside, write_safetensors};
+use lamplighter_readers::weights::{
+    Mapped, Outgoing, Tensor, WeightsError, ct2, open_inside, write_safetensors,
+};
 use lamplighter_shared::{job::JobError, model_spec::ModelSpec};
 
 use super::super::unavailable;
@@ -22,7 +24,10 @@ pub(in super::super) fn convert(_: &ModelSpec, dir: &Path, out: &Path) -> Result
     let file = open().map_err(failed)?;
     let model = ct2::read(&file).map_err(failed)?;
     if model.spec != "WhisperSpec" {
-        return Err(unavailable(format!("model.bin holds a {}, not a Whisper model", model.spec)));
+        return Err(unavailable(format!(
+            "model.bin holds a {}, not a Whisper model",
+            model.spec
+        )));
     }
     let tensors = Names::new(&model).all();
     let tensors = tensors.map_err(|problem| unavailable(format!("model.bin: {problem}")))?;
@@ -47,9 +52,15 @@ impl<'a> Names<'a> {
     }
 
     fn all(mut self) -> Result<Vec<Outgoing<'a>>, String> {
-        self.whole("decoder/embeddings/weight", "decoder.embed_tokens.weight".to_owned())?;
+        self.whole(
+            "decoder/embeddings/weight",
+            "decoder.embed_tokens.weight".to_owned(),
+        )?;
         for part in ["encoder", "decoder"] {
-            self.whole(&format!("{part}/position_encodings/encodings"), format!("{part}.embed_positions.weight"))?;
+            self.whole(
+                &format!("{part}/position_encodings/encodings"),
+                format!("{part}.embed_positions.weight"),
+            )?;
             self.group(&format!("{part}/layer_norm"), &format!("{part}.layer_norm"), NORM)?;
             for index in 0.. {
                 let (from, to) = (format!("{part}/layer_{index}"), format!("{part}.layers.{index}"));
@@ -67,23 +78,53 @@ impl<'a> Names<'a> {
 
     fn layer(&mut self, from: &str, to: &str, decoder: bool) -> Done {
         let own = format!("{to}.self_attn");
-        self.parts(&format!("{from}/self_attention/linear_0"), &own, &["q_proj", "k_proj", "v_proj"])?;
-        self.group(&format!("{from}/self_attention/linear_1"), &format!("{own}.out_proj"), LINEAR)?;
-        self.group(&format!("{from}/self_attention/layer_norm"), &format!("{own}_layer_norm"), NORM)?;
+        self.parts(
+            &format!("{from}/self_attention/linear_0"),
+            &own,
+            &["q_proj", "k_proj", "v_proj"],
+        )?;
+        self.group(
+            &format!("{from}/self_attention/linear_1"),
+            &format!("{own}.out_proj"),
+            LINEAR,
+        )?;
+        self.group(
+            &format!("{from}/self_attention/layer_norm"),
+            &format!("{own}_layer_norm"),
+            NORM,
+        )?;
         if decoder {
             let sound = format!("{to}.encoder_attn");
             self.parts(&format!("{from}/attention/linear_0"), &sound, &["q_proj"])?;
-            self.parts(&format!("{from}/attention/linear_1"), &sound, &["k_proj", "v_proj"])?;
-            self.group(&format!("{from}/attention/linear_2"), &format!("{sound}.out_proj"), LINEAR)?;
-            self.group(&format!("{from}/attention/layer_norm"), &format!("{sound}_layer_norm"), NORM)?;
+            self.parts(
+                &format!("{from}/attention/linear_1"),
+                &sound,
+                &["k_proj", "v_proj"],
+            )?;
+            self.group(
+                &format!("{from}/attention/linear_2"),
+                &format!("{sound}.out_proj"),
+                LINEAR,
+            )?;
+            self.group(
+                &format!("{from}/attention/layer_norm"),
+                &format!("{sound}_layer_norm"),
+                NORM,
+            )?;
         }
-        self.group(&format!("{from}/ffn/layer_norm"), &format!("{to}.final_layer_norm"), NORM)?;
+        self.group(
+            &format!("{from}/ffn/layer_norm"),
+            &format!("{to}.final_layer_norm"),
+            NORM,
+        )?;
         self.group(&format!("{from}/ffn/linear_0"), &format!("{to}.fc1"), LINEAR)?;
         self.group(&format!("{from}/ffn/linear_1"), &format!("{to}.fc2"), LINEAR)
     }
 
     fn group(&mut self, from: &str, to: &str, names: [(&str, &str); 2]) -> Done {
-        names.iter().try_for_each(|(old, new)| self.whole(&format!("{from}/{old}"), format!("{to}.{new}")))
+        names
+            .iter()
+            .try_for_each(|(old, new)| self.whole(&format!("{from}/{old}"), format!("{to}.{new}")))
     }
 
     /// A tensor as it is.
@@ -122,6 +163,8 @@ impl<'a> Names<'a> {
     }
 
     fn find(&self, name: &str) -> Result<&'a Tensor<'a>, String> {
-        self.model.get(name).ok_or_else(|| format!("there is no tensor {name:?}"))
+        self.model
+            .get(name)
+            .ok_or_else(|| format!("there is no tensor {name:?}"))
     }
 }

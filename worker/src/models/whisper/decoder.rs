@@ -81,7 +81,13 @@ impl Layer {
 
 impl Decoder {
     /// Reads the weights, in the names of a hub.
-    pub(super) fn load(size: usize, layers: usize, words: usize, places: usize, weights: &VarBuilder) -> Result<Self> {
+    pub(super) fn load(
+        size: usize,
+        layers: usize,
+        words: usize,
+        places: usize,
+        weights: &VarBuilder,
+    ) -> Result<Self> {
         let layer = |index: usize| Layer::load(size, &weights.pp("layers").pp(index));
         Ok(Self {
             embeddings: weights.get((words, size), "embed_tokens.weight")?,
@@ -138,7 +144,13 @@ impl Decoder {
             return Ok(None);
         }
         let length = before + count;
-        let hidden = |row: usize, column: usize| if column > before + row { f32::NEG_INFINITY } else { 0.0 };
+        let hidden = |row: usize, column: usize| {
+            if column > before + row {
+                f32::NEG_INFINITY
+            } else {
+                0.0
+            }
+        };
         let mask = (0..count).flat_map(|row| (0..length).map(move |column| hidden(row, column)));
         Tensor::from_vec(mask.collect(), (1, count, length), self.device()).map(Some)
     }

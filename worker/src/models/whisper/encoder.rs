@@ -52,7 +52,13 @@ impl Layer {
 
 impl Encoder {
     /// Reads the weights, in the names of a hub.
-    pub(super) fn load(size: usize, layers: usize, mels: usize, places: usize, weights: &VarBuilder) -> Result<Self> {
+    pub(super) fn load(
+        size: usize,
+        layers: usize,
+        mels: usize,
+        places: usize,
+        weights: &VarBuilder,
+    ) -> Result<Self> {
         let convolution = |name: &str, inputs: usize| {
             let weights = weights.pp(name);
             Ok::<_, candle_core::Error>((
@@ -81,7 +87,10 @@ impl Encoder {
         if stop() {
             return Ok(None);
         }
-        let x = x.conv1d(&self.second, 1, 2, 1, 1)?.broadcast_add(&self.second_bias)?.gelu_erf()?;
+        let x = x
+            .conv1d(&self.second, 1, 2, 1, 1)?
+            .broadcast_add(&self.second_bias)?
+            .gelu_erf()?;
         let mut x = (x.squeeze(0)?.t()?.contiguous()? + &self.positions)?;
         for layer in &self.layers {
             if stop() {

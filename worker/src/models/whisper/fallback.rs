@@ -79,13 +79,21 @@ impl Writer<'_> {
         if written.is_silence() {
             return Ok(true);
         }
-        let text = self.folder.text(&written.tokens).map_err(candle_core::Error::Msg)?;
+        let text = self
+            .folder
+            .text(&written.tokens)
+            .map_err(candle_core::Error::Msg)?;
         let likely = written.log_probability >= MIN_LOG_PROBABILITY;
         Ok(likely && compression(&text)? <= MAX_COMPRESSION)
     }
 
     /// One go at a temperature: tokens and their mean log-probability.
-    fn attempt(&self, first: &[f32], temperature: f32, memory: &mut Memory) -> Result<Option<(Vec<u32>, f32)>> {
+    fn attempt(
+        &self,
+        first: &[f32],
+        temperature: f32,
+        memory: &mut Memory,
+    ) -> Result<Option<(Vec<u32>, f32)>> {
         memory.rewind(self.prompt.len());
         let rules = Rules::new(self.folder, self.timestamps);
         let mut random = StdRng::seed_from_u64(u64::from(temperature.to_bits()));
@@ -121,7 +129,10 @@ impl Writer<'_> {
 /// A token, as likely as the softmax at this temperature says.
 fn draw(logits: &[f32], temperature: f32, random: &mut StdRng) -> u32 {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weights: Vec<f32> = logits.iter().map(|logit| ((logit - top) / temperature).exp()).collect();
+    let weights: Vec<f32> = logits
+        .iter()
+        .map(|logit| ((logit - top) / temperature).exp())
+        .collect();
     let mut left = random.random::<f32>() * weights.iter().sum::<f32>();
     for (token, weight) in weights.iter().enumerate() {
         left -= weight;

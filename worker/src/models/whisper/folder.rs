@@ -52,7 +52,12 @@ impl Folder {
             names
                 .iter()
                 .find_map(|name| tokenizer.token_to_id(name))
-                .ok_or_else(|| unavailable(format!("tokenizer.json is not one of Whisper: it lacks {}", names[0])))
+                .ok_or_else(|| {
+                    unavailable(format!(
+                        "tokenizer.json is not one of Whisper: it lacks {}",
+                        names[0]
+                    ))
+                })
         };
         let no_timestamps = id(&["<|notimestamps|>"])?;
         let tokens = Tokens {
@@ -84,7 +89,10 @@ impl Folder {
 
     /// The token of a language.
     pub(super) fn language(&self, code: &str) -> Option<u32> {
-        self.languages.iter().find(|(known, _)| known == code).map(|(_, token)| *token)
+        self.languages
+            .iter()
+            .find(|(known, _)| known == code)
+            .map(|(_, token)| *token)
     }
 
     /// The code of a language's token.
@@ -100,8 +108,15 @@ impl Folder {
 
     /// The words of tokens; those with a meaning are left out.
     pub(super) fn text(&self, tokens: &[u32]) -> Result<String, String> {
-        let words: Vec<u32> = tokens.iter().copied().filter(|&token| token < self.tokens.end).collect();
-        let text = self.tokenizer.decode(&words, true).map_err(|error| error.to_string())?;
+        let words: Vec<u32> = tokens
+            .iter()
+            .copied()
+            .filter(|&token| token < self.tokens.end)
+            .collect();
+        let text = self
+            .tokenizer
+            .decode(&words, true)
+            .map_err(|error| error.to_string())?;
         Ok(text.trim().to_owned())
     }
 }
@@ -113,5 +128,7 @@ fn config(dir: &Path) -> Result<Config, JobError> {
         };
         return serde_json::from_str(&text).map_err(|error| unavailable(format!("{name}: {error}")));
     }
-    Err(unavailable("there is neither a config.json nor a generation_config.json"))
+    Err(unavailable(
+        "there is neither a config.json nor a generation_config.json",
+    ))
 }

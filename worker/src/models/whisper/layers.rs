@@ -1,6 +1,6 @@
 //! What encoder and decoder are made of.
 
-use candle_core::{Result, Tensor, Module};
+use candle_core::{Module, Result, Tensor};
 use candle_nn::{LayerNorm, VarBuilder, ops::softmax_last_dim};
 
 /// Numbers of a head, in every Whisper.
@@ -75,7 +75,12 @@ pub(super) fn heads(rows: &Tensor, parts: usize) -> Result<Vec<Tensor>> {
 }
 
 /// Attention of queries to keys and values, all (heads, rows, [`HEAD`]); `mask` is added to the scores.
-pub(super) fn attend(queries: &Tensor, keys: &Tensor, values: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+pub(super) fn attend(
+    queries: &Tensor,
+    keys: &Tensor,
+    values: &Tensor,
+    mask: Option<&Tensor>,
+) -> Result<Tensor> {
     let (heads, rows, _) = queries.dims3()?;
     let scores = (queries * (HEAD as f64).powf(-0.5))?.matmul(&keys.t()?)?;
     let scores = match mask {

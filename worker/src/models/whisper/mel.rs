@@ -72,7 +72,10 @@ impl Mel {
         let mut rows = Vec::with_capacity(count * FRAME);
         for frame in first..first + count {
             let start = frame * HOP;
-            match start.checked_sub(reach).and_then(|from| samples.get(from..from + FRAME)) {
+            match start
+                .checked_sub(reach)
+                .and_then(|from| samples.get(from..from + FRAME))
+            {
                 Some(whole) => rows.extend_from_slice(whole),
                 None => rows.extend((start..start + FRAME).map(at)),
             }
@@ -109,9 +112,17 @@ fn step() -> f64 {
 }
 
 fn mel(hertz: f64) -> f64 {
-    if hertz < BEND.0 { hertz * 3.0 / 200.0 } else { BEND.1 + (hertz / BEND.0).ln() / step() }
+    if hertz < BEND.0 {
+        hertz * 3.0 / 200.0
+    } else {
+        BEND.1 + (hertz / BEND.0).ln() / step()
+    }
 }
 
 fn hertz(mel: f64) -> f64 {
-    if mel < BEND.1 { mel * 200.0 / 3.0 } else { BEND.0 * ((mel - BEND.1) * step()).exp() }
+    if mel < BEND.1 {
+        mel * 200.0 / 3.0
+    } else {
+        BEND.0 * ((mel - BEND.1) * step()).exp()
+    }
 }

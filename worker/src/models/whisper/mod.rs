@@ -81,7 +81,9 @@ impl Preparer for Reader {
         let language = match &input.language {
             None => None,
             Some(code) => Some(self.folder.language(code).ok_or_else(|| {
-                invalid(format!("the model does not know the language {code:?}: use an ISO 639-1 code, as \"en\""))
+                invalid(format!(
+                    "the model does not know the language {code:?}: use an ISO 639-1 code, as \"en\""
+                ))
             })?),
         };
         let samples = audio_input::samples(&input.audio, MAX_SECONDS)?;
@@ -97,7 +99,10 @@ impl Preparer for Reader {
 
 pub(super) fn load(spec: &ModelSpec, files: &Files) -> Result<Loaded, JobError> {
     if spec.dtype != "f32" {
-        return Err(unavailable(format!("number type {:?} is not supported for this family: f32 is", spec.dtype)));
+        return Err(unavailable(format!(
+            "number type {:?} is not supported for this family: f32 is",
+            spec.dtype
+        )));
     }
     let folder = Arc::new(Folder::read(&files.dir)?);
     let (device, name) = crate::device::best();
@@ -131,7 +136,8 @@ pub struct Parts {
 pub fn parts(files: &Files, samples: &[f32], prompt: &[u32]) -> Result<Parts, JobError> {
     let failed = |error: candle_core::Error| unavailable(error.to_string());
     let folder = Arc::new(Folder::read(&files.dir)?);
-    let transcriber = Transcriber::load(&weights(files)?, folder, &crate::device::best().0).map_err(failed)?;
+    let transcriber =
+        Transcriber::load(&weights(files)?, folder, &crate::device::best().0).map_err(failed)?;
     let (mel, encoded, logits) = transcriber.parts(samples, prompt).map_err(failed)?;
     Ok(Parts {
         mel: mel.to_vec2().map_err(failed)?,
@@ -142,10 +148,15 @@ pub fn parts(files: &Files, samples: &[f32], prompt: &[u32]) -> Result<Parts, Jo
 
 /// The weights: of a hub's folder as they are, or what was made of those of CTranslate2.
 fn weights(files: &Files) -> Result<PathBuf, JobError> {
-    [files.dir.join("model.safetensors"), files.converted.join("model.safetensors")]
-        .into_iter()
-        .find(|path| path.is_file())
-        .ok_or_else(|| unavailable("there is no model.safetensors: fetch the model again (`lamplighter models pull`)"))
+    [
+        files.dir.join("model.safetensors"),
+        files.converted.join("model.safetensors"),
+    ]
+    .into_iter()
+    .find(|path| path.is_file())
+    .ok_or_else(|| {
+        unavailable("there is no model.safetensors: fetch the model again (`lamplighter models pull`)")
+    })
 }
 
 impl Model for Transcriber {
@@ -155,10 +166,12 @@ impl Model for Transcriber {
                 continue;
             };
             match self.transcribe(&request.samples, &request.options, &member) {
-                Ok(Some(transcript)) => match serde_json::value::to_raw_value(&self.answer(&request, &transcript)) {
-                    Ok(output) => member.done(output),
-                    Err(error) => member.failed(audio_input::broken(error)),
-                },
+                Ok(Some(transcript)) => {
+                    match serde_json::value::to_raw_value(&self.answer(&request, &transcript)) {
+                        Ok(output) => member.done(output),
+                        Err(error) => member.failed(audio_input::broken(error)),
+                    }
+                }
                 Ok(None) => member.canceled(),
                 Err(error) => member.failed(audio_input::broken(error)),
             }
@@ -169,7 +182,11 @@ impl Model for Transcriber {
 impl Transcriber {
     /// The output of a job.
     fn answer(&self, request: &Request, transcript: &Transcript) -> Value {
-        let text: Vec<&str> = transcript.segments.iter().map(|segment| segment.text.as_str()).collect();
+        let text: Vec<&str> = transcript
+            .segments
+            .iter()
+            .map(|segment| segment.text.as_str())
+            .collect();
         let segments: Vec<Value> = match request.options.timestamps {
             true => transcript.segments.iter().map(segments::Segment::shown).collect(),
             false => Vec::new(),

@@ -96,7 +96,8 @@ pub(super) fn log_sum(logits: &[f32]) -> f32 {
 
 /// The likeliest token.
 pub(super) fn best(logits: &[f32]) -> u32 {
-    let better = |best: (usize, f32), next: (usize, &f32)| if *next.1 > best.1 { (next.0, *next.1) } else { best };
+    let better =
+        |best: (usize, f32), next: (usize, &f32)| if *next.1 > best.1 { (next.0, *next.1) } else { best };
     logits.iter().enumerate().fold((0, f32::NEG_INFINITY), better).0 as u32
 }
 

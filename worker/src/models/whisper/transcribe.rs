@@ -56,8 +56,20 @@ impl Transcriber {
         let weights = VarBuilder::from_buffered_safetensors(bytes, DType::F32, device)?.pp("model");
         Ok(Self {
             mel: Mel::new(sizes.mels, device)?,
-            encoder: Encoder::load(sizes.size, sizes.encoder, sizes.mels, sizes.sounds, &weights.pp("encoder"))?,
-            decoder: Decoder::load(sizes.size, sizes.decoder, sizes.words, sizes.places, &weights.pp("decoder"))?,
+            encoder: Encoder::load(
+                sizes.size,
+                sizes.encoder,
+                sizes.mels,
+                sizes.sounds,
+                &weights.pp("encoder"),
+            )?,
+            decoder: Decoder::load(
+                sizes.size,
+                sizes.decoder,
+                sizes.words,
+                sizes.places,
+                &weights.pp("decoder"),
+            )?,
             folder,
         })
     }
@@ -67,7 +79,12 @@ impl Transcriber {
     }
 
     /// The text of a recording, told as it comes; none where the job is not wanted any more.
-    pub(super) fn transcribe(&self, samples: &[f32], options: &Options, member: &Member) -> Result<Option<Transcript>> {
+    pub(super) fn transcribe(
+        &self,
+        samples: &[f32],
+        options: &Options,
+        member: &Member,
+    ) -> Result<Option<Transcript>> {
         let stop = || member.cancel().is_canceled();
         member.progress(0.0, "listening");
         let Some(mel) = self.mel.of(samples, &stop)? else {
@@ -91,14 +108,18 @@ impl Transcriber {
                 at += window;
                 continue;
             }
-            let Some(sound) = self.encoder.forward(&mel.narrow(0, at, WINDOW)?.t()?.contiguous()?, &stop)? else {
+            let Some(sound) = self
+                .encoder
+                .forward(&mel.narrow(0, at, WINDOW)?.t()?.contiguous()?, &stop)?
+            else {
                 return Ok(None);
             };
             let spoken = match language {
                 Some(language) => language,
                 None => *language.insert(self.recognise(&sound)?),
             };
-            let Some((segments, on, tokens)) = self.window(&sound, spoken, options, at, window, &stop)? else {
+            let Some((segments, on, tokens)) = self.window(&sound, spoken, options, at, window, &stop)?
+            else {
                 return Ok(None);
             };
             at += on;
@@ -126,7 +147,11 @@ impl Transcriber {
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<(Vec<Segment>, usize, usize)>> {
         let tokens = &self.folder.tokens;
-        let aim = if options.translate { tokens.translate } else { tokens.transcribe };
+        let aim = if options.translate {
+            tokens.translate
+        } else {
+            tokens.transcribe
+        };
         let mut prompt = vec![tokens.start, language, aim];
         if !options.timestamps {
             prompt.push(tokens.no_timestamps);
@@ -145,15 +170,21 @@ impl Transcriber {
             return Ok(Some((Vec::new(), frames, written.tokens.len())));
         }
         let offset = at as f64 * HOP as f64 / f64::from(SAMPLE_RATE);
-        let (segments, on) = split(&self.folder, &written.tokens, offset, frames).map_err(candle_core::Error::Msg)?;
+        let (segments, on) =
+            split(&self.folder, &written.tokens, offset, frames).map_err(candle_core::Error::Msg)?;
         Ok(Some((segments, on, written.tokens.len())))
     }
 
     /// The token of the language that is spoken.
     fn recognise(&self, sound: &Tensor) -> Result<u32> {
-        let rows = self.decoder.forward(&[self.folder.tokens.start], &mut self.decoder.memory(sound)?)?;
+        let rows = self
+            .decoder
+            .forward(&[self.folder.tokens.start], &mut self.decoder.memory(sound)?)?;
         let logits = self.decoder.logits(&rows, 0)?;
-        let likeliest = self.folder.languages().max_by(|&a, &b| logits[a as usize].total_cmp(&logits[b as usize]));
+        let likeliest = self
+            .folder
+            .languages()
+            .max_by(|&a, &b| logits[a as usize].total_cmp(&logits[b as usize]));
         likeliest.ok_or_else(|| candle_core::Error::Msg("the model knows no languages".to_owned()))
     }
 
@@ -162,8 +193,15 @@ impl Transcriber {
     pub(super) fn parts(&self, samples: &[f32], prompt: &[u32]) -> Result<(Tensor, Tensor, Vec<f32>)> {
         let stop = || false;
         let missing = || candle_core::Error::Msg("nobody stopped it".to_owned());
-        let mel = self.mel.of(samples, &stop)?.ok_or_else(missing)?.narrow(0, 0, WINDOW)?;
-        let sound = self.encoder.forward(&mel.t()?.contiguous()?, &stop)?.ok_or_else(missing)?;
+        let mel = self
+            .mel
+            .of(samples, &stop)?
+            .ok_or_else(missing)?
+            .narrow(0, 0, WINDOW)?;
+        let sound = self
+            .encoder
+            .forward(&mel.t()?.contiguous()?, &stop)?
+            .ok_or_else(missing)?;
         let rows = self.decoder.forward(prompt, &mut self.decoder.memory(&sound)?)?;
         let logits = self.decoder.logits(&rows, prompt.len() - 1)?;
         Ok((mel, sound, logits))
@@ -208,7 +246,13 @@ impl Sizes {
                 .ok_or_else(|| candle_core::Error::Msg(format!("it lacks the tensor {name}")))
         };
         let layers = |part: &str| {
-            (0..).take_while(|index| header.info(&format!("model.{part}.layers.{index}.fc1.weight")).is_some()).count()
+            (0..)
+                .take_while(|index| {
+                    header
+                        .info(&format!("model.{part}.layers.{index}.fc1.weight"))
+                        .is_some()
+                })
+                .count()
         };
         let dimension = |name: &str, index: usize| {
             let missing = || candle_core::Error::Msg(format!("{name} has too few dimensions"));
@@ -227,7 +271,12 @@ impl Sizes {
 
     /// Whether the code can be right about it.
     fn check(&self, folder: &Folder) -> Result<()> {
-        if self.size == 0 || !self.size.is_multiple_of(HEAD) || self.sounds * 2 != WINDOW || self.mels == 0 || self.mels > 256 {
+        if self.size == 0
+            || !self.size.is_multiple_of(HEAD)
+            || self.sounds * 2 != WINDOW
+            || self.mels == 0
+            || self.mels > 256
+        {
             candle_core::bail!("its sizes are not those of a Whisper model");
         }
         if self.words <= folder.tokens.first_time as usize || self.places < 32 {

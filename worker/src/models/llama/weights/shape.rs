@@ -47,7 +47,12 @@ impl Source {
             None => hidden / heads,
         };
         let layers = self.size("block_count")?;
-        if !heads.is_multiple_of(kv_heads) || head == 0 || !head.is_multiple_of(32) || head > 512 || heads > 4096 {
+        if !heads.is_multiple_of(kv_heads)
+            || head == 0
+            || !head.is_multiple_of(32)
+            || head > 512
+            || heads > 4096
+        {
             return Err(unavailable(format!(
                 "{heads} heads of {head} with {kv_heads} for keys are not supported"
             )));
