@@ -410,7 +410,7 @@ fn inputs_that_can_not_be_taken_are_refused_with_a_sentence() {
             .prepare(Task::SpeechToText, &raw)
             .err()
             .expect("refused");
-        assert_eq!(error.code, ErrorCode::InvalidInput);
+        assert_eq!(error.kind, ErrorCode::InvalidInput);
         assert!(error.detail.contains(hint), "{}: {hint}", error.detail);
     };
     refused(json!({}), "audio");
