@@ -1,4 +1,4 @@
-//! The models of sound compute what their original implementations compute: Silero VAD in torch
+//! The models of sound compute what their original implementations compute: Silero VAD by its own definition
 //! (`fixtures/make_silero.py`), Whisper in CTranslate2 (`fixtures/make_whisper.py`), on recordings of a robot
 //! voice (`fixtures/make_speech.sh`). A cancelled transcription ends soon; silence costs nothing.
 
