@@ -162,7 +162,7 @@ fn distributions_are_those_of_the_reference() {
     let own = against(|case| &case.requantised);
     let all = against(|case| &case.original);
     println!("KL mean and most: {own:?} to the same weights, {all:?} to the file's");
-    assert!(own.0 < 0.005 && own.1 < 0.05, "{own:?}");
+    assert!(own.0 < 0.008 && own.1 < 0.06, "{own:?}");
     assert!(all.0 < 0.02 && all.1 < 0.2, "{all:?}");
 }
 
