@@ -21,7 +21,7 @@ coverage=(-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 "--cfg=fuzzing")
 # With a target named, build scripts are built without these.
-RUSTFLAGS="${coverage[*]}" cargo build --release --locked --target "$host"
+RUSTFLAGS="${coverage[*]}" cargo build --release --target "$host"
 
 folder=${CARGO_TARGET_DIR:-target}/$host/release
 targets=("$@")

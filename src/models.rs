@@ -195,7 +195,10 @@ async fn try_out(
     let models_dir = config.models_dir();
     let checked = spec.clone();
     let files = spawn_blocking(move || {
-        weights::verify(&checked, &dir).map_err(|error| error.to_string())?;
+        weights::verify(&checked, &dir).map_err(|error| match dir.is_dir() {
+            true => error.to_string(),
+            false => format!("{error}: `lamplighter models pull {}` fetches it", checked.id),
+        })?;
         if files_only {
             return Ok(None);
         }

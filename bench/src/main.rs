@@ -6,6 +6,7 @@
 //! Not here: tests. Nothing of this fails a build, since a busy machine would.
 
 mod batching;
+mod decode;
 mod direct;
 mod encoder;
 mod load;
@@ -56,6 +57,8 @@ enum What {
     All,
     /// The platform's sentences a second against the runner's.
     Batching,
+    /// Tokens a second of generation, against llama.cpp where its bindings are there.
+    Decode,
     /// Idle latency against durable commits; submitting and echo with many clients.
     Latency,
     /// Time to be ready, memory and processor time when idle.
@@ -104,7 +107,10 @@ fn measure_encoder(cli: &Cli) -> io::Result<Report> {
     let mut report = Report::default();
     let before = load_average();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let size = (cli.threads.unwrap_or(processors), if cli.quick { 1 } else { cli.rounds.max(1) });
+    let size = (
+        cli.threads.unwrap_or(processors),
+        if cli.quick { 1 } else { cli.rounds.max(1) },
+    );
     encoder::measure(&direct::folder()?, cli.python.as_deref(), size, &mut report)?;
     report.note(
         "Load average (1 min) before and after",
@@ -151,6 +157,9 @@ async fn measure(cli: Cli) -> io::Result<Report> {
             }
         };
         batching::measure(&program, size, &mut report).await?;
+    }
+    if wanted(What::Decode) {
+        decode::measure(if cli.quick { 1 } else { cli.rounds }, &mut report)?;
     }
     if wanted(What::Latency) {
         latency::measure(&program, if cli.quick { 50 } else { 500 }, &mut report).await?;

@@ -7,7 +7,7 @@ use crate::simd::{avx2::Avx2, avx512::Avx512, bf16::Avx512Bf16};
 use crate::{
     isa::{Isa, has_bf16},
     rows,
-    simd::portable::Portable,
+    simd::{Simd, portable::Portable},
     tile::{self, Sums, Tile},
 };
 
@@ -20,6 +20,7 @@ pub(crate) struct Kernels {
     finish: unsafe fn(&Tile<'_>, usize, &Sums),
     normalise: unsafe fn(&mut [f32], &[f32], &[f32], f32),
     exponentials: unsafe fn(&mut [f32]) -> f32,
+    pair: unsafe fn(&[f32], &mut [f32]),
 }
 
 impl std::fmt::Debug for Kernels {
@@ -81,6 +82,12 @@ impl Kernels {
         // SAFETY: a table is handed out where its instructions are available.
         unsafe { (self.exponentials)(row) }
     }
+
+    /// [`Simd::pair`].
+    pub(crate) fn pair(&self, numbers: &[f32], pairs: &mut [f32]) {
+        // SAFETY: a table is handed out where its instructions are available.
+        unsafe { (self.pair)(numbers, pairs) }
+    }
 }
 
 /// A table of entry points. `$new` makes the proof of the instructions that `$attributes` enable.
@@ -97,6 +104,7 @@ macro_rules! table {
                 finish,
                 normalise,
                 exponentials,
+                pair,
             }
         };
     };
@@ -116,6 +124,10 @@ macro_rules! table {
         $($attribute)*
         fn exponentials(row: &mut [f32]) -> f32 {
             rows::exponentials($new, row)
+        }
+        $($attribute)*
+        fn pair(numbers: &[f32], pairs: &mut [f32]) {
+            $new.pair(numbers, pairs);
         }
     };
     (@tile $simd:ty, $new:expr, $vectors:literal, $rows:literal, { $($attribute:tt)* }) => {

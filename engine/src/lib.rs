@@ -10,7 +10,9 @@ mod tile;
 
 pub mod conv;
 pub mod encoder;
+pub mod audio;
 pub mod isa;
 pub mod pool;
-pub mod weights;
 pub mod quant;
+pub mod vision;
+pub mod weights;

@@ -76,7 +76,7 @@ pub(crate) fn gelu<S: Simd>(s: S, x: S::V) -> S::V {
 pub(crate) fn gelu_tanh<S: Simd>(s: S, x: S::V) -> S::V {
     // x / (1 + e^(-2 √(2/π) (x + 0.044715 x³)))
     let square = s.mul(x, x);
-    let factor = s.mul_add(square, s.splat(-0.071_354_814), s.splat(-1.595_769_1));
+    let factor = s.mul_add(square, s.splat(-0.071_354_814), s.splat(-1.595_769));
     let below = s.add(s.splat(1.0), exp(s, s.mul(x, factor)));
     s.div(x, below)
 }

@@ -2,13 +2,26 @@
 
 use std::ops::Range;
 
-use half::bf16;
-
 use crate::{
     buffer::{Buffer, Shared},
     kernels::Kernels,
     tile::{Activation, Finish, Tile},
 };
+
+/// What a layer is packed for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Method {
+    /// What computes with it.
+    pub kernels: &'static Kernels,
+    /// Whether that multiplies pairs of bf16.
+    pub paired: bool,
+}
+
+impl Method {
+    fn words(self, inputs: usize) -> usize {
+        if self.paired { inputs.div_ceil(2) } else { inputs }
+    }
+}
 
 /// The weights of a linear layer, `outputs` × `inputs`, in panels: all inputs of the first columns of
 /// outputs, then of the next.
@@ -38,18 +51,22 @@ pub(crate) struct Product<'a> {
 }
 
 impl Packed {
-    /// Room for a layer that computes with `kernels`; `paired` where those multiply pairs of bf16.
-    pub(crate) fn new(kernels: &'static Kernels, paired: bool, inputs: usize, outputs: usize) -> Self {
-        let words = if paired { inputs.div_ceil(2) } else { inputs };
-        let columns = outputs.next_multiple_of(kernels.columns);
+    /// Numbers that the panels of a layer take.
+    pub(crate) fn room(method: Method, inputs: usize, outputs: usize) -> usize {
+        let columns = outputs.next_multiple_of(method.kernels.columns);
+        Buffer::room(columns * method.words(inputs))
+    }
+
+    /// A layer without weights; its panels are taken from `room`.
+    pub(crate) fn new(method: Method, inputs: usize, outputs: usize, room: &mut Buffer) -> Self {
         Self {
-            kernels,
+            kernels: method.kernels,
             inputs,
             outputs,
-            words,
-            paired,
-            panels: Buffer::zeros(columns * words),
-            bias: Buffer::zeros(columns),
+            words: method.words(inputs),
+            paired: method.paired,
+            panels: room.take(Self::room(method, inputs, outputs)),
+            bias: Buffer::zeros(outputs.next_multiple_of(method.kernels.columns)),
         }
     }
 
@@ -71,13 +88,11 @@ impl Packed {
         let panel = &mut self.panels[panel * columns * self.words..][..columns * self.words];
         let places = panel.iter_mut().skip(column).step_by(columns);
         if self.paired {
-            for (place, pair) in places.zip(weights.chunks(2)) {
-                *place = word(pair[0], pair.get(1).copied().unwrap_or(0.0));
-            }
+            let mut pairs = vec![0.0; self.words];
+            self.kernels.pair(weights, &mut pairs);
+            places.zip(pairs).for_each(|(place, pair)| *place = pair);
         } else {
-            for (place, weight) in places.zip(weights) {
-                *place = *weight;
-            }
+            places.zip(weights).for_each(|(place, weight)| *place = *weight);
         }
     }
 
@@ -103,7 +118,11 @@ impl Packed {
         let a = if self.paired {
             // SAFETY: nobody writes these rows, and they are within bounds.
             let numbers = unsafe { std::slice::from_raw_parts(from, rows.len() * self.inputs) };
-            pair(numbers, self.inputs, spare);
+            spare.reserve(rows.len() * self.words);
+            let pairs = spare.chunks_exact_mut(self.words);
+            for (row, pairs) in numbers.chunks_exact(self.inputs).zip(pairs) {
+                self.kernels.pair(row, pairs);
+            }
             spare.as_ptr()
         } else {
             from.cast_const()
@@ -154,23 +173,6 @@ pub(crate) unsafe fn tiles(kernels: &Kernels, tile: &Tile<'_>, rows: usize) {
     }
 }
 
-/// Two numbers as bf16 in the place of one.
-fn word(low: f32, high: f32) -> f32 {
-    let bits = |x: f32| u32::from(bf16::from_f32(x).to_bits());
-    f32::from_bits(bits(low) | bits(high) << 16)
-}
-
-/// Rows of `width` numbers as rows of pairs.
-fn pair(numbers: &[f32], width: usize, pairs: &mut Buffer) {
-    let words = width.div_ceil(2);
-    pairs.reserve(numbers.len() / width * words);
-    for (row, pairs) in numbers.chunks_exact(width).zip(pairs.chunks_exact_mut(words)) {
-        for (pair, word_of) in row.chunks(2).zip(pairs) {
-            *word_of = word(pair[0], pair.get(1).copied().unwrap_or(0.0));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,11 +185,12 @@ mod tests {
 
     #[test]
     fn products_of_any_size_are_exact() {
-        let mut kernels: Vec<_> = Isa::available().map(|isa| (Kernels::of(isa), false)).collect();
-        kernels.extend(Kernels::bf16().map(|kernels| (kernels, true)));
-        for (kernels, paired) in kernels {
+        let plain = Isa::available().map(|isa| (Kernels::of(isa), false));
+        for (kernels, paired) in plain.chain(Kernels::bf16().map(|kernels| (kernels, true))) {
+            let method = Method { kernels, paired };
             for (rows, inputs, outputs) in [(1, 1, 1), (2, 3, 5), (14, 16, 32), (15, 33, 65), (40, 64, 31)] {
-                let mut packed = Packed::new(kernels, paired, inputs, outputs);
+                let mut room = Buffer::zeros(Packed::room(method, inputs, outputs));
+                let mut packed = Packed::new(method, inputs, outputs, &mut room);
                 let weights: Vec<f32> = (0..inputs * outputs).map(|n| number(n + 5)).collect();
                 for (n, row) in weights.chunks_exact(inputs).enumerate() {
                     packed.put(n, row, number(n));

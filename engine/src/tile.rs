@@ -159,7 +159,7 @@ pub(crate) unsafe fn finish<S: Simd>(s: S, tile: &Tile<'_>, rows: usize, width: 
             let width = S::LANES.min(tile.columns - column);
             // SAFETY: the part is as long as a vector; row and column are the tile's.
             let (sum, c) = unsafe { (s.load(sums.as_ptr()), tile.c.add(row * tile.ldc + column)) };
-            let mut value = s.mul(sum, factor);
+            let mut value = if scale.is_empty() { sum } else { s.mul(sum, factor) };
             if let Some(bias) = bias.get(column..column + S::LANES) {
                 // SAFETY: the slice is as long as a vector.
                 value = s.add(value, unsafe { s.load(bias.as_ptr()) });

@@ -38,6 +38,9 @@ use crate::{
 /// Pause before a model is served anew after a part of that broke.
 const ANEW: Duration = Duration::from_secs(1);
 
+/// Jobs with inputs of up to 16 MiB that wait here at once.
+const LARGE_SLOTS: usize = 8;
+
 /// What is said of a model that an admin has switched off.
 pub(crate) const SWITCHED_OFF: &str = "switched off by an administrator";
 
@@ -151,6 +154,13 @@ async fn keep_serving(context: Context, spec: ModelSpec, seat: Seat, eager: bool
     }
 }
 
+/// Jobs that may wait here for a batch. Pictures and sounds are large, so that there are fewer of them.
+fn slots(spec: &ModelSpec) -> usize {
+    let large = spec.tasks.iter().any(|task| task.takes_media());
+    let most = if large { LARGE_SLOTS } else { usize::MAX };
+    spec.limits.max_batch_jobs.clamp(1, most)
+}
+
 /// Waits while the model is switched off, or while it is not known whether it is; `false` when the worker stops
 /// first. Whoever is switched off need not even be fetched.
 async fn wanted(context: &Context, model: &str) -> bool {
@@ -187,7 +197,7 @@ async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool)
     // Of a model without a list of files it is known only now.
     seat.measured(memory::need(&spec, Some(&files.dir)));
     let model: Arc<str> = spec.id.as_str().into();
-    let slots = spec.limits.max_batch_jobs.max(1);
+    let slots = slots(&spec);
     let (gate, opened) = watch::channel(false);
     let (control, controls) = mpsc::unbounded_channel();
     let (claimed, jobs) = mpsc::channel(slots);

@@ -1,9 +1,10 @@
 //! The weights of one layer, and of what stands before the first.
 
-use super::{Config, Method};
+use super::Config;
 use crate::{
+    buffer::Buffer,
     kernels::Kernels,
-    matrix::Packed,
+    matrix::{Method, Packed},
     weights::{Tensor, Weights},
 };
 
@@ -65,73 +66,94 @@ impl Norm {
     }
 }
 
+/// Linear layers of `inputs` × `outputs`, side by side in one matrix; each name with a factor.
+struct Linear {
+    parts: Vec<(String, f32)>,
+    inputs: usize,
+    outputs: usize,
+}
+
 impl Layer {
+    /// Its four matrices, in the order that rows go through them.
+    fn linears(prefix: &str, config: &Config) -> [Linear; 4] {
+        let (hidden, inside) = (config.hidden, config.intermediate);
+        let scale = 1.0 / (config.head() as f32).sqrt();
+        let linear = |parts: &[(&str, f32)], inputs, outputs| Linear {
+            parts: parts
+                .iter()
+                .map(|(name, factor)| (format!("{prefix}.{name}"), *factor))
+                .collect(),
+            inputs,
+            outputs,
+        };
+        let qkv = [
+            ("attention.self.query", scale),
+            ("attention.self.key", 1.0),
+            ("attention.self.value", 1.0),
+        ];
+        [
+            linear(&qkv, hidden, hidden),
+            linear(&[("attention.output.dense", 1.0)], hidden, hidden),
+            linear(&[("intermediate.dense", 1.0)], hidden, inside),
+            linear(&[("output.dense", 1.0)], inside, hidden),
+        ]
+    }
+
+    /// Numbers that its matrices take. All tensors are there and of the right shape.
+    pub(super) fn room(
+        weights: &Weights,
+        prefix: &str,
+        config: &Config,
+        method: Method,
+    ) -> Result<usize, String> {
+        let mut room = 0;
+        for linear in Self::linears(prefix, config) {
+            for (name, _) in &linear.parts {
+                weights.get(&format!("{name}.weight"), &[linear.outputs, linear.inputs])?;
+                weights.get(&format!("{name}.bias"), &[linear.outputs])?;
+            }
+            room += Packed::room(method, linear.inputs, linear.outputs * linear.parts.len());
+        }
+        Ok(room)
+    }
+
     /// Packs the layer whose tensors' names begin with `prefix`.
     pub(super) fn load(
         weights: &Weights,
         prefix: &str,
         config: &Config,
         method: Method,
+        room: &mut Buffer,
     ) -> Result<Self, String> {
-        let (hidden, inside) = (config.hidden, config.intermediate);
-        let scale = 1.0 / (config.head() as f32).sqrt();
-        let attention = |part: &str| format!("{prefix}.attention.{part}");
-        let qkv = [
-            (attention("self.query"), scale),
-            (attention("self.key"), 1.0),
-            (attention("self.value"), 1.0),
-        ];
-        let one = |name: String| [(name, 1.0)];
+        let [qkv, out, up, down] = Self::linears(prefix, config);
+        let norm = |name: &str| Norm::load(weights, &format!("{prefix}.{name}.LayerNorm"), config);
         Ok(Self {
-            qkv: pack(weights, &qkv, hidden, hidden, method)?,
-            out: pack(weights, &one(attention("output.dense")), hidden, hidden, method)?,
-            out_norm: Norm::load(weights, &attention("output.LayerNorm"), config)?,
-            up: pack(
-                weights,
-                &one(format!("{prefix}.intermediate.dense")),
-                hidden,
-                inside,
-                method,
-            )?,
-            down: pack(
-                weights,
-                &one(format!("{prefix}.output.dense")),
-                inside,
-                hidden,
-                method,
-            )?,
-            down_norm: Norm::load(weights, &format!("{prefix}.output.LayerNorm"), config)?,
+            qkv: qkv.pack(weights, method, room)?,
+            out: out.pack(weights, method, room)?,
+            out_norm: norm("attention.output")?,
+            up: up.pack(weights, method, room)?,
+            down: down.pack(weights, method, room)?,
+            down_norm: norm("output")?,
         })
     }
 }
 
-/// Packs linear layers of `inputs` × `outputs` side by side, each scaled.
-fn pack(
-    weights: &Weights,
-    parts: &[(String, f32)],
-    inputs: usize,
-    outputs: usize,
-    method: Method,
-) -> Result<Packed, String> {
-    // All are looked up before memory is spent.
-    let tensors = parts
-        .iter()
-        .map(|(name, scale)| {
+impl Linear {
+    fn pack(&self, weights: &Weights, method: Method, room: &mut Buffer) -> Result<Packed, String> {
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        let mut packed = Packed::new(method, inputs, outputs * self.parts.len(), room);
+        let mut row = vec![0.0; inputs];
+        for (part, (name, factor)) in self.parts.iter().enumerate() {
             let weight = weights.get(&format!("{name}.weight"), &[outputs, inputs])?;
             let bias = weights.get(&format!("{name}.bias"), &[outputs])?;
-            Ok((weight, bias, *scale))
-        })
-        .collect::<Result<Vec<_>, String>>()?;
-    let mut packed = Packed::new(method.kernels, method.paired, inputs, outputs * parts.len());
-    let mut row = vec![0.0; inputs];
-    for (part, (weight, bias, scale)) in tensors.into_iter().enumerate() {
-        for (output, bias) in bias.to_vec().into_iter().enumerate() {
-            weight.read(output, &mut row);
-            row.iter_mut().for_each(|number| *number *= scale);
-            packed.put(part * outputs + output, &row, bias * scale);
+            for (output, bias) in bias.to_vec().into_iter().enumerate() {
+                weight.read(output, &mut row);
+                row.iter_mut().for_each(|number| *number *= factor);
+                packed.put(part * outputs + output, &row, bias * factor);
+            }
         }
+        Ok(packed)
     }
-    Ok(packed)
 }
 
 impl Embedding {

@@ -13,7 +13,7 @@ use std::fmt;
 pub use self::config::Config;
 use self::layer::{Embedding, Layer};
 pub use crate::tile::Activation;
-use crate::{buffer::Buffer, isa::Isa, kernels::Kernels, pool::Pool, weights::Weights};
+use crate::{buffer::Buffer, isa::Isa, kernels::Kernels, matrix::Method, pool::Pool, weights::Weights};
 
 /// What matrix products are computed in. All else is f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,13 +23,6 @@ pub enum Precision {
     F32,
     /// Products of bf16, summed up as f32; weights take half the memory. Needs a processor that has it.
     Bf16,
-}
-
-/// The kernels that an encoder was packed for.
-#[derive(Debug, Clone, Copy)]
-struct Method {
-    kernels: &'static Kernels,
-    paired: bool,
 }
 
 /// A text: its tokens, with the special ones.
@@ -110,10 +103,19 @@ impl Encoder {
             .filter_map(|name| name.strip_suffix(word))
             .min_by_key(|prefix| prefix.len())
             .ok_or_else(|| format!("there is no tensor {word:?}"))?;
+        let names: Vec<String> = (0..config.layers)
+            .map(|n| format!("{prefix}encoder.layer.{n}"))
+            .collect();
+        // All is looked up before memory is spent.
+        let rooms = names
+            .iter()
+            .map(|name| Layer::room(weights, name, &config, method));
+        let mut room = Buffer::zeros(rooms.sum::<Result<usize, String>>()?);
         Ok(Self {
             embedding: Embedding::load(weights, prefix, &config)?,
-            layers: (0..config.layers)
-                .map(|n| Layer::load(weights, &format!("{prefix}encoder.layer.{n}"), &config, method))
+            layers: names
+                .iter()
+                .map(|name| Layer::load(weights, name, &config, method, &mut room))
                 .collect::<Result<_, _>>()?,
             config,
             kernels,

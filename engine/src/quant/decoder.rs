@@ -153,7 +153,10 @@ impl Decoder {
         wanted: &[usize],
     ) -> Vec<Vec<f32>> {
         let pairs = tokens.len() * self.sizes.head / 2;
-        assert!(cos.len() == pairs && sin.len() == pairs, "an angle for each row and pair");
+        assert!(
+            cos.len() == pairs && sin.len() == pairs,
+            "an angle for each row and pair"
+        );
         let layout = self.layout();
         let mut next = 0;
         for part in parts.iter_mut() {
@@ -162,9 +165,19 @@ impl Decoder {
             next = part.rows.end;
             part.cache.reserve(part.start + part.rows.len());
         }
-        assert!(next == tokens.len() && wanted.iter().all(|&row| row < next), "rows of all tokens");
-        let pages: Vec<Vec<Page>> = parts.iter_mut().map(|part| part.cache.starts().collect()).collect();
-        let longest = parts.iter().map(|part| part.start + part.rows.len()).max().unwrap_or(0);
+        assert!(
+            next == tokens.len() && wanted.iter().all(|&row| row < next),
+            "rows of all tokens"
+        );
+        let pages: Vec<Vec<Page>> = parts
+            .iter_mut()
+            .map(|part| part.cache.starts().collect())
+            .collect();
+        let longest = parts
+            .iter()
+            .map(|part| part.start + part.rows.len())
+            .max()
+            .unwrap_or(0);
         let width = longest.next_multiple_of(PAGE) * QUERIES;
         self.reserve(tokens, pool.lanes(), width);
         let rows = parts.iter().enumerate();
@@ -173,7 +186,15 @@ impl Decoder {
         let spans: Vec<Range<usize>> = parts.iter().map(|part| part.rows.clone()).collect();
         let vocabulary = self.vocabulary();
         let mut logits: Vec<Vec<f32>> = wanted.iter().map(|_| vec![0.0; vocabulary]).collect();
-        let Scratch { stream, queries, scores, normal, few, mixed, gated } = &mut self.scratch;
+        let Scratch {
+            stream,
+            queries,
+            scores,
+            normal,
+            few,
+            mixed,
+            gated,
+        } = &mut self.scratch;
         let run = Run {
             sizes: &self.sizes,
             weights: &self.weights,
@@ -208,7 +229,9 @@ impl Decoder {
         let queries = sizes.heads * sizes.head;
         scratch.stream.resize(rows * sizes.hidden, 0.0);
         scratch.queries.resize(rows * queries, 0.0);
-        scratch.scores.resize(scratch.scores.len().max(lanes * width), 0.0);
+        scratch
+            .scores
+            .resize(scratch.scores.len().max(lanes * width), 0.0);
         scratch.normal.reserve(rows, sizes.hidden);
         scratch.few.resize_with(lanes, Rows::default);
         for few in &mut scratch.few {
@@ -223,14 +246,12 @@ impl Decoder {
 }
 
 /// Shares the queries out over the lanes, by how much past each looks at.
-fn chunks(
-    sizes: &Sizes,
-    places: &[(usize, usize)],
-    spans: &[Range<usize>],
-    lanes: usize,
-) -> Vec<Vec<Chunk>> {
+fn chunks(sizes: &Sizes, places: &[(usize, usize)], spans: &[Range<usize>], lanes: usize) -> Vec<Vec<Chunk>> {
     let group = sizes.heads / sizes.kv_heads;
-    let total: usize = places.iter().map(|(_, position)| (position + 1) * sizes.heads).sum();
+    let total: usize = places
+        .iter()
+        .map(|(_, position)| (position + 1) * sizes.heads)
+        .sum();
     let mut chunks = vec![Vec::new(); lanes];
     let mut done = 0;
     for (part, span) in spans.iter().enumerate() {
@@ -242,7 +263,12 @@ fn chunks(
                 let mine: &mut Vec<Chunk> = &mut chunks[lane];
                 match mine.last_mut() {
                     Some(chunk) if last == lane && chunk.count < QUERIES => chunk.count += 1,
-                    _ => mine.push(Chunk { part, head, first: query, count: 1 }),
+                    _ => mine.push(Chunk {
+                        part,
+                        head,
+                        first: query,
+                        count: 1,
+                    }),
                 }
                 last = lane;
             }
@@ -253,16 +279,29 @@ fn chunks(
 
 /// Whether all sizes fit.
 fn check(sizes: &Sizes, weights: &Weights) -> Result<(), String> {
-    let Sizes { hidden, feed, heads, kv_heads, head, .. } = *sizes;
-    if [hidden, feed, head].iter().any(|size| *size == 0 || !size.is_multiple_of(BLOCK)) {
-        return Err(format!("widths {hidden}, {feed} and {head} are not multiples of {BLOCK}"));
+    let Sizes {
+        hidden,
+        feed,
+        heads,
+        kv_heads,
+        head,
+        ..
+    } = *sizes;
+    if [hidden, feed, head]
+        .iter()
+        .any(|size| *size == 0 || !size.is_multiple_of(BLOCK))
+    {
+        return Err(format!(
+            "widths {hidden}, {feed} and {head} are not multiples of {BLOCK}"
+        ));
     }
     if kv_heads == 0 || !heads.is_multiple_of(kv_heads) || heads == 0 {
         return Err(format!("{heads} heads can't share {kv_heads}"));
     }
     let fits = |matrix: &Matrix, rows: usize, columns: usize| {
         let fits = matrix.rows() == rows && matrix.columns() == columns;
-        fits.then_some(()).ok_or_else(|| format!("{matrix:?} should be {rows} x {columns}"))
+        fits.then_some(())
+            .ok_or_else(|| format!("{matrix:?} should be {rows} x {columns}"))
     };
     fits(&weights.embedding, weights.embedding.rows(), hidden)?;
     if let Some(matrix) = &weights.head {

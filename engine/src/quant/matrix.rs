@@ -47,7 +47,9 @@ impl Matrix {
             return Err(format!("a matrix of {rows} x {columns} can't be packed"));
         }
         let filled = rows.next_multiple_of(UNIT);
-        let cells = filled.checked_mul(columns).filter(|&cells| cells < isize::MAX as usize);
+        let cells = filled
+            .checked_mul(columns)
+            .filter(|&cells| cells < isize::MAX as usize);
         let cells = cells.ok_or_else(|| format!("a matrix of {rows} x {columns} is too large"))?;
         Ok(Self {
             rows,
@@ -175,9 +177,17 @@ pub fn quantise(numbers: &[f32], out: &mut Vec<u8>) -> Result<(), String> {
         if !scale.is_finite() || block.iter().any(|x| x.is_nan()) {
             return Err("a number is not finite or beyond the range of Q8_0".to_owned());
         }
-        let inverse = if scale.to_f32() > 0.0 { scale.to_f32().recip() } else { 0.0 };
+        let inverse = if scale.to_f32() > 0.0 {
+            scale.to_f32().recip()
+        } else {
+            0.0
+        };
         out.extend_from_slice(&scale.to_le_bytes());
-        out.extend(block.iter().map(|x| (x * inverse).round().clamp(-127.0, 127.0) as i8 as u8));
+        out.extend(
+            block
+                .iter()
+                .map(|x| (x * inverse).round().clamp(-127.0, 127.0) as i8 as u8),
+        );
     }
     Ok(())
 }

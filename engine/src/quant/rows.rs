@@ -114,7 +114,9 @@ pub(super) unsafe fn normalise<L: Lanes>(x: *const f32, weights: &[f32], epsilon
         for (block, weights) in weights.chunks_exact(BLOCK).enumerate() {
             let x = x.add(block * BLOCK);
             let low = L::load(x).mul(factor).mul(L::load(weights.as_ptr()));
-            let high = L::load(x.add(16)).mul(factor).mul(L::load(weights.as_ptr().add(16)));
+            let high = L::load(x.add(16))
+                .mul(factor)
+                .mul(L::load(weights.as_ptr().add(16)));
             quantise(low, high, block, to);
         }
     }

@@ -138,26 +138,36 @@ impl Run<'_> {
 
     /// Queries, keys and values; turned to their position and put where attention finds them.
     fn project(&self, lane: usize, index: usize, layer: &Layer, normal: &SharedRows<'_>) {
-        let Sizes { heads, kv_heads, head, .. } = *self.sizes;
+        let Sizes {
+            heads,
+            kv_heads,
+            head,
+            ..
+        } = *self.sizes;
         let scale = 1.0 / (head as f32).sqrt();
         let units = self.pool.share(lane, layer.qkv.units(), 1);
-        self.multiply(&layer.qkv, units, (normal, self.places.len()), |unit, row, out| {
-            let (which, column) = (unit * UNIT / head, unit * UNIT % head);
-            if which < heads + kv_heads {
-                self.turn(row, column, out);
-            }
-            if which < heads {
-                let to = (row * heads + which) * head + column;
-                // SAFETY: this unit is this lane's alone.
-                let to = unsafe { self.queries.at(to, UNIT) };
-                for (index, x) in out.iter().enumerate() {
-                    // SAFETY: within the part.
-                    unsafe { to.add(index).write(x * scale) };
+        self.multiply(
+            &layer.qkv,
+            units,
+            (normal, self.places.len()),
+            |unit, row, out| {
+                let (which, column) = (unit * UNIT / head, unit * UNIT % head);
+                if which < heads + kv_heads {
+                    self.turn(row, column, out);
                 }
-            } else {
-                self.remember(index, which - heads, row, column, out);
-            }
-        });
+                if which < heads {
+                    let to = (row * heads + which) * head + column;
+                    // SAFETY: this unit is this lane's alone.
+                    let to = unsafe { self.queries.at(to, UNIT) };
+                    for (index, x) in out.iter().enumerate() {
+                        // SAFETY: within the part.
+                        unsafe { to.add(index).write(x * scale) };
+                    }
+                } else {
+                    self.remember(index, which - heads, row, column, out);
+                }
+            },
+        );
     }
 
     /// Turns pairs of numbers of a head by the angles of the row.
@@ -199,7 +209,12 @@ impl Run<'_> {
 
     /// Answers this lane's queries.
     fn attend(&self, lane: usize, layer: usize) {
-        let Sizes { heads, kv_heads, head, .. } = *self.sizes;
+        let Sizes {
+            heads,
+            kv_heads,
+            head,
+            ..
+        } = *self.sizes;
         let group = heads / kv_heads;
         for chunk in &self.chunks[lane] {
             let past = Past {

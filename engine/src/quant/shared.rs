@@ -42,6 +42,9 @@ impl<'a, T> Shared<'a, T> {
     }
 
     fn check(&self, from: usize, len: usize) {
-        assert!(from <= self.len && len <= self.len - from, "a part beyond the list");
+        assert!(
+            from <= self.len && len <= self.len - from,
+            "a part beyond the list"
+        );
     }
 }

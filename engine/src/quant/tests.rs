@@ -28,7 +28,9 @@ struct Plain {
 impl Plain {
     fn random(rows: usize, columns: usize, random: &mut SmallRng) -> Self {
         let spread = 3.0 / (columns as f32).sqrt();
-        let numbers: Vec<f32> = (0..rows * columns).map(|_| random.random_range(-spread..spread)).collect();
+        let numbers: Vec<f32> = (0..rows * columns)
+            .map(|_| random.random_range(-spread..spread))
+            .collect();
         let mut blocks = Vec::new();
         quantise(&numbers, &mut blocks).expect("whole blocks");
         let matrix = Matrix::pack(rows, columns, &blocks).expect("it fits");
@@ -37,9 +39,17 @@ impl Plain {
             matrix.row(row, out);
         }
         for (before, after) in numbers.iter().zip(&back) {
-            assert!((before - after).abs() <= spread / 250.0, "{before} became {after}");
+            assert!(
+                (before - after).abs() <= spread / 250.0,
+                "{before} became {after}"
+            );
         }
-        Self { rows, columns, blocks, numbers: back }
+        Self {
+            rows,
+            columns,
+            blocks,
+            numbers: back,
+        }
     }
 
     fn packed(&self) -> Matrix {
@@ -48,8 +58,13 @@ impl Plain {
 
     fn multiply(&self, x: &[f32]) -> Vec<f32> {
         let rows = self.numbers.chunks_exact(self.columns);
-        rows.map(|row| row.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum::<f64>() as f32)
-            .collect()
+        rows.map(|row| {
+            row.iter()
+                .zip(x)
+                .map(|(w, x)| f64::from(*w) * f64::from(*x))
+                .sum::<f64>() as f32
+        })
+        .collect()
     }
 }
 
@@ -71,7 +86,14 @@ impl PlainModel {
     fn random(seed: u64) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
         let random = &mut random;
-        let Sizes { hidden, feed, heads, kv_heads, head, .. } = SIZES;
+        let Sizes {
+            hidden,
+            feed,
+            heads,
+            kv_heads,
+            head,
+            ..
+        } = SIZES;
         let layers = (0..LAYERS).map(|_| PlainLayer {
             qkv: Plain::random((heads + 2 * kv_heads) * head, hidden, random),
             output: Plain::random(hidden, heads * head, random),
@@ -110,7 +132,9 @@ impl PlainModel {
             norm: self.norm.clone(),
             head: None,
         };
-        Decoder::new(SIZES, weights, Isa::Portable).expect("sizes fit").with(kernels)
+        Decoder::new(SIZES, weights, Isa::Portable)
+            .expect("sizes fit")
+            .with(kernels)
     }
 
     fn normal(&self, x: &[f32]) -> Vec<f32> {
@@ -121,11 +145,20 @@ impl PlainModel {
 
     /// Logits after each token, in plain arithmetic.
     fn logits(&self, tokens: &[u32]) -> Vec<Vec<f32>> {
-        let Sizes { heads, kv_heads, head, hidden, .. } = SIZES;
+        let Sizes {
+            heads,
+            kv_heads,
+            head,
+            hidden,
+            ..
+        } = SIZES;
         let embedded = |token: &u32| self.embedding.numbers[*token as usize * hidden..][..hidden].to_vec();
         let mut stream: Vec<Vec<f32>> = tokens.iter().map(embedded).collect();
         for layer in &self.layers {
-            let mut qkv: Vec<_> = stream.iter().map(|x| layer.qkv.multiply(&self.normal(x))).collect();
+            let mut qkv: Vec<_> = stream
+                .iter()
+                .map(|x| layer.qkv.multiply(&self.normal(x)))
+                .collect();
             for (position, row) in qkv.iter_mut().enumerate() {
                 let (cos, sin) = angles(position);
                 for (pair, x) in row[..(heads + kv_heads) * head].chunks_exact_mut(2).enumerate() {
@@ -146,19 +179,31 @@ impl PlainModel {
                     let total: f32 = scores.iter().sum();
                     mixed.extend((0..head).map(|at| {
                         let values = scores.iter().enumerate();
-                        values.map(|(row, share)| share * of(row, key + kv_heads)[at]).sum::<f32>() / total
+                        values
+                            .map(|(row, share)| share * of(row, key + kv_heads)[at])
+                            .sum::<f32>()
+                            / total
                     }));
                 }
                 add(x, &layer.output.multiply(&mixed));
             }
             for x in &mut stream {
                 let normal = self.normal(x);
-                let gates = layer.gate.multiply(&normal).into_iter().zip(layer.up.multiply(&normal));
-                let gated: Vec<f32> = gates.map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up).collect();
+                let gates = layer
+                    .gate
+                    .multiply(&normal)
+                    .into_iter()
+                    .zip(layer.up.multiply(&normal));
+                let gated: Vec<f32> = gates
+                    .map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up)
+                    .collect();
                 add(x, &layer.down.multiply(&gated));
             }
         }
-        stream.iter().map(|x| self.embedding.multiply(&self.normal(x))).collect()
+        stream
+            .iter()
+            .map(|x| self.embedding.multiply(&self.normal(x)))
+            .collect()
     }
 }
 
@@ -201,12 +246,17 @@ fn step(decoder: &mut Decoder, pool: &Pool, batch: &mut [(&mut Sequence, &[u32])
 }
 
 fn sequence(decoder: &Decoder) -> Sequence {
-    Sequence { cache: decoder.cache(), length: 0 }
+    Sequence {
+        cache: decoder.cache(),
+        length: 0,
+    }
 }
 
 fn tokens(count: usize, seed: u64) -> Vec<u32> {
     let mut random = SmallRng::seed_from_u64(seed);
-    (0..count).map(|_| random.random_range(0..VOCABULARY as u32)).collect()
+    (0..count)
+        .map(|_| random.random_range(0..VOCABULARY as u32))
+        .collect()
 }
 
 #[test]
@@ -220,15 +270,27 @@ fn every_kernel_computes_what_is_written_down() {
         let mut decoder = model.decoder(kernels);
         let mut one = sequence(&decoder);
         let got = step(&mut decoder, &Pool::new(2), &mut [(&mut one, &text)]);
-        let differences = wanted.iter().flatten().zip(got.iter().flatten()).map(|(a, b)| (a - b).abs());
-        let (count, sum, most) =
-            differences.fold((0, 0.0, 0.0f32), |(n, sum, most), d| (n + 1, sum + d, most.max(d)));
+        let differences = wanted
+            .iter()
+            .flatten()
+            .zip(got.iter().flatten())
+            .map(|(a, b)| (a - b).abs());
+        let (count, sum, most) = differences.fold((0, 0.0, 0.0f32), |(n, sum, most), d| {
+            (n + 1, sum + d, most.max(d))
+        });
         // Activations are bytes, so some hundredths are lost.
-        assert!(most < 0.1 * spread && sum / (count as f32) < 0.012 * spread, "{name}: {most} {sum} of {spread}");
+        assert!(
+            most < 0.1 * spread && sum / (count as f32) < 0.012 * spread,
+            "{name}: {most} {sum} of {spread}"
+        );
         all.push(got);
     }
     for other in &all[1..] {
-        let differences = all[0].iter().flatten().zip(other.iter().flatten()).map(|(a, b)| (a - b).abs());
+        let differences = all[0]
+            .iter()
+            .flatten()
+            .zip(other.iter().flatten())
+            .map(|(a, b)| (a - b).abs());
         assert!(differences.fold(0.0f32, f32::max) < 0.06 * spread);
     }
 }
@@ -249,7 +311,11 @@ fn neighbours_chunks_and_lanes_change_nothing() {
             let mut all: Vec<_> = texts.iter().map(|_| (sequence(&decoder), Vec::new())).collect();
             let mut random = SmallRng::seed_from_u64(lanes as u64);
             // They join one after the other, go on in pieces of any size, and leave when they are done.
-            while all.iter().zip(&texts).any(|((sequence, _), text)| sequence.length < text.len()) {
+            while all
+                .iter()
+                .zip(&texts)
+                .any(|((sequence, _), text)| sequence.length < text.len())
+            {
                 let mut got: Vec<&mut Vec<Vec<f32>>> = Vec::new();
                 let mut batch: Vec<(&mut Sequence, &[u32])> = Vec::new();
                 for ((sequence, logits), text) in all.iter_mut().zip(&texts) {

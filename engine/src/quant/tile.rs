@@ -73,7 +73,10 @@ unsafe fn rows<L: Lanes, const ROWS: usize>(tile: &Tile, out: *mut f32) {
                 let first = L::bytes(weights.add(four * 64));
                 let second = L::bytes(weights.add(four * 64 + blocks * PANEL_BLOCK));
                 for (row, dots) in dots.iter_mut().enumerate() {
-                    let x = x.add(row * blocks * BLOCK + four * 4).cast::<i32>().read_unaligned();
+                    let x = x
+                        .add(row * blocks * BLOCK + four * 4)
+                        .cast::<i32>()
+                        .read_unaligned();
                     *dots = [L::dot(dots[0], first, x), L::dot(dots[1], second, x)];
                 }
             }

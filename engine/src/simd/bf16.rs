@@ -1,6 +1,6 @@
 //! AVX-512 BF16: a matrix product's numbers are pairs of bf16, sums and all else f32.
 
-use std::arch::x86_64::{__m512, __m512bh, _mm512_dpbf16_ps};
+use std::arch::x86_64::{__m512, __m512bh, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps};
 
 use super::{Simd, avx512::Avx512};
 
@@ -54,9 +54,28 @@ impl Simd for Avx512Bf16 {
         // SAFETY: `self` is the proof that the processor has the instruction; the types are of one size, and
         // any bits make 32 numbers.
         unsafe {
-            let (a, b): (__m512bh, __m512bh) = (std::mem::transmute(a), std::mem::transmute(b));
+            let (a, b) = (
+                std::mem::transmute::<__m512, __m512bh>(a),
+                std::mem::transmute::<__m512, __m512bh>(b),
+            );
             _mm512_dpbf16_ps(c, a, b)
         }
+    }
+
+    #[inline(always)]
+    fn pair(self, numbers: &[f32], pairs: &mut [f32]) {
+        let (whole, rest) = numbers.as_chunks::<32>();
+        let (vectors, last) = pairs.split_at_mut(16 * whole.len());
+        for (numbers, pairs) in whole.iter().zip(vectors.chunks_exact_mut(16)) {
+            // SAFETY: there are two vectors of numbers and one of pairs, and `self` is the proof that the processor
+            // has the instruction.
+            unsafe {
+                let (low, high) = (self.load(numbers.as_ptr()), self.load(numbers.as_ptr().add(16)));
+                let both = std::mem::transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(high, low));
+                self.store(pairs.as_mut_ptr(), both);
+            }
+        }
+        self.0.pair(rest, last);
     }
 
     #[inline(always)]

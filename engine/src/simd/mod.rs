@@ -46,6 +46,18 @@ pub(crate) trait Simd: Copy {
         self.mul_add(a, b, c)
     }
 
+    /// Writes two numbers as bf16, rounded to the nearest, in the place of one; an odd last one has zero beside it.
+    #[inline(always)]
+    fn pair(self, numbers: &[f32], pairs: &mut [f32]) {
+        for (two, pair) in numbers.chunks(2).zip(pairs) {
+            let bits = |n: usize| {
+                two.get(n)
+                    .map_or(0, |x| u32::from(half::bf16::from_f32(*x).to_bits()))
+            };
+            *pair = f32::from_bits(bits(0) | bits(1) << 16);
+        }
+    }
+
     /// Reads a vector.
     ///
     /// # Safety

@@ -22,10 +22,6 @@ fn landmarks() -> Value {
         "items": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}})
 }
 
-fn example() -> Value {
-    json!({"image": data_url("image/png", include_bytes!("examples/picture.png"))})
-}
-
 pub(super) fn classification_input() -> Value {
     let properties = json!({
         "image": image(),
@@ -87,8 +83,23 @@ pub(super) fn faces_example() -> Value {
     json!({"image": data_url("image/jpeg", include_bytes!("examples/face.jpg"))})
 }
 
+/// Side of the copy that text is looked for in.
+fn max_side() -> Value {
+    json!({"type": "integer", "title": "Longest side", "minimum": 320, "maximum": 2560, "default": 1280,
+        "description": "Text is looked for in a copy whose longer side is no longer than this, in pixels; lines are \
+            then read in the picture itself. More finds smaller text, and takes time and memory by its square."})
+}
+
 pub(super) fn ocr_input() -> Value {
-    object("A picture", json!({"image": image()}), &["image"])
+    let properties = json!({
+        "image": image(),
+        "max_side": max_side(),
+        "min_confidence": {"type": "number", "title": "Least confidence", "minimum": 0, "maximum": 1, "default": 0,
+            "description": "Lines that are less sure are left out."},
+        "letters": {"type": "string", "title": "Letters", "minLength": 1, "maxLength": 256,
+            "description": "Nothing but these is read, `0123456789` say; all letters where it is left out."}
+    });
+    object("A picture with text", properties, &["image"])
 }
 
 pub(super) fn ocr_output() -> Value {
@@ -96,7 +107,11 @@ pub(super) fn ocr_output() -> Value {
         "type": "object",
         "properties": {"lines": {"type": "array", "description": "In reading order.", "items": {
             "type": "object",
-            "properties": {"text": {"type": "string"}, "polygon": polygon(), "confidence": {"type": "number"}},
+            "properties": {
+                "text": {"type": "string"},
+                "polygon": polygon(),
+                "confidence": {"type": "number", "description": "From 0 to 1."}
+            },
             "required": ["text", "polygon", "confidence"]
         }}},
         "required": ["lines"]
@@ -104,26 +119,41 @@ pub(super) fn ocr_output() -> Value {
 }
 
 pub(super) fn ocr_example() -> Value {
-    example()
+    json!({"image": data_url("image/png", include_bytes!("examples/line.png"))})
 }
 
 pub(super) fn mrz_input() -> Value {
-    object("A picture of a document", json!({"image": image()}), &["image"])
+    object(
+        "A picture of a document",
+        json!({"image": image(), "max_side": max_side()}),
+        &["image"],
+    )
 }
 
 pub(super) fn mrz_output() -> Value {
     json!({
         "type": "object",
         "properties": {
-            "mrz": {"type": "array", "items": {"type": "string"}},
-            "type": {"type": ["string", "null"]},
-            "fields": {"type": "object"},
-            "valid": {"type": "boolean"}
+            "mrz": {"type": "array", "items": {"type": "string"},
+                "description": "The lines of the zone, corrected; none where the picture has no zone."},
+            "type": {"type": ["string", "null"], "enum": ["TD1", "TD2", "TD3", "MRV-A", "MRV-B", null],
+                "description": "The kind of zone (ICAO Doc 9303)."},
+            "fields": {"type": "object", "additionalProperties": {"type": ["string", "null"]},
+                "description": "document_code, issuing_state, surname, given_names, document_number, nationality, \
+                    birth_date, sex, expiry_date, optional_data (and optional_data_2 of TD1); dates as YYYY-MM-DD, as far \
+                    as they are known; null where the zone says nothing."},
+            "valid": {"type": "boolean",
+                "description": "Whether all check digits are right and all fields are as the standard has them. Names, \
+                    states and sex have no check digit; and one digit agrees with one wrong text in ten."},
+            "checks": {"type": "object", "additionalProperties": {"type": "boolean"},
+                "description": "Whether each check digit is right."},
+            "corrections": {"type": "integer", "minimum": 0,
+                "description": "How many characters were corrected after they were recognised."}
         },
-        "required": ["mrz", "type", "fields", "valid"]
+        "required": ["mrz", "type", "fields", "valid", "checks", "corrections"]
     })
 }
 
 pub(super) fn mrz_example() -> Value {
-    example()
+    json!({"image": data_url("image/png", include_bytes!("examples/zone.png"))})
 }

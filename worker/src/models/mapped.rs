@@ -1,12 +1,6 @@
 //! Safetensors files, mapped: the engine reads weights where they are in the file.
 
-use std::{
-    alloc::{Layout, handle_alloc_error},
-    fs::File,
-    io::ErrorKind,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs::File, io::ErrorKind, path::Path, sync::Arc};
 
 use lamplighter_engine::weights::{Number, Tensor, Weights};
 use memmap2::{Mmap, UncheckedAdvice};
@@ -23,14 +17,19 @@ impl Mapped {
     /// Maps a safetensors file and finds its tensors.
     ///
     /// # Errors
-    /// Why it can't be opened, or what is wrong with its header. Where there is no room for it, the process ends.
+    /// Why it can't be opened, or what is wrong with its header.
     pub fn open(file: &Path) -> Result<Self, String> {
         let open = File::open(file).map_err(|error| error.to_string())?;
         let size = open.metadata().map_err(|error| error.to_string())?.len();
         // SAFETY: a model's files are put in place by renaming and not written after that.
         let map = unsafe { Mmap::map(&open) }.map_err(|error| match error.kind() {
-            // As where an allocation fails: the runner ends and its supervisor hears why.
-            ErrorKind::OutOfMemory => handle_alloc_error(room(size)),
+            ErrorKind::OutOfMemory => {
+                // A runner ends where an allocation fails, and its supervisor hears why: so one is made.
+                std::hint::black_box(Vec::<u8>::with_capacity(
+                    usize::try_from(size).unwrap_or_default(),
+                ));
+                format!("there is no room for its {size} bytes")
+            }
             _ => error.to_string(),
         })?;
         let map = Arc::new(map);
@@ -59,10 +58,4 @@ impl Mapped {
             tracing::warn!(%error, "the pages of packed weights stay in memory");
         }
     }
-}
-
-/// So many bytes, as far as that can be said.
-fn room(size: u64) -> Layout {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    Layout::array::<u8>(size).unwrap_or(Layout::new::<u8>())
 }

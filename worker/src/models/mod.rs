@@ -1,17 +1,21 @@
 //! The model families: each reads inputs ([`Preparer`], on any thread) and computes batches ([`Model`],
 //! on one). A family knows nothing of sockets, leases or jobs' rows.
 
+mod audio_input;
 mod bert;
+pub mod easyocr;
 mod echo;
 mod echo_joint;
 pub mod efficientnet_lite;
 pub(crate) mod headers;
 mod image_input;
 pub mod layers;
+pub mod llama;
 pub mod mapped;
 mod mtcnn;
-pub mod llama;
 pub mod pickled;
+mod silero_vad;
+pub mod whisper;
 
 use std::{
     any::Any,
@@ -98,7 +102,9 @@ pub fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, J
         Family::EchoJoint => Ok(echo_joint::load(spec)),
         Family::EfficientnetLite => efficientnet_lite::load(spec, files, threads),
         Family::Mtcnn => mtcnn::load(spec, files, threads),
-        family => Err(unavailable(format!("the family {family:?} is not served yet"))),
+        Family::SileroVad => silero_vad::load(spec, &files.dir),
+        Family::Whisper => whisper::load(spec, files),
+        Family::Easyocr => easyocr::load(spec, files, threads),
     }
 }
 
@@ -110,7 +116,8 @@ pub fn conversion(family: Family) -> Option<Convert> {
     match family {
         Family::Llama => Some(llama::requantise::convert),
         Family::EfficientnetLite | Family::Mtcnn | Family::Easyocr => Some(pickled::convert),
-        _ => None,
+        Family::Whisper => Some(whisper::convert),
+        Family::Bert | Family::SileroVad | Family::Echo | Family::EchoJoint => None,
     }
 }
 
@@ -125,7 +132,7 @@ pub fn without_faults(family: Family, preparer: Arc<dyn Preparer>) -> Arc<dyn Pr
 /// Threads the engine should share each matrix out over: one where the family shares out work by itself.
 pub fn engine_threads(family: Family, threads: usize) -> usize {
     match family {
-        Family::Echo | Family::EchoJoint => threads,
+        Family::Echo | Family::EchoJoint | Family::Whisper => threads,
         _ => 1,
     }
 }

@@ -270,7 +270,7 @@ export type ChangeUser = {
  */
 export type CreateJob = {
     /**
-     * What the model takes, as its `input_schema` says.
+     * What the task takes, as its `input_schema` says.
      */
     input: {
         [key: string]: unknown;
@@ -289,6 +289,10 @@ export type CreateJob = {
      * Which of your own jobs it overtakes: the higher, the larger its share.
      */
     priority?: JobPriority;
+    /**
+     * Which of the model's tasks; without it the first that `GET /v1/models/{id}` lists.
+     */
+    task?: string;
     /**
      * How long the job may wait and run.
      */
@@ -539,7 +543,8 @@ export type Job = {
      */
     id: string;
     /**
-     * What was submitted. Not in lists and `status` events.
+     * What was submitted. Not in lists and `status` events, and not where it has more than 256 KiB (a picture, a
+     * sound).
      */
     input?: {
         [key: string]: unknown;
@@ -998,7 +1003,7 @@ export type Model = {
      */
     id: string;
     /**
-     * JSON Schema (2020-12) of a job's `input`.
+     * JSON Schema (2020-12) of the `input` of a job that names no task.
      */
     input_schema: {
         [key: string]: unknown;
@@ -1016,7 +1021,7 @@ export type Model = {
      */
     object: string;
     /**
-     * JSON Schema (2020-12) of a job's `output`.
+     * JSON Schema (2020-12) of such a job's `output`.
      */
     output_schema: {
         [key: string]: unknown;
@@ -1034,9 +1039,13 @@ export type Model = {
      */
     status_detail?: string;
     /**
-     * What it does: `text-embedding`, `echo`.
+     * What it does where a job does not say: the first of `tasks`.
      */
     task: string;
+    /**
+     * All it does.
+     */
+    tasks: Array<ModelTask>;
     /**
      * SHA-256 of the weights in use, hexadecimal.
      */
@@ -1092,9 +1101,39 @@ export type ModelList = {
 };
 
 /**
- * Whether a model can run now. Jobs are accepted in every state; they wait.
+ * Whether a model can run now. Jobs are accepted in every state but `disabled`; they wait.
  */
-export type ModelStatus = 'offline' | 'fetching' | 'unloaded' | 'loading' | 'ready' | 'failed';
+export type ModelStatus = 'offline' | 'fetching' | 'unloaded' | 'loading' | 'ready' | 'failed' | 'disabled';
+
+/**
+ * ModelTask
+ *
+ * A task of a model.
+ */
+export type ModelTask = {
+    /**
+     * An input to try.
+     */
+    example: {
+        [key: string]: unknown;
+    };
+    /**
+     * JSON Schema (2020-12) of a job's `input`.
+     */
+    input_schema: {
+        [key: string]: unknown;
+    };
+    /**
+     * JSON Schema (2020-12) of a job's `output`.
+     */
+    output_schema: {
+        [key: string]: unknown;
+    };
+    /**
+     * The name for a job's `task`: `text-embedding`, `chat`.
+     */
+    task: string;
+};
 
 /**
  * NewAccount
@@ -1745,6 +1784,18 @@ export type TokenUsage = {
 };
 
 /**
+ * UpdateModel
+ *
+ * What is to change of a model.
+ */
+export type UpdateModel = {
+    /**
+     * Whether it is served.
+     */
+    enabled: boolean;
+};
+
+/**
  * UpdatePlan
  *
  * What is to change of a plan. Fields that are not given stay; `null` takes one back.
@@ -2210,6 +2261,10 @@ export type WorkerModel = {
      * The model's name.
      */
     id: string;
+    /**
+     * Bytes that are kept for it while it is in memory.
+     */
+    memory_bytes?: number;
     /**
      * How far it is: `failed`, `fetching`, `unloaded` (loaded when a job waits), `loading`, `ready`.
      */
@@ -3172,7 +3227,7 @@ export type CreateJobErrors = {
      */
     500: Problem;
     /**
-     * `queue_full`: The queue is full. `unavailable`: The service is not available right now.
+     * `queue_full`: The queue is full. `model_unavailable`: The model is not available. `unavailable`: The service is not available right now.
      */
     503: Problem;
 };
@@ -3485,7 +3540,7 @@ export type RetryJobErrors = {
      */
     500: Problem;
     /**
-     * `queue_full`: The queue is full. `unavailable`: The service is not available right now.
+     * `queue_full`: The queue is full. `model_unavailable`: The model is not available. `unavailable`: The service is not available right now.
      */
     503: Problem;
 };
@@ -3595,6 +3650,72 @@ export type GetModelResponses = {
 };
 
 export type GetModelResponse = GetModelResponses[keyof GetModelResponses];
+
+export type UpdateModelData = {
+    body: UpdateModel;
+    path: {
+        /**
+         * The model's identifier.
+         */
+        id: string;
+    };
+    query?: never;
+    url: '/v1/models/{id}';
+};
+
+export type UpdateModelErrors = {
+    /**
+     * `malformed_request`: The request can't be read.
+     */
+    400: Problem;
+    /**
+     * `unauthorized`: A valid token is needed.
+     */
+    401: Problem;
+    /**
+     * `insufficient_scope`: The token does not allow this. `cross_site`: The request comes from another site.
+     */
+    403: Problem;
+    /**
+     * `not_found`: Not found.
+     */
+    404: Problem;
+    /**
+     * `payload_too_large`: The body is too large.
+     */
+    413: Problem;
+    /**
+     * `unsupported_media_type`: The body's media type is not supported.
+     */
+    415: Problem;
+    /**
+     * `validation_failed`: The request does not fit its schema.
+     */
+    422: Problem;
+    /**
+     * `rate_limited`: Too many requests.
+     */
+    429: Problem;
+    /**
+     * `internal`: Something went wrong on our side.
+     */
+    500: Problem;
+    /**
+     * `unavailable`: The service is not available right now.
+     */
+    503: Problem;
+};
+
+export type UpdateModelError = UpdateModelErrors[keyof UpdateModelErrors];
+
+export type UpdateModelResponses = {
+    /**
+     * The model.
+     */
+    200: Model;
+};
+
+export type UpdateModelResponse = UpdateModelResponses[keyof UpdateModelResponses];
 
 export type ListOutboxData = {
     body?: never;

@@ -4,10 +4,12 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use lamplighter_shared::{error::ErrorCode, job::JobError};
-use serde::Serialize;
-use serde_json::value::to_raw_value;
 
-use super::{Encoder, Texts};
+use super::{
+    Encoder,
+    ask::Ask,
+    reader::{Asked, Tokens},
+};
 use crate::{
     models::{Model, invalid},
     runner::{Cancel, Member},
@@ -19,7 +21,7 @@ pub(super) const PASS_TOKENS: usize = 512;
 impl Model for Encoder {
     fn run(&mut self, batch: Vec<Member>) {
         let mut work = Work::new(batch, self.compute.pads());
-        let lengths: Vec<usize> = work.texts.iter().map(|text| text.ids.len()).collect();
+        let lengths: Vec<usize> = work.texts.iter().map(|text| text.tokens.ids.len()).collect();
         for pass in passes(&lengths, self.pass_tokens, self.compute.pads()) {
             work.pass(self, pass);
         }
@@ -59,25 +61,15 @@ struct Text {
     owner: usize,
     /// Which of its owner's texts it is.
     place: usize,
-    ids: Vec<u32>,
+    tokens: Tokens,
 }
 
 /// A member that has not been answered.
 struct Open {
     member: Member,
+    ask: Ask,
     vectors: Vec<Vec<f32>>,
     missing: usize,
-    tokens: usize,
-}
-
-#[derive(Serialize)]
-struct Output {
-    embeddings: Vec<Vec<f32>>,
-    usage: Usage,
-}
-
-#[derive(Serialize)]
-struct Usage {
     tokens: usize,
 }
 
@@ -89,26 +81,27 @@ impl Work {
         let mut cancels = Vec::with_capacity(batch.len());
         for (owner, mut member) in batch.into_iter().enumerate() {
             cancels.push(member.cancel().clone());
-            let Some(Texts(lists)) = member.take_payload() else {
+            let Some(Asked { ask, texts: mine }) = member.take_payload() else {
                 member.failed(invalid("not a list of texts"));
                 continue;
             };
-            let (count, tokens) = (lists.len(), lists.iter().map(Vec::len).sum());
+            let (count, tokens) = (mine.len(), mine.iter().map(|text| text.ids.len()).sum());
             let vectors = vec![Vec::new(); count];
             open.insert(
                 owner,
                 Open {
                     member,
+                    ask,
                     vectors,
                     missing: count,
                     tokens,
                 },
             );
-            let mine = lists.into_iter().enumerate();
-            texts.extend(mine.map(|(place, ids)| Text { owner, place, ids }));
+            let mine = mine.into_iter().enumerate();
+            texts.extend(mine.map(|(place, tokens)| Text { owner, place, tokens }));
         }
         if sorted {
-            texts.sort_by_key(|text| text.ids.len());
+            texts.sort_by_key(|text| text.tokens.ids.len());
         }
         Self { texts, cancels, open }
     }
@@ -122,8 +115,8 @@ impl Work {
         if texts.is_empty() {
             return;
         }
-        let ids: Vec<&[u32]> = texts.iter().map(|&n| self.texts[n].ids.as_slice()).collect();
-        match encoder.forward(&ids) {
+        let tokens: Vec<&Tokens> = texts.iter().map(|&n| &self.texts[n].tokens).collect();
+        match encoder.forward(&tokens) {
             Ok(vectors) => self.keep(&texts, vectors),
             Err(error) => self.fail(&texts, &error),
         }
@@ -185,11 +178,7 @@ impl Work {
 impl Open {
     /// Answers a member whose vectors are all there.
     fn answer(self) {
-        let output = Output {
-            embeddings: self.vectors,
-            usage: Usage { tokens: self.tokens },
-        };
-        match to_raw_value(&output) {
+        match self.ask.answer(self.vectors, self.tokens) {
             Ok(output) => self.member.done(output),
             Err(error) => self
                 .member

@@ -1,8 +1,12 @@
 //! `config.json` of a BERT-shaped model: BERT, RoBERTa, XLM-R and what calls itself after them.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use candle_transformers::models::bert::{Config as Candle, HiddenAct};
 use lamplighter_engine::encoder::{Activation, Config as Shape};
 use serde::Deserialize;
+
+use super::head::ordered;
 
 /// The file, as far as it says how to compute.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +29,14 @@ pub(super) struct Config {
     model_type: String,
     #[serde(default)]
     position_embedding_type: Option<String>,
+    #[serde(default)]
+    architectures: Vec<String>,
+    #[serde(default)]
+    id2label: BTreeMap<String, String>,
+    #[serde(default)]
+    num_labels: Option<usize>,
+    #[serde(default)]
+    problem_type: Option<String>,
 }
 
 fn gelu() -> String {
@@ -40,6 +52,36 @@ fn epsilon() -> f64 {
 }
 
 impl Config {
+    /// Whether a classifier is on top of the encoder.
+    pub(super) fn classifies(&self) -> bool {
+        let end = "ForSequenceClassification";
+        self.architectures.iter().any(|name| name.ends_with(end))
+    }
+
+    /// The classifier's labels; two where the file does not say, as transformers takes it.
+    pub(super) fn labels(&self) -> Arc<[String]> {
+        let count = match self.id2label.len() {
+            0 => self.num_labels.unwrap_or(2),
+            count => count,
+        };
+        ordered(&self.id2label, count)
+    }
+
+    /// Whether a text may have several labels.
+    pub(super) fn may_have_several_labels(&self) -> bool {
+        self.problem_type.as_deref() == Some("multi_label_classification")
+    }
+
+    /// Whether its classifier has the names of RoBERTa's.
+    pub(super) fn is_roberta(&self) -> bool {
+        self.model_type != "bert"
+    }
+
+    /// Whether it has a vector for each of the two texts of a pair.
+    pub(super) fn tells_pairs_apart(&self) -> bool {
+        self.type_vocab_size > 1
+    }
+
     /// The shape it describes.
     ///
     /// # Errors

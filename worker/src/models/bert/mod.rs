@@ -1,70 +1,64 @@
-//! BERT encoders with a pooled output, from a sentence-transformers folder: `config.json`,
-//! `tokenizer.json`, `model.safetensors`, and what `modules.json` names (pooling, normalisation).
+//! Encoders shaped like BERT (BERT, RoBERTa, XLM-R) with a pooled output or a classifier, from a folder as
+//! sentence-transformers and transformers write it: `config.json`, `tokenizer.json`, `model.safetensors`, and
+//! what `modules.json` names (pooling, normalisation).
 //!
 //! All texts of a batch, whoever sent them, are computed together, in passes of so many tokens. On the
 //! processor the engine computes them, packed, without padding, in f32 or (where the catalogue's entry says
 //! so and the processor has it) with products of bf16. On a device candle does, padded, in f32: half
 //! types turn a padding mask into NaN there.
 
+mod ask;
 mod batch;
 mod compute;
 mod config;
 mod folder;
+mod head;
 mod pooling;
+mod reader;
 
 use std::{path::Path, sync::Arc};
 
 use lamplighter_engine::encoder::Text;
 use lamplighter_shared::{job::JobError, model_spec::ModelSpec, task::Task};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use tokenizers::Tokenizer;
 
-use self::{compute::Compute, folder::Folder, pooling::Pooling};
-use super::{Loaded, Payload, Preparer, invalid, object, unavailable};
-use crate::{device, runner::protocol::Cost};
+use self::{
+    compute::Compute,
+    folder::Folder,
+    head::{Classifier, Head},
+    reader::{Gives, Reader, Tokens},
+};
+use super::{Loaded, unavailable};
+use crate::device;
 
 /// An encoder in memory.
 struct Encoder {
     compute: Compute,
-    pooling: Pooling,
-    /// Numbers of a vector.
+    head: Head,
+    /// Numbers of a row.
     dimension: usize,
+    /// Whether it tells the two texts of a pair apart.
+    types: bool,
     /// Tokens of one pass.
     pass_tokens: usize,
-}
-
-/// Reads and tokenises inputs.
-struct Reader {
-    tokenizer: Tokenizer,
-    max_items: usize,
-    vocabulary: usize,
-}
-
-/// Token ids of each text.
-struct Texts(Vec<Vec<u32>>);
-
-/// An input: one of the two.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Input {
-    texts: Option<Vec<String>>,
-    text: Option<String>,
 }
 
 pub(super) fn load(spec: &ModelSpec, dir: &Path, threads: usize) -> Result<Loaded, JobError> {
     let folder = Folder::read(dir, spec.limits.max_item_tokens)?;
     let (compute, device) = compute(spec, &folder, dir, threads).map_err(unavailable)?;
+    let (head, gives) = head(&folder, dir).map_err(unavailable)?;
+    check_tasks(spec, &gives).map_err(unavailable)?;
     let encoder = Encoder {
         compute,
-        pooling: folder.pooling,
+        head,
         dimension: folder.config.hidden_size,
+        types: folder.config.tells_pairs_apart(),
         pass_tokens: batch::PASS_TOKENS.min(spec.limits.max_batch_tokens),
     };
     let reader = Reader {
         tokenizer: folder.tokenizer,
         max_items: spec.limits.max_job_items,
         vocabulary: folder.config.vocab_size,
+        gives,
     };
     Ok(Loaded {
         model: Box::new(encoder),
@@ -73,6 +67,48 @@ pub(super) fn load(spec: &ModelSpec, dir: &Path, threads: usize) -> Result<Loade
         device: device.to_owned(),
         joint: true,
     })
+}
+
+/// What is on top of the encoder, by its configuration.
+fn head(folder: &Folder, dir: &Path) -> Result<(Head, Gives), String> {
+    if !folder.config.classifies() {
+        let mut pooling = folder.pooling;
+        // A job may want it otherwise: it is scaled where the answer is made.
+        let normalise = std::mem::take(&mut pooling.normalise);
+        return Ok((Head::Pool(pooling), Gives::Vector { normalise }));
+    }
+    let file = dir.join("model.safetensors");
+    let classifier =
+        Classifier::load(&folder.config, &file).map_err(|error| format!("model.safetensors: {error}"))?;
+    let gives = Gives::Labels {
+        labels: classifier.labels.clone(),
+        many: classifier.many,
+    };
+    Ok((Head::Classify(classifier), gives))
+}
+
+/// Whether the model can do what the catalogue says that it does.
+fn check_tasks(spec: &ModelSpec, gives: &Gives) -> Result<(), String> {
+    let can: &[Task] = match gives {
+        Gives::Vector { .. } => &[
+            Task::TextEmbedding,
+            Task::Similarity,
+            Task::ZeroShotClassification,
+        ],
+        Gives::Labels { labels, .. } if labels.len() == 1 => &[Task::Rerank],
+        Gives::Labels { .. } => &[Task::TextClassification],
+    };
+    match spec.tasks.iter().find(|task| !can.contains(task)) {
+        Some(task) => Err(format!(
+            "the model does not do {:?}: what it does is {}",
+            task.as_str(),
+            can.iter()
+                .map(|task| task.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        )),
+        None => Ok(()),
+    }
 }
 
 /// The encoder, on the best device that computes it; its name.
@@ -98,63 +134,25 @@ fn compute(
 }
 
 impl Encoder {
-    /// The vectors of texts that are computed together.
-    fn forward(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>, String> {
-        let texts: Vec<Text<'_>> = texts.iter().map(|ids| Text { ids, types: &[] }).collect();
+    /// What the head makes of texts that are computed together.
+    fn forward(&mut self, texts: &[&Tokens]) -> Result<Vec<Vec<f32>>, String> {
+        let texts: Vec<Text<'_>> = texts
+            .iter()
+            .map(|text| Text {
+                ids: &text.ids,
+                types: if self.types { &text.types } else { &[] },
+            })
+            .collect();
         let mut rows = self.compute.forward(&texts)?;
         let mut vectors = Vec::with_capacity(texts.len());
         for text in &texts {
             let (mine, rest) = rows.split_at(text.ids.len() * self.dimension);
-            vectors.push(self.pooling.apply(mine, self.dimension));
+            vectors.push(self.head.apply(mine, self.dimension));
             rows = rest;
         }
         if vectors.iter().flatten().any(|number| !number.is_finite()) {
             return Err("the model computed a number that is not finite".to_owned());
         }
         Ok(vectors)
-    }
-}
-
-impl Preparer for Reader {
-    fn prepare(&self, _: Task, input: &RawValue) -> Result<(Payload, Cost), JobError> {
-        let input: Input = object(input)?;
-        let texts = match (input.texts, input.text) {
-            (Some(texts), None) => texts,
-            (None, Some(text)) => vec![text],
-            _ => return Err(invalid("give either `texts` or `text`")),
-        };
-        if texts.is_empty() || texts.len() > self.max_items {
-            return Err(invalid(format!(
-                "{} texts; a job takes 1 to {}",
-                texts.len(),
-                self.max_items
-            )));
-        }
-        let tokenise = |text: &String| {
-            let encoding = self
-                .tokenizer
-                .encode_fast(text.as_str(), true)
-                .map_err(|e| invalid(e.to_string()))?;
-            Ok(encoding.get_ids().to_vec())
-        };
-        let texts = texts
-            .iter()
-            .map(tokenise)
-            .collect::<Result<Vec<Vec<u32>>, JobError>>()?;
-        if texts
-            .iter()
-            .any(|ids| ids.is_empty() || ids.iter().any(|&id| id as usize >= self.vocabulary))
-        {
-            return Err(unavailable(
-                "tokenizer.json does not fit the model: a token is not in its vocabulary",
-            ));
-        }
-        let lengths = texts.iter().map(Vec::len);
-        let cost = Cost {
-            items: texts.len(),
-            tokens: lengths.clone().sum(),
-            longest: lengths.max().unwrap_or(0),
-        };
-        Ok((Box::new(Texts(texts)), cost))
     }
 }

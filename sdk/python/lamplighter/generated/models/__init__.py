@@ -54,6 +54,10 @@ from .model_limits import ModelLimits
 from .model_list import ModelList
 from .model_output_schema import ModelOutputSchema
 from .model_status import ModelStatus
+from .model_task import ModelTask
+from .model_task_example import ModelTaskExample
+from .model_task_input_schema import ModelTaskInputSchema
+from .model_task_output_schema import ModelTaskOutputSchema
 from .new_account import NewAccount
 from .new_invitation import NewInvitation
 from .outbox_state import OutboxState
@@ -78,6 +82,7 @@ from .token_limits import TokenLimits
 from .token_list import TokenList
 from .token_status import TokenStatus
 from .token_usage import TokenUsage
+from .update_model import UpdateModel
 from .update_plan import UpdatePlan
 from .usage import Usage
 from .usage_counts import UsageCounts
@@ -151,6 +156,10 @@ __all__ = (
     "ModelList",
     "ModelOutputSchema",
     "ModelStatus",
+    "ModelTask",
+    "ModelTaskExample",
+    "ModelTaskInputSchema",
+    "ModelTaskOutputSchema",
     "NewAccount",
     "NewInvitation",
     "OutboxState",
@@ -175,6 +184,7 @@ __all__ = (
     "TokenList",
     "TokenStatus",
     "TokenUsage",
+    "UpdateModel",
     "UpdatePlan",
     "Usage",
     "UsageCounts",

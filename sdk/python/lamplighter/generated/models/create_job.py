@@ -24,10 +24,11 @@ class CreateJob:
     """A job to be run.
 
     Attributes:
-        input_ (CreateJobInput): What the model takes, as its `input_schema` says.
+        input_ (CreateJobInput): What the task takes, as its `input_schema` says.
         model (str): The model that runs it; see `GET /v1/models`.
         metadata (CreateJobMetadata | Unset): Your own notes, at most 16 KiB as JSON; given back with the job.
         priority (JobPriority | Unset): Which of its owner's jobs a job overtakes.
+        task (str | Unset): Which of the model's tasks; without it the first that `GET /v1/models/{id}` lists.
         timeout (JobTimeout | Unset): Limits on a job's time. What is not given is the server's default.
     """
 
@@ -35,6 +36,7 @@ class CreateJob:
     model: str
     metadata: CreateJobMetadata | Unset = UNSET
     priority: JobPriority | Unset = UNSET
+    task: str | Unset = UNSET
     timeout: JobTimeout | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -50,6 +52,8 @@ class CreateJob:
         priority: str | Unset = UNSET
         if not isinstance(self.priority, Unset):
             priority = self.priority
+
+        task = self.task
 
         timeout: dict[str, Any] | Unset = UNSET
         if not isinstance(self.timeout, Unset):
@@ -67,6 +71,8 @@ class CreateJob:
             field_dict["metadata"] = metadata
         if priority is not UNSET:
             field_dict["priority"] = priority
+        if task is not UNSET:
+            field_dict["task"] = task
         if timeout is not UNSET:
             field_dict["timeout"] = timeout
 
@@ -97,6 +103,8 @@ class CreateJob:
         else:
             priority = check_job_priority(_priority)
 
+        task = d.pop("task", UNSET)
+
         _timeout = d.pop("timeout", UNSET)
         timeout: JobTimeout | Unset
         if isinstance(_timeout, Unset):
@@ -109,6 +117,7 @@ class CreateJob:
             model=model,
             metadata=metadata,
             priority=priority,
+            task=task,
             timeout=timeout,
         )
 

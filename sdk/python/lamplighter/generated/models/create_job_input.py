@@ -12,7 +12,7 @@ T = TypeVar("T", bound="CreateJobInput")
 
 @_attrs_define
 class CreateJobInput:
-    """What the model takes, as its `input_schema` says."""
+    """What the task takes, as its `input_schema` says."""
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

@@ -49,7 +49,9 @@ class Job:
         error (JobFailure | Unset): Why a job failed.
         expires_at (datetime.datetime | Unset): When input and output are removed; once it has ended, unless they are
             kept for ever.
-        input_ (JobInput | Unset): What was submitted. Not in lists and `status` events.
+        input_ (JobInput | Unset): What was submitted. Not in lists and `status` events, and not where it has more than
+            256 KiB (a picture, a
+            sound).
         metadata (JobMetadata | Unset): Your own notes.
         metrics (JobMetrics | Unset): How a run went; what makes a result reproducible.
         output (JobOutput | Unset): What the model gave; once the job has succeeded. Not in lists and `status` events.

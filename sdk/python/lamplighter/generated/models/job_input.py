@@ -12,7 +12,10 @@ T = TypeVar("T", bound="JobInput")
 
 @_attrs_define
 class JobInput:
-    """What was submitted. Not in lists and `status` events."""
+    """What was submitted. Not in lists and `status` events, and not where it has more than 256 KiB (a picture, a
+    sound).
+
+    """
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..models.model_input_schema import ModelInputSchema
     from ..models.model_limits import ModelLimits
     from ..models.model_output_schema import ModelOutputSchema
+    from ..models.model_task import ModelTask
 
 
 T = TypeVar("T", bound="Model")
@@ -29,14 +30,15 @@ class Model:
         dtype (str): Number type of the weights.
         example (ModelExample): An input to try.
         id (str): The name to submit jobs with.
-        input_schema (ModelInputSchema): JSON Schema (2020-12) of a job's `input`.
+        input_schema (ModelInputSchema): JSON Schema (2020-12) of the `input` of a job that names no task.
         license_ (str): Licence of the weights (SPDX).
         limits (ModelLimits): How much a model takes in one job and one batch.
         object_ (str): Always `model`.
-        output_schema (ModelOutputSchema): JSON Schema (2020-12) of a job's `output`.
+        output_schema (ModelOutputSchema): JSON Schema (2020-12) of such a job's `output`.
         public (bool): Whether it may be tried without an account.
-        status (ModelStatus): Whether a model can run now. Jobs are accepted in every state; they wait.
-        task (str): What it does: `text-embedding`, `echo`.
+        status (ModelStatus): Whether a model can run now. Jobs are accepted in every state but `disabled`; they wait.
+        task (str): What it does where a job does not say: the first of `tasks`.
+        tasks (list[ModelTask]): All it does.
         workers (int): Live workers that have it.
         status_detail (str | Unset): More about the status, for people.
         version (str | Unset): SHA-256 of the weights in use, hexadecimal.
@@ -54,6 +56,7 @@ class Model:
     public: bool
     status: ModelStatus
     task: str
+    tasks: list[ModelTask]
     workers: int
     status_detail: str | Unset = UNSET
     version: str | Unset = UNSET
@@ -84,6 +87,11 @@ class Model:
 
         task = self.task
 
+        tasks = []
+        for tasks_item_data in self.tasks:
+            tasks_item = tasks_item_data.to_dict()
+            tasks.append(tasks_item)
+
         workers = self.workers
 
         status_detail = self.status_detail
@@ -106,6 +114,7 @@ class Model:
                 "public": public,
                 "status": status,
                 "task": task,
+                "tasks": tasks,
                 "workers": workers,
             }
         )
@@ -122,6 +131,7 @@ class Model:
         from ..models.model_input_schema import ModelInputSchema  # noqa: PLC0415
         from ..models.model_limits import ModelLimits  # noqa: PLC0415
         from ..models.model_output_schema import ModelOutputSchema  # noqa: PLC0415
+        from ..models.model_task import ModelTask  # noqa: PLC0415
 
         d = dict(src_dict)
         description = d.pop("description")
@@ -148,6 +158,13 @@ class Model:
 
         task = d.pop("task")
 
+        tasks = []
+        _tasks = d.pop("tasks")
+        for tasks_item_data in _tasks:
+            tasks_item = ModelTask.from_dict(tasks_item_data)
+
+            tasks.append(tasks_item)
+
         workers = d.pop("workers")
 
         status_detail = d.pop("status_detail", UNSET)
@@ -167,6 +184,7 @@ class Model:
             public=public,
             status=status,
             task=task,
+            tasks=tasks,
             workers=workers,
             status_detail=status_detail,
             version=version,

@@ -12,7 +12,7 @@ T = TypeVar("T", bound="ModelInputSchema")
 
 @_attrs_define
 class ModelInputSchema:
-    """JSON Schema (2020-12) of a job's `input`."""
+    """JSON Schema (2020-12) of the `input` of a job that names no task."""
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

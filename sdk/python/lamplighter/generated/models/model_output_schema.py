@@ -12,7 +12,7 @@ T = TypeVar("T", bound="ModelOutputSchema")
 
 @_attrs_define
 class ModelOutputSchema:
-    """JSON Schema (2020-12) of a job's `output`."""
+    """JSON Schema (2020-12) of such a job's `output`."""
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

@@ -19,12 +19,14 @@ class WorkerModel:
     Attributes:
         id (str): The model's name.
         status (str): How far it is: `failed`, `fetching`, `unloaded` (loaded when a job waits), `loading`, `ready`.
+        memory_bytes (int | Unset): Bytes that are kept for it while it is in memory.
         status_detail (str | Unset): More about the status, for people.
         version (str | Unset): SHA-256 of the weights in use, hexadecimal.
     """
 
     id: str
     status: str
+    memory_bytes: int | Unset = UNSET
     status_detail: str | Unset = UNSET
     version: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
@@ -33,6 +35,8 @@ class WorkerModel:
         id = self.id
 
         status = self.status
+
+        memory_bytes = self.memory_bytes
 
         status_detail = self.status_detail
 
@@ -46,6 +50,8 @@ class WorkerModel:
                 "status": status,
             }
         )
+        if memory_bytes is not UNSET:
+            field_dict["memory_bytes"] = memory_bytes
         if status_detail is not UNSET:
             field_dict["status_detail"] = status_detail
         if version is not UNSET:
@@ -60,6 +66,8 @@ class WorkerModel:
 
         status = d.pop("status")
 
+        memory_bytes = d.pop("memory_bytes", UNSET)
+
         status_detail = d.pop("status_detail", UNSET)
 
         version = d.pop("version", UNSET)
@@ -67,6 +75,7 @@ class WorkerModel:
         worker_model = cls(
             id=id,
             status=status,
+            memory_bytes=memory_bytes,
             status_detail=status_detail,
             version=version,
         )

@@ -1,0 +1,5 @@
+//! Kernels for sound.
+
+mod lstm;
+
+pub use lstm::{Lstm, State};
