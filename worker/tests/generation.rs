@@ -174,7 +174,13 @@ fn refused(task: Task, input: &Value) -> String {
 
 #[test]
 fn it_knows_the_capital_of_france() {
-    let ended = one(Task::Chat, chat("What is the capital of France? Answer in one sentence.", json!({})));
+    let ended = one(
+        Task::Chat,
+        chat(
+            "What is the capital of France? Answer in one sentence.",
+            json!({}),
+        ),
+    );
     assert!(ended.text().contains("Paris"), "{ended:?}");
     assert_eq!(ended.reason(), "stop");
     let output = ended.output.as_ref().expect("it succeeded");
