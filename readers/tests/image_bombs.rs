@@ -117,7 +117,7 @@ struct Bits(Vec<u8>, usize);
 impl Bits {
     fn put(&mut self, value: u32, count: usize) {
         for bit in 0..count {
-            if self.1 % 8 == 0 {
+            if self.1.is_multiple_of(8) {
                 self.0.push(0);
             }
             if value >> bit & 1 == 1 {

@@ -145,19 +145,14 @@ async fn a_large_body_of_many_values_is_refused_before_it_takes_memory() {
 }
 
 /// Connects from an address of this machine.
-fn connect(from: u8, to: SocketAddr) -> std::net::TcpStream {
-    let runtime = tokio::runtime::Handle::current();
-    tokio::task::block_in_place(|| {
-        runtime.block_on(async {
-            let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-            let from = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, from)), 0);
-            socket.bind(from).expect("all of 127/8 is this machine");
-            let stream = socket.connect(to).await.expect("it listens");
-            let stream = stream.into_std().expect("a stream");
-            stream.set_nonblocking(false).expect("it can wait");
-            stream
-        })
-    })
+async fn connect(from: u8, to: SocketAddr) -> std::net::TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    let from = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, from)), 0);
+    socket.bind(from).expect("all of 127/8 is this machine");
+    let stream = socket.connect(to).await.expect("it listens");
+    let stream = stream.into_std().expect("a stream");
+    stream.set_nonblocking(false).expect("it can wait");
+    stream
 }
 
 /// Sends the head of a large job and so much of its body; gives the status if it was answered within a moment, 0 if it was cut off.
@@ -193,7 +188,7 @@ async fn large_bodies_share_their_memory() {
     let mut slow = Vec::new();
     for from in [2, 3] {
         for _ in 0..2 {
-            let mut stream = connect(from, to);
+            let mut stream = connect(from, to).await;
             assert_eq!(
                 send_part(&mut stream, &token, &whole, 14 * MIB),
                 None,
@@ -202,13 +197,13 @@ async fn large_bodies_share_their_memory() {
             slow.push(stream);
         }
     }
-    let mut one_more = connect(2, to);
+    let mut one_more = connect(2, to).await;
     let answer = send_part(&mut one_more, &token, &whole, 14 * MIB);
     assert!(
         matches!(answer, Some(503 | 0)),
         "one address has half at most: {answer:?}"
     );
-    let mut one_more = connect(4, to);
+    let mut one_more = connect(4, to).await;
     let answer = send_part(&mut one_more, &token, &whole, 14 * MIB);
     assert!(matches!(answer, Some(503 | 0)), "all is taken: {answer:?}");
     // Small ones need none of it.

@@ -39,12 +39,17 @@ fn reference() -> Reference {
 }
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/heads").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/heads")
+        .join(name)
 }
 
 fn spec(name: &str, task: Task) -> ModelSpec {
     let mut catalog = Catalog::default();
-    let text = format!("[[model]]\nid = \"{name}\"\ntask = \"{}\"\nfamily = \"bert\"\n", task.as_str());
+    let text = format!(
+        "[[model]]\nid = \"{name}\"\ntask = \"{}\"\nfamily = \"bert\"\n",
+        task.as_str()
+    );
     catalog.extend_from_toml(&text).expect("an entry");
     catalog.0[name].clone()
 }
@@ -107,11 +112,17 @@ fn texts_are_ranked_as_the_original_ranks_them() {
         // Both queries in one batch, and each alone.
         let together = run(&mut loaded, Task::Rerank, &inputs);
         for ((input, output), logits) in inputs.iter().zip(&together).zip(logits) {
-            assert_eq!(&run(&mut loaded, Task::Rerank, std::slice::from_ref(input))[0], output);
+            assert_eq!(
+                &run(&mut loaded, Task::Rerank, std::slice::from_ref(input))[0],
+                output
+            );
             let scores = output["scores"].as_array().expect("scores");
             assert_eq!(scores.len(), logits.len());
             let score = |entry: &Value| entry["score"].as_f64().expect("a score");
-            assert!(scores.windows(2).all(|two| score(&two[0]) >= score(&two[1])), "{output}");
+            assert!(
+                scores.windows(2).all(|two| score(&two[0]) >= score(&two[1])),
+                "{output}"
+            );
             let found = scores.iter().map(|entry| {
                 let index = entry["index"].as_u64().expect("an index") as usize;
                 (score(entry), sigmoid(logits[index]))
@@ -121,7 +132,12 @@ fn texts_are_ranked_as_the_original_ranks_them() {
             assert!(difference < 1e-5, "{output} {logits:?}");
         }
         let best = json!({"query": "what is a cat", "texts": reference.texts, "top_k": 2});
-        assert_eq!(run(&mut loaded, Task::Rerank, &[best])[0]["scores"].as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            run(&mut loaded, Task::Rerank, &[best])[0]["scores"]
+                .as_array()
+                .map(Vec::len),
+            Some(2)
+        );
     }
 }
 
@@ -129,21 +145,44 @@ fn texts_are_ranked_as_the_original_ranks_them() {
 fn texts_are_labelled_as_the_original_labels_them() {
     let reference = reference();
     for (name, labels, logits, many) in [
-        ("bert-classify", &["bad", "neutral", "good"][..], &reference.logits.bert_classify, false),
-        ("xlm-classify", &["film", "weather"][..], &reference.logits.xlm_classify, true),
+        (
+            "bert-classify",
+            &["bad", "neutral", "good"][..],
+            &reference.logits.bert_classify,
+            false,
+        ),
+        (
+            "xlm-classify",
+            &["film", "weather"][..],
+            &reference.logits.xlm_classify,
+            true,
+        ),
     ] {
         let mut loaded = load(name, Task::TextClassification);
-        let output = &run(&mut loaded, Task::TextClassification, &[json!({"texts": reference.texts})])[0];
+        let output = &run(
+            &mut loaded,
+            Task::TextClassification,
+            &[json!({"texts": reference.texts})],
+        )[0];
         let results = output["results"].as_array().expect("results");
         assert_eq!(results.len(), logits.len());
         for (result, logits) in results.iter().zip(logits) {
             let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = logits.iter().map(|x| (x - most).exp()).sum();
-            let expected = |n: usize| if many { sigmoid(logits[n]) } else { (logits[n] - most).exp() / sum };
+            let expected = |n: usize| {
+                if many {
+                    sigmoid(logits[n])
+                } else {
+                    (logits[n] - most).exp() / sum
+                }
+            };
             let found = result["labels"].as_array().expect("labels");
             assert_eq!(found.len(), labels.len());
             let difference = largest(found.iter().map(|entry| {
-                let place = labels.iter().position(|label| entry["label"] == *label).expect("a label");
+                let place = labels
+                    .iter()
+                    .position(|label| entry["label"] == *label)
+                    .expect("a label");
                 (entry["score"].as_f64().expect("a score"), expected(place))
             }));
             assert!(difference < 1e-5, "{name} {result} {logits:?}");
@@ -162,12 +201,20 @@ fn a_task_that_the_model_has_no_head_for_is_refused() {
         let error = models::load(&spec(name, task), &Files::plain(folder(name)), 1)
             .map(|_| ())
             .expect_err("it has no head for that");
-        assert!(error.detail.contains(can) && error.detail.contains(task.as_str()), "{}", error.detail);
+        assert!(
+            error.detail.contains(can) && error.detail.contains(task.as_str()),
+            "{}",
+            error.detail
+        );
     }
     let minilm = Catalog::built_in().get("minilm").expect("built in").clone();
     assert_eq!(
         minilm.tasks,
-        [Task::TextEmbedding, Task::Similarity, Task::ZeroShotClassification]
+        [
+            Task::TextEmbedding,
+            Task::Similarity,
+            Task::ZeroShotClassification
+        ]
     );
 }
 
@@ -182,9 +229,14 @@ fn a_text_that_is_too_long_is_cut_or_refused() {
         }
         let raw = to_raw_value(&input).expect("JSON");
         let prepared = loaded.preparer.prepare(Task::TextClassification, &raw);
-        prepared.map(|(_, cost)| cost.tokens).map_err(|error| error.detail)
+        prepared
+            .map(|(_, cost)| cost.tokens)
+            .map_err(|error| error.detail)
     };
     assert_eq!((prepare(None), prepare(Some(true))), (Ok(48), Ok(48)));
     let refused = prepare(Some(false)).expect_err("it is too long");
-    assert!(refused.contains("48 tokens") && refused.contains("truncate"), "{refused}");
+    assert!(
+        refused.contains("48 tokens") && refused.contains("truncate"),
+        "{refused}"
+    );
 }

@@ -90,6 +90,9 @@ fn left(models: &Path) -> Vec<String> {
 
 // ---- a pip that hands out a wheel made here
 
+/// A file of a wheel: its name and its bytes.
+type Entry<'a> = (&'a str, &'a [u8]);
+
 struct Pip {
     dir: TempDir,
 }
@@ -111,7 +114,7 @@ impl Pip {
     }
 
     /// One wheel a package: `NAME` is asked for as `NAME==1.0`. Each call notes its last word.
-    fn with_wheels(wheels: &[(&str, &[(&str, &[u8])])]) -> Self {
+    fn with_wheels(wheels: &[(&str, &[Entry<'_>])]) -> Self {
         let pip = Self {
             dir: tempfile::tempdir().expect("a folder"),
         };

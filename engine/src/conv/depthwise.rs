@@ -127,8 +127,8 @@ fn rows_of<S: Simd>(simd: S, args: Args<'_>) {
             window.vectors::<S, 1>(simd, channel, &mut out[channel..]);
             channel += S::LANES;
         }
-        for channel in channel..channels {
-            out[channel] = window.one(channel);
+        for (last, out) in out[channel..].iter_mut().enumerate() {
+            *out = window.one(channel + last);
         }
     }
 }

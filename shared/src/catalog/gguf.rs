@@ -117,7 +117,7 @@ impl Reader {
                 let kind = u32::from_le_bytes(self.bytes()?);
                 let count = self.number()?;
                 match size(kind) {
-                    Some(size) => self.pass(size.checked_mul(count).unwrap_or(u64::MAX)),
+                    Some(size) => self.pass(size.saturating_mul(count)),
                     None if kind == STRING && count <= self.elements => {
                         self.elements -= count;
                         (0..count).try_for_each(|_| self.skip_text())

@@ -61,9 +61,7 @@ impl Model for Joint {
 }
 
 fn part(mut member: Member) -> Option<Part> {
-    let Some(input) = member.take_payload::<Box<RawValue>>() else {
-        return None;
-    };
+    let input = member.take_payload::<Box<RawValue>>()?;
     match object::<Behaviour>(&input) {
         Ok(behaviour) => Some((member, input, behaviour)),
         Err(error) => {

@@ -1,9 +1,6 @@
 //! Holds the headers of a model's files against the files, before a library that believes them opens one.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use lamplighter_readers::weights::{Mapped, WeightsError, gguf_check, open_inside, safetensors_check};
 use lamplighter_shared::{
@@ -83,6 +80,6 @@ fn check_one(dir: &Path, name: &str) -> Result<bool, JobError> {
     }
 }
 
-fn gguf(path: &PathBuf) -> Result<(), WeightsError> {
+fn gguf(path: &Path) -> Result<(), WeightsError> {
     gguf_check::read(&Mapped::open(path)?).map(|_| ())
 }

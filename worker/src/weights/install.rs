@@ -38,7 +38,7 @@ pub(super) fn install(job: Job<'_>, here: &Here<'_>) -> Result<Result<PathBuf, S
         return Ok(Ok(target));
     }
     let staging = Staging::of(models_dir, wanted.id);
-    let scratch = staging.from_source(job.source).map_err(folder(&target))?;
+    let scratch = staging.folder_of(job.source).map_err(folder(&target))?;
     let files = scratch.join("files");
     fs::create_dir_all(&files).map_err(folder(&files))?;
     let fetch = Fetch {

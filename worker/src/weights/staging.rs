@@ -22,7 +22,7 @@ impl Staging {
     }
 
     /// What has arrived from this source so far; made where it is not there.
-    pub(super) fn from_source(&self, source: &Source) -> io::Result<PathBuf> {
+    pub(super) fn folder_of(&self, source: &Source) -> io::Result<PathBuf> {
         let name = hex(&Sha256::digest(String::from(source.clone())));
         let dir = self.0.join(&name[..16]);
         fs::create_dir_all(&dir)?;

@@ -446,7 +446,7 @@ mod tests {
         for known in ["gpt-2", "smollm", "llama-bpe", "qwen2"] {
             assert!(cut(known).is_ok(), "{known}");
         }
-        let error = cut("made-up").err().expect("refused");
+        let error = cut("made-up").map(|_| ()).expect_err("refused");
         assert!(
             error.detail.contains("made-up") && error.detail.contains("tokenizer.json"),
             "{error:?}"
