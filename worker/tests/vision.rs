@@ -262,7 +262,7 @@ fn the_example_has_a_face_and_a_minimum_hides_it() {
     let faces = |output: Value| output["boxes"].as_array().map(Vec::len);
     assert_eq!(faces(one(&mut loaded, task, task.example())), Some(1));
     let mut input = task.example();
-    input["min_size"] = 60.into();
+    input["min_size"] = 100.into();
     assert_eq!(faces(one(&mut loaded, task, input)), Some(0));
     let told = run(&mut loaded, task, &[task.example(), task.example()], &[0]);
     let outputs = outputs(told, 2);

@@ -154,7 +154,6 @@ mod tests {
             "worker_crashed",
             "out_of_memory",
             "lease_lost",
-            "model_unavailable",
             "model_error",
         ];
         for code in ErrorCode::ALL {

@@ -296,11 +296,12 @@ fn lines_are_numbers_around_zero_and_go_on_as_they_end() {
     let plane = line(&some, 5);
     assert_eq!(plane.row(1)[4], f32::from(some.data[5]) / 127.5 - 1.0);
     let pale = Bytes {
-        data: (0..100).map(|value| 100 + value / 10).collect(),
+        data: (60..160).collect(),
         ..picture(10, 10, 1)
     };
     let clear = with_contrast(&pale, 0.5).data;
-    assert_eq!((clear[0], clear[99]), (235, 255));
+    // A tenth is below 69.9, a tenth above 149.1; what lies between is spread over 200 steps from 25 on.
+    assert_eq!((clear[0], clear[99]), (38, 255));
     let normal = normalised(&picture(1, 1, 3), 2, 2, &[10.0, 20.0, 30.0], &[2.0, 4.0, 5.0]);
     assert_eq!(normal.row(1)[3..], [-5.0, -5.0, -6.0]);
 }

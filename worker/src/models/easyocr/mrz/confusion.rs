@@ -66,6 +66,15 @@ pub(super) const fn alternatives(byte: u8) -> &'static [u8] {
     }
 }
 
+/// What a character of a mixed field may have been that looks less like it; tried where nothing else explains
+/// a check digit.
+pub(super) const fn distant_alternatives(byte: u8) -> &'static [u8] {
+    match byte {
+        b'0' => b"C",
+        _ => b"",
+    }
+}
+
 /// Whether recognition may have taken a filler for this.
 pub(super) const fn looks_like_filler(byte: u8) -> bool {
     matches!(

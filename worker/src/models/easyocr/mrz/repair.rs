@@ -177,7 +177,7 @@ fn has_company(lines: &[Vec<u8>], (line, at): Place, byte: u8) -> bool {
 }
 
 /// Looks for the change that makes a check right: of one character, then of all equal ones, then
-/// of two. Makes it if there is exactly one.
+/// of two, then of one that looks less alike. Makes it if there is exactly one.
 fn search(kind: Kind, lines: &mut [Vec<u8>], check: &Check) {
     // A long number's check digit is a character of a mixed field.
     if let Some(long) = check::long_number(kind, lines)
@@ -200,7 +200,12 @@ fn search(kind: Kind, lines: &mut [Vec<u8>], check: &Check) {
         })
         .collect();
     let one: Vec<Change> = singles.iter().map(|&change| vec![change]).collect();
-    let steps = [one, alike(lines, &singles), pairs(&singles)];
+    let distant = open_places(kind, lines, check).into_iter().flat_map(|place| {
+        let others = confusion::distant_alternatives(lines[place.0][place.1]);
+        others.iter().map(move |&other| vec![(place, other)])
+    });
+    let distant: Vec<Change> = distant.collect();
+    let steps = [one, alike(lines, &singles), pairs(&singles), distant];
     for changes in steps {
         let mut right = changes;
         right.retain(|change| makes_right(kind, lines, check, change));
