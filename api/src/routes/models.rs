@@ -92,8 +92,8 @@ impl ModelRoutes {
         body: JsonBody<UpdateModel>,
     ) -> Result<Answer<One>, ApiError> {
         let app = built(&self.0)?;
-        let spec = app.catalog.get(&id).ok_or_else(no_such_model)?;
         let change: UpdateModel = BODY.read(&body.value)?;
+        let spec = app.catalog.get(&id).ok_or_else(no_such_model)?;
         app.switches
             .switch(&spec.id, change.enabled, &principal.origin)
             .await?;
