@@ -14,7 +14,7 @@ mod tests;
 
 pub use self::{decode::decode, resample::Resampler};
 
-/// Samples a second of what [`decode`] gives.
+/// Samples a second of what [`decode()`] gives.
 pub const SAMPLE_RATE: u32 = 16_000;
 
 /// Sample rates that are taken; below is not enough for speech, above is a lie or a bat.

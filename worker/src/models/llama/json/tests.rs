@@ -1,3 +1,5 @@
+//! Grammars, masks and schemas: random walks always end in JSON that fits.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
