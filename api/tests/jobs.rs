@@ -476,8 +476,20 @@ async fn models_tell_what_they_take() {
         .iter()
         .map(|m| m["id"].clone())
         .collect();
-    assert_eq!(ids, [json!("echo"), json!("minilm")]);
+    let known: Vec<_> = lamplighter_shared::model_spec::Catalog::built_in()
+        .0
+        .into_keys()
+        .map(Value::from)
+        .collect();
+    assert_eq!(ids, known);
     let model = world.get("/v1/models/minilm").await.json();
+    let tasks: Vec<_> = model["tasks"]
+        .as_array()
+        .expect("tasks")
+        .iter()
+        .map(|task| &task["task"])
+        .collect();
+    assert_eq!((&model["task"], tasks.len()), (tasks[0], 3));
     assert_eq!(model["status"], "offline");
     assert_eq!(model["input_schema"]["properties"]["texts"]["maxItems"], 128);
     assert!(model["output_schema"].is_object() && model["license"].is_string());
