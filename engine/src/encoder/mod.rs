@@ -122,12 +122,6 @@ impl Encoder {
         })
     }
 
-    /// Its shape.
-    #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
     /// The last layer's vectors: `hidden` numbers for each token of the first text, then of the next.
     ///
     /// # Errors

@@ -109,7 +109,7 @@ fn borrowed(texts: &[(Vec<u32>, Vec<u32>)]) -> Vec<Text<'_>> {
 
 /// The largest difference to the reference, over all texts.
 fn difference(encoder: &Encoder, weights: &Weights, prefix: &str, lanes: usize, lengths: &[usize]) -> f64 {
-    let config = encoder.config();
+    let config = &encoder.config;
     let texts = texts(config, lengths, 5);
     let texts = borrowed(&texts);
     let mut scratch = Scratch::default();

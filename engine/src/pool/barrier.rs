@@ -9,7 +9,7 @@ use super::gate::Gate;
 
 /// Lets nobody on before all are there. What a lane wrote before it, every lane reads after it.
 #[derive(Debug)]
-pub struct Barrier {
+pub(super) struct Barrier {
     lanes: usize,
     here: AtomicUsize,
     gate: Gate,
@@ -19,7 +19,7 @@ pub struct Barrier {
 impl Barrier {
     /// A barrier for this many lanes (at least one).
     #[must_use]
-    pub fn new(lanes: usize) -> Self {
+    pub(super) fn new(lanes: usize) -> Self {
         Self {
             lanes: lanes.max(1),
             here: AtomicUsize::new(0),
@@ -32,7 +32,7 @@ impl Barrier {
     ///
     /// # Panics
     /// Where the barrier is broken: a lane is not going to come, so nobody may wait for it.
-    pub fn wait(&self) {
+    pub(super) fn wait(&self) {
         if self.lanes == 1 {
             return;
         }
@@ -49,7 +49,7 @@ impl Barrier {
     }
 
     /// Sends everyone away who waits or is going to.
-    pub fn break_up(&self) {
+    pub(super) fn break_up(&self) {
         self.broken.store(true, SeqCst);
         self.gate.open();
     }

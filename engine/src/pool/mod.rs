@@ -21,8 +21,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-pub use self::barrier::Barrier;
-use self::gate::Gate;
+use self::{barrier::Barrier, gate::Gate};
 
 thread_local! {
     /// Whether this thread is a lane of some run.

@@ -73,8 +73,8 @@ impl Cache {
     }
 
     /// Bytes taken so far.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
         self.pages.len() * self.page * size_of::<u16>()
     }
 

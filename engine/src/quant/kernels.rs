@@ -122,19 +122,22 @@ impl Kernels {
     /// All that this processor has.
     #[cfg(test)]
     pub(super) fn all() -> Vec<(&'static str, &'static Self)> {
-        let mut all = vec![("portable", &portable::KERNELS)];
+        let portable = std::iter::once(("portable", &portable::KERNELS));
         #[cfg(target_arch = "x86_64")]
-        {
-            if Isa::Avx2.is_available() && std::arch::is_x86_feature_detected!("f16c") {
-                all.push(("avx2", &avx2::KERNELS));
-                if std::arch::is_x86_feature_detected!("avxvnni") {
-                    all.push(("avx-vnni", &avx_vnni::KERNELS));
-                }
-                if crate::isa::has_vnni() {
-                    all.push(("avx512", &avx512::KERNELS));
-                }
-            }
-        }
-        all
+        let vector = {
+            use std::arch::is_x86_feature_detected as has;
+            let avx2 = Isa::Avx2.is_available() && has!("f16c");
+            [
+                (avx2, "avx2", &avx2::KERNELS),
+                (avx2 && has!("avxvnni"), "avx-vnni", &avx_vnni::KERNELS),
+                (avx2 && crate::isa::has_vnni(), "avx512", &avx512::KERNELS),
+            ]
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let vector: [(bool, &str, &Self); 0] = [];
+        let has = vector.into_iter().filter(|(has, ..)| *has);
+        portable
+            .chain(has.map(|(_, name, kernels)| (name, kernels)))
+            .collect()
     }
 }

@@ -63,7 +63,8 @@ impl Matrix {
     ///
     /// # Errors
     /// As [`Matrix::new`] and [`Matrix::put`].
-    pub fn pack(rows: usize, columns: usize, blocks: &[u8]) -> Result<Self, String> {
+    #[cfg(test)]
+    pub(super) fn pack(rows: usize, columns: usize, blocks: &[u8]) -> Result<Self, String> {
         let mut matrix = Self::new(rows, columns)?;
         matrix.put(0, blocks)?;
         if blocks.len() != rows * columns / BLOCK * BLOCK_BYTES {
