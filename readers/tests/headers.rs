@@ -150,27 +150,55 @@ fn a_true_gguf_header_is_read() {
         .tensor("a", &[32, 2], 8, 0)
         .tensor("b", &[3], 0, 96)
         .data(108);
-    let header = gguf_check::read(&file.0).expect("true");
-    assert_eq!(
-        header.get("general.architecture").and_then(|v| v.as_str()),
-        Some("llama")
-    );
-    assert_eq!(header.get("n").and_then(|v| v.as_u64()), Some(7));
-    assert_eq!(header.get("f").and_then(|v| v.as_f64()), Some(0.5));
-    let words = header.get("words").and_then(|v| v.as_array()).expect("a list");
-    assert_eq!(words.len(), 2);
-    assert_eq!(
-        words.iter().filter_map(|w| w.as_str()).collect::<Vec<_>>(),
-        ["one", "zwei"]
-    );
-    let sizes: Vec<_> = header
-        .tensors
-        .iter()
-        .map(|t| (t.name, t.kind_name, t.start - header.data, t.size))
-        .collect();
-    assert_eq!(sizes, [("a", "Q8_0", 0, 68), ("b", "F32", 96, 12)]);
+    let data = (file.0.len() - 108) as u64;
+    let tensors = gguf_check::read(&file.0).expect("true");
+    let sizes: Vec<_> = tensors.iter().map(|t| (t.name, t.start - data, t.size)).collect();
+    assert_eq!(sizes, [("a", 0, 68), ("b", 96, 12)]);
     for end in 0..file.0.len() {
         assert!(gguf_check::read(&file.0[..end]).is_err(), "cut at {end}");
+    }
+}
+
+#[test]
+fn a_gguf_header_may_say_where_its_tensors_begin() {
+    let file = |align: u32| {
+        Gguf::new(2, 1)
+            .key("general.alignment", 4)
+            .bytes(&align.to_le_bytes())
+            .tensor("a", &[2], 0, 0)
+            .tensor("b", &[2], 0, u64::from(align))
+    };
+    let begins = |align: u32, data: usize| {
+        let file = file(align);
+        let begin = file.0.len().next_multiple_of(align as usize);
+        let tensors = gguf_check::read(&file.data(data).0)
+            .map(|tensors| tensors.iter().map(|t| t.start - begin as u64).collect::<Vec<_>>());
+        tensors.map_err(|error| error.to_string())
+    };
+    assert_eq!(begins(64, 160), Ok(vec![0, 64]));
+    assert_eq!(begins(8, 160), Ok(vec![0, 8]));
+    assert!(begins(128, 32).is_err_and(|told| told.contains("beyond the file")));
+    // Where it says nothing, places are multiples of 32.
+    Gguf::new(1, 0)
+        .tensor("a", &[2], 0, 8)
+        .data(64)
+        .refused("alignment");
+}
+
+#[test]
+fn all_lists_of_a_gguf_header_have_one_cap() {
+    let lists = |kind: u32, size: usize, lengths: &[u64]| {
+        let empty = Gguf::new(0, lengths.len() as u64);
+        lengths.iter().enumerate().fold(empty, |file, (at, length)| {
+            file.key(&at.to_string(), 9)
+                .list(kind, *length)
+                .bytes(&vec![0; *length as usize * size])
+        })
+    };
+    for (kind, size) in [(0, 1), (3, 2), (7, 1), (8, 8)] {
+        lists(kind, size, &[2 << 20, 1 << 20, (1 << 20) + 1]).refused("4194305 elements");
+        let most = lists(kind, size, &[1 << 20, 1 << 20]).0;
+        assert_eq!(gguf_check::read(&most).map(|t| t.len()).ok(), Some(0));
     }
 }
 
@@ -202,6 +230,8 @@ fn lying_gguf_headers_are_refused() {
         .refused("UTF-8");
     entry(13).bytes(&[0; 8]).refused("unknown type 13");
     entry(7).bytes(&[2]).refused("truth value");
+    entry(9).list(7, 3).bytes(&[0, 1, 2]).refused("truth value");
+    entry(9).list(13, 1).bytes(&[0; 8]).refused("unknown type 13");
     Gguf::new(0, 2)
         .key("k", 0)
         .bytes(&[1])

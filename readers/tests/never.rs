@@ -1,79 +1,17 @@
-//! No bytes make a reader panic, or take more memory than a small multiple of the file. Alone in its process, whose
-//! allocations it counts.
+//! No bytes make a reader panic, or take more memory than a small multiple of the file. Its allocations
+//! are counted.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    path::Path,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+mod counting;
+
+use std::path::Path;
 
 use lamplighter_readers::weights::{ct2, gguf_check, legacy_pickle, safetensors_check, zip_pickle};
 use proptest::{prelude::*, sample::Index};
 
-/// Bytes allocated, and the most at a time since it was last set.
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-impl Counting {
-    fn more(size: usize) {
-        let held = HELD.fetch_add(size, Ordering::Relaxed) + size;
-        MOST.fetch_max(held, Ordering::Relaxed);
-    }
-
-    fn less(size: usize) {
-        HELD.fetch_sub(size, Ordering::Relaxed);
-    }
-}
-
-// SAFETY: every call goes to `System` unchanged, and its result comes back unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        Self::more(layout.size());
-        // SAFETY: the caller's promises are those `System` asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        Self::more(layout.size());
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        Self::more(size);
-        Self::less(layout.size());
-        // SAFETY: as above.
-        unsafe { System.realloc(block, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        Self::less(layout.size());
-        // SAFETY: as above.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOC: Counting = Counting;
+use counting::measured;
 
 /// More than any of these files needs: they have some KB.
 const ALLOWED: usize = 1 << 20;
-
-/// Runs a reader, and gives the most that it had allocated at a time, bytes.
-fn measured(read: &dyn Fn(&[u8]), bytes: &[u8]) -> usize {
-    // The tests of a process run at the same time, and there is one count.
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = HELD.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
-    read(bytes);
-    MOST.load(Ordering::Relaxed).saturating_sub(before)
-}
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -194,13 +132,13 @@ fn reader(kind: &str) -> fn(&[u8]) {
         "ct2" => {
             |bytes| drop(ct2::read(bytes).map(|m| m.weights.iter().map(|t| t.bytes().len()).sum::<usize>()))
         }
-        "gguf" => |bytes| drop(gguf_check::read(bytes).map(|h| h.tensors.len())),
+        "gguf" => |bytes| drop(gguf_check::read(bytes).map(|tensors| tensors.len())),
         _ => |bytes| drop(safetensors_check::check_reader(bytes, bytes.len() as u64)),
     }
 }
 
 fn holds(kind: &str, bytes: &[u8]) -> Result<(), TestCaseError> {
-    let most = measured(&reader(kind), bytes);
+    let ((), most) = measured(|| reader(kind)(bytes));
     prop_assert!(
         most <= ALLOWED,
         "{kind}: {most} bytes for a file of {}",
@@ -218,12 +156,64 @@ fn the_files_themselves_are_read() {
     let file = safetensors();
     assert!(safetensors_check::check_reader(file.as_slice(), file.len() as u64).is_ok());
     // The count counts.
-    assert!(
-        measured(
-            &|bytes| drop(std::hint::black_box(bytes.repeat(3))),
-            &[0; 1 << 20]
-        ) >= 3 << 20
-    );
+    let (copy, most) = measured(|| [0_u8; 1 << 20].repeat(3));
+    assert!(copy.len() <= most && most < 4 << 20, "{most}");
+}
+
+/// A file of torch's old format with this state dict.
+fn legacy(state: &[u8]) -> Vec<u8> {
+    let head = fixture("parameter.legacy.pt");
+    let begin = head.windows(2).enumerate().filter(|(_, w)| *w == [0x80, 2]);
+    let begin = begin.map(|(at, _)| at).nth(3).expect("the state dict");
+    [&head[..begin], state, b"\x80\x02]."].concat()
+}
+
+/// Instructions that leave a storage of one number.
+const STORAGE: &[u8] =
+    b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQ";
+
+#[test]
+fn what_a_pickle_recalls_is_not_copied_without_end() {
+    let begin = b"\x80\x02}(".as_slice();
+    // One pair many times in a list, which is made a dict again and again: the list is at place 3, the call at 2.
+    let call = b"ccollections\nOrderedDict\nq\x020]q\x03(NN\x86q\x04".to_vec();
+    let pairs = [&call, &b"h\x04".repeat(100_000)[..], b"e\x85q\x050"].concat();
+    let dicts = [begin, &pairs, &b"h\x02h\x05R0".repeat(10_000), b"u."].concat();
+    // Tensors of many dimensions.
+    let shape = [b"(".as_slice(), &b"K\x01".repeat(8), b"tq\x020"].concat();
+    let call = [
+        b"ctorch._utils\n_rebuild_tensor\nq\x05(",
+        STORAGE,
+        b"K\x00h\x02h\x02tq\x06R0",
+    ]
+    .concat();
+    let again = b"h\x05h\x06R0".repeat(100_000);
+    let tensors = [begin, &shape, &call, &again, b"u."].concat();
+    // Names of a thousand bytes that are there once: the same, and different ones.
+    let long = [b"X\xe8\x03\x00\x00".as_slice(), &[b'n'; 1_000], b"q\x020"].concat();
+    let tensor = [
+        b"ctorch._utils\n_rebuild_tensor\n(",
+        STORAGE,
+        b"K\x00K\x01\x85K\x01\x85tRq\x010",
+    ]
+    .concat();
+    let same = [begin, &tensor, &long, &b"h\x02h\x01".repeat(60_000), b"u."].concat();
+    let keys = (0..60_000_u32).flat_map(|key| format!("X\x05\0\0\0{key:05}h\x01").into_bytes());
+    let keys: Vec<u8> = keys.collect();
+    let other = [begin, &tensor, &long, b"h\x02}(", &keys, b"uu."].concat();
+    for (state, with) in [
+        (dicts, "entries"),
+        (tensors, "entries"),
+        (same, "two tensors"),
+        (other, "names take more"),
+    ] {
+        let file = legacy(&state);
+        let (told, most) = measured(|| legacy_pickle::read(&file).map(|weights| weights.len()));
+        let told = told.expect_err(with).to_string();
+        println!("{} bytes: {most} bytes: {told}", file.len());
+        assert!(told.contains(with), "{told}");
+        assert!(most < 64 << 20, "{with}: {most} bytes for {}", file.len());
+    }
 }
 
 proptest! {
@@ -262,9 +252,6 @@ proptest! {
             b"}](t)\x85\x86\x87NqhjrRbQaesuKMJGXcU0\x88\x89\x8a.\x00\x01\x02\x80torch\nFloatStorage\n".to_vec(),
         ), 0..2000)
     ) {
-        let head = fixture("parameter.legacy.pt");
-        let begin = head.windows(2).enumerate().filter(|(_, w)| *w == [0x80, 2]).map(|(at, _)| at).nth(3);
-        let head = &head[..begin.expect("the state dict")];
-        holds("legacy", &[head, &steps].concat())?;
+        holds("legacy", &legacy(&steps))?;
     }
 }

@@ -6,6 +6,7 @@ mod lying;
 
 use std::{
     fs,
+    io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -48,6 +49,21 @@ fn sparse(path: &Path, beginning: &[u8], size: u64) {
     file.set_len(size).expect("sized");
 }
 
+/// A file with this beginning and then each of the pieces, with a mebibyte of zeros after it.
+fn scattered(path: &Path, beginning: &[u8], pieces: &[Vec<u8>]) {
+    let mut file = fs::File::create(path).expect("created");
+    let mut end = 0;
+    for (piece, zeros) in [(beginning, 0)]
+        .into_iter()
+        .chain(pieces.iter().map(|p| (&p[..], 1 << 20)))
+    {
+        file.seek(SeekFrom::Start(end)).expect("a place");
+        file.write_all(piece).expect("written");
+        end += piece.len() as u64 + zeros;
+    }
+    file.set_len(end).expect("sized");
+}
+
 /// The bad files of S17 that the readers meet, small and huge.
 fn bad_files(dir: &Path, outside: &Path) -> Vec<&'static str> {
     let write = |name: &str, bytes: &[u8]| fs::write(dir.join(name), bytes).expect("written");
@@ -61,6 +77,16 @@ fn bad_files(dir: &Path, outside: &Path) -> Vec<&'static str> {
         &Gguf::new(0, 1).key("k", 9).list(0, 1 << 33).0,
         32 << 30,
     );
+    // Lists of 100 MiB, of which each is short enough; as many texts as there is room for; 100 MiB of few texts.
+    let lists: Vec<_> = (0..100)
+        .map(|n: u32| Gguf(Vec::new()).key(&n.to_string(), 9).list(0, 1 << 20).0)
+        .collect();
+    scattered(&dir.join("lists.gguf"), &Gguf::new(0, 100).0, &lists);
+    let empty = Gguf::new(0, 3).key("k", 9).list(8, (4 << 20) - 100);
+    sparse(&dir.join("empty.gguf"), &empty.0, 32 << 20);
+    let texts = vec![(1_u64 << 20).to_le_bytes().to_vec(); 100];
+    let begin = Gguf::new(0, 1).key("k", 9).list(8, 200);
+    scattered(&dir.join("texts.gguf"), &begin.0, &texts);
     write(
         "shape.gguf",
         &Gguf::new(1, 0).tensor("a", &[1 << 40, 1 << 40], 0, 0).data(64).0,
@@ -95,6 +121,9 @@ fn bad_files(dir: &Path, outside: &Path) -> Vec<&'static str> {
         "counts.gguf",
         "zeros.gguf",
         "list.gguf",
+        "lists.gguf",
+        "empty.gguf",
+        "texts.gguf",
         "shape.gguf",
         "cut.gguf",
         "length.safetensors",

@@ -1,23 +1,41 @@
 //! From a file's bytes to samples.
 
 use std::{
+    borrow::Cow,
     io::Cursor,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use symphonia::core::{
-    codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known::CODEC_ID_VORBIS},
-    errors::Error,
-    formats::{FormatOptions, FormatReader, TrackType, probe::Hint},
-    io::{MediaSourceStream, MediaSourceStreamOptions},
-    meta::MetadataOptions,
+use symphonia::{
+    core::{
+        codecs::audio::{
+            AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known::CODEC_ID_VORBIS,
+        },
+        errors::Error,
+        formats::{FormatOptions, FormatReader, TrackType},
+        io::{MediaSourceStream, MediaSourceStreamOptions},
+    },
+    default::formats::{FlacReader, MpaReader, OggReader, WavReader},
 };
 
-use super::{Audio, AudioError, Container, Limits, mix::Mixer, vorbis};
+use super::{Audio, AudioError, Limits, mix::Mixer, ogg, strip, vorbis};
 
 /// Damaged packets that are passed over in any file; and one in so many of those that were read.
 const DAMAGED: u64 = 8;
 const DAMAGED_PART: u64 = 4;
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Container {
+    /// RIFF WAVE with PCM or float samples.
+    Wav,
+    /// MPEG layer 3.
+    Mp3,
+    /// FLAC in its own container.
+    Flac,
+    /// Ogg with Vorbis (or FLAC).
+    Ogg,
+}
 
 /// Decodes a whole file to mono sound at 16 kHz.
 ///
@@ -71,16 +89,29 @@ fn skip_tag(mut bytes: &[u8]) -> &[u8] {
     &bytes[zeros..]
 }
 
+/// The demuxer of a file, which is given the sound and no texts. It is not looked for by what the file says later
+/// on: that could be a file of another kind within this one.
+fn open(container: Container, bytes: &[u8]) -> Result<Box<dyn FormatReader + '_>, AudioError> {
+    let plain = match container {
+        Container::Wav => Cow::Owned(strip::wav(bytes)?),
+        Container::Flac => Cow::Owned(strip::flac(bytes)?),
+        Container::Ogg => Cow::Owned(ogg::strip(bytes)?),
+        // Its texts stand before the first frame and were passed, or stand where a frame should and are none.
+        Container::Mp3 => Cow::Borrowed(bytes),
+    };
+    let source = MediaSourceStream::new(Box::new(Cursor::new(plain)), MediaSourceStreamOptions::default());
+    let options = FormatOptions::default();
+    let reader: Box<dyn FormatReader> = match container {
+        Container::Wav => Box::new(WavReader::try_new(source, options).map_err(problem)?),
+        Container::Flac => Box::new(FlacReader::try_new(source, options).map_err(problem)?),
+        Container::Ogg => Box::new(OggReader::try_new(source, options).map_err(problem)?),
+        Container::Mp3 => Box::new(MpaReader::try_new(source, options).map_err(problem)?),
+    };
+    Ok(reader)
+}
+
 fn decode_known(container: Container, bytes: &[u8], limits: Limits) -> Result<Audio, AudioError> {
-    let source = MediaSourceStream::new(Box::new(Cursor::new(bytes)), MediaSourceStreamOptions::default());
-    let mut format = symphonia::default::get_probe()
-        .probe(
-            &Hint::new(),
-            source,
-            FormatOptions::default(),
-            MetadataOptions::default(),
-        )
-        .map_err(problem)?;
+    let mut format = open(container, bytes)?;
     let track = format
         .default_track(TrackType::Audio)
         .ok_or_else(|| AudioError::Unsupported("there is no sound in it".to_owned()))?;
@@ -96,17 +127,11 @@ fn decode_known(container: Container, bytes: &[u8], limits: Limits) -> Result<Au
         .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
         .map_err(problem)?;
     let mixer = Packets::new(format.as_mut(), decoder, id).read(limits)?;
-    let (source_rate, source_channels) = mixer.layout();
     let samples = mixer.finish();
     if samples.is_empty() {
         return Err(AudioError::Empty);
     }
-    Ok(Audio {
-        samples,
-        container,
-        source_rate,
-        source_channels,
-    })
+    Ok(Audio { samples })
 }
 
 /// Refuses by what the header says, before anything is allocated for it.

@@ -42,11 +42,6 @@ impl Mixer {
         self.rate == rate && self.channels == channels
     }
 
-    /// Rate and channels of the packets.
-    pub(super) fn layout(&self) -> (u32, usize) {
-        (self.rate, self.channels)
-    }
-
     /// Refuses a sound of `frames` frames in all, whoever counted them.
     pub(super) fn check(&self, frames: u64) -> Result<(), AudioError> {
         let seconds = u64::from(self.limits.seconds);

@@ -1,18 +1,22 @@
 //! Sound from strangers: WAV, MP3, FLAC and Ogg Vorbis become mono `f32` samples at 16 kHz.
 //!
-//! Nothing a file says of itself is believed before it is spent on: the bytes are capped first, a header
-//! that claims too long a sound is refused without decoding, and samples are counted while they are
-//! decoded, so that a small file that unfolds into hours stops at the cap. Memory stays near the size of
-//! the answer, because each packet is mixed and resampled as it comes.
+//! Nothing a file says of itself is believed before it is spent on: the bytes are capped first, texts and
+//! pictures are left out before a demuxer sees the file, a header that claims too long a sound is refused
+//! without decoding, and samples are counted while they are decoded, so that a small file that unfolds into
+//! hours stops at the cap. Memory stays near the size of the file and of the answer, because each packet is
+//! mixed and resampled as it comes.
 
 mod decode;
 mod mix;
+mod ogg;
 mod resample;
+mod strip;
 mod vorbis;
 #[cfg(test)]
 mod tests;
 
-pub use self::{decode::decode, resample::Resampler};
+pub use self::decode::decode;
+use self::resample::Resampler;
 
 /// Samples a second of what [`decode()`] gives.
 pub const SAMPLE_RATE: u32 = 16_000;
@@ -32,37 +36,11 @@ pub struct Limits {
     pub seconds: u32,
 }
 
-/// A kind of file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Container {
-    /// RIFF WAVE with PCM or float samples.
-    Wav,
-    /// MPEG layer 3.
-    Mp3,
-    /// FLAC in its own container.
-    Flac,
-    /// Ogg with Vorbis (or FLAC).
-    Ogg,
-}
-
 /// Decoded sound.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audio {
     /// Mono samples at [`SAMPLE_RATE`], from -1 to 1, all of them finite.
     pub samples: Vec<f32>,
-    /// What the file was.
-    pub container: Container,
-    /// Samples a second in the file.
-    pub source_rate: u32,
-    /// Channels in the file.
-    pub source_channels: usize,
-}
-
-impl Audio {
-    /// Length in seconds.
-    pub fn seconds(&self) -> f64 {
-        self.samples.len() as f64 / f64::from(SAMPLE_RATE)
-    }
 }
 
 /// Why a file is refused; each is a sentence for whoever sent it.

@@ -13,7 +13,7 @@ const MAX_PHASES: u64 = 640;
 
 /// Resamples mono sound piece by piece.
 #[derive(Debug)]
-pub struct Resampler {
+pub(super) struct Resampler {
     /// Input samples an output sample is apart, as a fraction `step / unit`.
     step: u64,
     unit: u64,
@@ -35,7 +35,7 @@ pub struct Resampler {
 
 impl Resampler {
     /// From `from` samples a second to `to`; both above zero.
-    pub fn new(from: u32, to: u32) -> Self {
+    pub(super) fn new(from: u32, to: u32) -> Self {
         assert!(from > 0 && to > 0, "rates are above zero");
         let divisor = gcd(u64::from(from), u64::from(to));
         let (step, unit) = (u64::from(from) / divisor, u64::from(to) / divisor);
@@ -68,7 +68,7 @@ impl Resampler {
     }
 
     /// Adds samples; what can be computed of the output is appended to `out`.
-    pub fn push(&mut self, input: &[f32], out: &mut Vec<f32>) {
+    pub(super) fn push(&mut self, input: &[f32], out: &mut Vec<f32>) {
         self.taken += input.len() as u64;
         if self.table.is_empty() {
             out.extend_from_slice(input);
@@ -82,7 +82,7 @@ impl Resampler {
     }
 
     /// Ends the sound: the rest of the output is appended to `out`.
-    pub fn finish(&mut self, out: &mut Vec<f32>) {
+    pub(super) fn finish(&mut self, out: &mut Vec<f32>) {
         if self.table.is_empty() {
             return;
         }

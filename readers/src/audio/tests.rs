@@ -36,32 +36,23 @@ fn likeness(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn every_kind_of_file_gives_the_same_sound() {
     let reference = decode(S16, LIMITS).expect("16-bit WAV");
-    assert_eq!(
-        (reference.container, reference.source_rate),
-        (Container::Wav, 16_000)
-    );
     assert_eq!(reference.samples.len(), 16_000);
-    let kinds: [(&[u8], Container, u32, usize, f32); 7] = [
-        (FLAC, Container::Flac, 16_000, 1, 0.9999),
-        (MP3, Container::Mp3, 44_100, 1, 0.95),
-        (OGG, Container::Ogg, 44_100, 2, 0.95),
+    let kinds = [
+        ("FLAC", FLAC, 0.9999),
+        ("MP3", MP3, 0.95),
+        ("Ogg", OGG, 0.95),
         // The rest lack what is above 4 kHz.
-        (S24, Container::Wav, 8_000, 1, 0.9),
-        (S32, Container::Wav, 8_000, 1, 0.9),
-        (F32, Container::Wav, 8_000, 1, 0.9),
-        (U8, Container::Wav, 8_000, 1, 0.9),
+        ("24 bits", S24, 0.9),
+        ("32 bits", S32, 0.9),
+        ("floats", F32, 0.9),
+        ("8 bits", U8, 0.9),
     ];
-    for (bytes, container, rate, channels, least) in kinds {
+    for (kind, bytes, least) in kinds {
         let audio = decode(bytes, LIMITS).expect("a good file");
-        let layout = (audio.container, audio.source_rate, audio.source_channels);
-        assert_eq!(layout, (container, rate, channels));
-        assert!(
-            (audio.seconds() - 1.0).abs() < 0.06,
-            "{layout:?}: {} s",
-            audio.seconds()
-        );
+        let seconds = audio.samples.len() as f64 / f64::from(SAMPLE_RATE);
+        assert!((seconds - 1.0).abs() < 0.06, "{kind}: {seconds} s");
         let likeness = likeness(&reference.samples, &audio.samples);
-        assert!(likeness > least, "{layout:?}: {likeness}");
+        assert!(likeness > least, "{kind}: {likeness}");
     }
     // Without loss it is the same to the bit; the widths of a sample agree to the narrowest's step.
     assert_eq!(decode(FLAC, LIMITS).expect("FLAC").samples, reference.samples);

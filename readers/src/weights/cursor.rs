@@ -25,6 +25,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `n` bytes.
+    #[inline]
     pub(super) fn take(&mut self, n: usize) -> Result<&'a [u8], WeightsError> {
         if n > self.left() {
             return Err(WeightsError::damaged(format!(
@@ -38,6 +39,7 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], WeightsError> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
@@ -56,6 +58,7 @@ impl<'a> Cursor<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
+    #[inline]
     pub(super) fn u64(&mut self) -> Result<u64, WeightsError> {
         Ok(u64::from_le_bytes(self.array()?))
     }

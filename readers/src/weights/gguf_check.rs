@@ -1,4 +1,4 @@
-//! Whether the header of a GGUF file tells the truth, and its metadata. Reads the header and nothing else.
+//! Whether the header of a GGUF file tells the truth. Reads the header and nothing else.
 //!
 //! Layout, all little-endian: `GGUF`, version (u32), the number of tensors and of metadata entries (u64 each); for
 //! each entry a key (text), a type (u32) and a value; for each tensor a name (text), rank (u32), dimensions (u64
@@ -9,8 +9,6 @@ mod kinds;
 mod value;
 
 use std::collections::HashSet;
-
-pub use value::{Array, Value};
 
 use super::{
     WeightsError,
@@ -23,56 +21,32 @@ use super::{
 const MAX_ENTRIES: usize = 65_536;
 /// The most dimensions of a tensor in this format.
 const MAX_DIMENSIONS: u32 = 4;
-/// The longest header, in bytes (128 MiB); a vocabulary of 260,000 pieces takes some 15.
-const MAX_HEADER: usize = 128 << 20;
+/// The longest header, in bytes (32 MiB); a vocabulary of 260,000 pieces takes some 15. All of it may be looked at,
+/// so it is memory that a file can have this process take.
+const MAX_HEADER: usize = 32 << 20;
 /// Fewest bytes of an entry (an empty key, a byte) and of a tensor (an empty name, no dimension).
 const LEAST: (usize, usize) = (8 + 4 + 1, 8 + 4 + 4 + 8);
-
-/// What a header says.
-#[derive(Debug, Clone)]
-pub struct Header<'a> {
-    /// Version of the format.
-    pub version: u32,
-    /// The metadata, in the file's order.
-    pub metadata: Vec<(&'a str, Value<'a>)>,
-    /// The tensors, in the file's order.
-    pub tensors: Vec<TensorInfo<'a>>,
-    /// Where the tensors' bytes begin in the file.
-    pub data: u64,
-}
+/// What places of tensors are multiples of, where the file does not say it; and the type of that number.
+const ALIGNMENT: u64 = 32;
+const U32: u32 = 4;
 
 /// What a header says of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo<'a> {
     /// Its name.
     pub name: &'a str,
-    /// The format's number of the type.
-    pub kind: u32,
-    /// Name of the type, as `Q8_0`.
-    pub kind_name: &'static str,
-    /// Length of each dimension; the first is the one whose numbers stand side by side.
-    pub dimensions: Vec<u64>,
     /// Where its first byte is in the file.
     pub start: u64,
     /// Bytes of it.
     pub size: u64,
 }
 
-impl<'a> Header<'a> {
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&Value<'a>> {
-        self.metadata
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map(|(_, value)| value)
-    }
-}
-
-/// Reads and checks the header of a file; `bytes` are all of it (mapped: only the header's pages are looked at).
+/// Reads and checks the header of a file, and gives its tensors in their order; `bytes` are all of it (mapped: only
+/// the header's pages are looked at).
 ///
 /// # Errors
 /// The first thing that is wrong, as a sentence.
-pub fn read(bytes: &[u8]) -> Result<Header<'_>, WeightsError> {
+pub fn read(bytes: &[u8]) -> Result<Vec<TensorInfo<'_>>, WeightsError> {
     if !bytes.starts_with(b"GGUF") {
         return Err(WeightsError::refused("this is no GGUF file", OTHER_FORMAT));
     }
@@ -88,7 +62,7 @@ pub fn read(bytes: &[u8]) -> Result<Header<'_>, WeightsError> {
     let (tensors, entries) = (cursor.u64()?, cursor.u64()?);
     let entries = held(entries, LEAST.0, &cursor, MAX_ENTRIES, "metadata entries")?;
     let tensors = held(tensors, LEAST.1, &cursor, MAX_TENSORS, "tensors")?;
-    let metadata = metadata(&mut cursor, entries)?;
+    let align = metadata(&mut cursor, entries)?;
     let mut infos = Vec::with_capacity(tensors);
     let mut names = HashSet::with_capacity(tensors);
     for _ in 0..tensors {
@@ -101,15 +75,9 @@ pub fn read(bytes: &[u8]) -> Result<Header<'_>, WeightsError> {
         }
         infos.push(info);
     }
-    let align = alignment(&metadata)?;
     let data = (cursor.at() as u64).next_multiple_of(align);
     laid_out(&mut infos, data, align, bytes.len() as u64)?;
-    Ok(Header {
-        version,
-        metadata,
-        tensors: infos,
-        data,
-    })
+    Ok(infos)
 }
 
 /// A number of things of at least `least` bytes each, where as many could be in the rest of the file.
@@ -135,28 +103,35 @@ fn held(
     Ok(count as usize)
 }
 
-fn metadata<'a>(cursor: &mut Cursor<'a>, entries: usize) -> Result<Vec<(&'a str, Value<'a>)>, WeightsError> {
-    let mut metadata = Vec::with_capacity(entries);
+/// Passes the metadata; gives what places of tensors are multiples of.
+fn metadata(cursor: &mut Cursor<'_>, entries: usize) -> Result<u64, WeightsError> {
     let mut keys = HashSet::with_capacity(entries);
+    let mut values = value::Values::default();
+    let mut align = ALIGNMENT;
     for _ in 0..entries {
         let key = value::text(cursor, MAX_NAME)?;
         if !keys.insert(key) {
             return Err(WeightsError::damaged(format!("the metadata has {key:?} twice")));
         }
-        metadata.push((key, Value::read(cursor)?));
+        if key == "general.alignment" {
+            align = alignment(cursor)?;
+        } else {
+            values.pass(cursor)?;
+        }
     }
-    Ok(metadata)
+    Ok(align)
 }
 
-/// What places of tensors are multiples of.
-fn alignment(metadata: &[(&str, Value<'_>)]) -> Result<u64, WeightsError> {
-    match metadata.iter().find(|(key, _)| *key == "general.alignment") {
-        None => Ok(32),
-        Some((_, Value::U32(n))) if n.is_power_of_two() && (8..=65_536).contains(n) => Ok(u64::from(*n)),
-        Some(_) => Err(WeightsError::damaged(
-            "general.alignment is no power of two from 8 to 65536",
-        )),
+fn alignment(cursor: &mut Cursor<'_>) -> Result<u64, WeightsError> {
+    if cursor.u32()? == U32 {
+        let n = cursor.u32()?;
+        if n.is_power_of_two() && (8..=65_536).contains(&n) {
+            return Ok(u64::from(n));
+        }
     }
+    Err(WeightsError::damaged(
+        "general.alignment is no power of two from 8 to 65536",
+    ))
 }
 
 /// A tensor; its place is not checked yet and counts from the data's beginning.
@@ -192,9 +167,6 @@ fn tensor<'a>(cursor: &mut Cursor<'a>) -> Result<TensorInfo<'a>, WeightsError> {
         .ok_or_else(|| wrong(format!("has the dimensions {dimensions:?}, whose size overflows")))?;
     Ok(TensorInfo {
         name,
-        kind,
-        kind_name,
-        dimensions,
         start: cursor.u64()?,
         size,
     })

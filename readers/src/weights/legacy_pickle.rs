@@ -30,13 +30,7 @@ pub fn read(bytes: &[u8]) -> Result<Weights<'_>, WeightsError> {
             OTHER_FORMAT,
         ));
     }
-    let protocol = pickle::run(&mut cursor)?;
-    if !matches!(protocol.nodes[protocol.root as usize], Node::Int(1001)) {
-        return Err(WeightsError::refused(
-            "the file has another protocol than 1001",
-            OTHER_FORMAT,
-        ));
-    }
+    right_protocol(&pickle::run(&mut cursor)?)?;
     little_endian(&pickle::run(&mut cursor)?)?;
     let state = pickle::run(&mut cursor)?;
     let keys = pickle::run(&mut cursor)?;
@@ -87,6 +81,16 @@ pub(super) fn storage_size(storage: &StorageRef<'_>) -> Result<usize, WeightsErr
 
 fn missing(key: &str) -> WeightsError {
     WeightsError::damaged(format!("storage {key:?} is not in the file"))
+}
+
+fn right_protocol(protocol: &Pickled<'_>) -> Result<(), WeightsError> {
+    if matches!(protocol.nodes[protocol.root as usize], Node::Int(1001)) {
+        return Ok(());
+    }
+    Err(WeightsError::refused(
+        "the file has another protocol than 1001",
+        OTHER_FORMAT,
+    ))
 }
 
 fn little_endian(about: &Pickled<'_>) -> Result<(), WeightsError> {

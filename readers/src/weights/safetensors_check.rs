@@ -14,7 +14,7 @@ use serde::{
 use super::{
     WeightsError,
     error::{OTHER_FORMAT, TOO_LARGE},
-    file::{MAX_FILE, regular},
+    file::regular,
     tensor::{MAX_NAME, MAX_RANK, MAX_TENSORS, count, element_size},
 };
 
@@ -41,7 +41,7 @@ pub struct TensorInfo {
 /// # Errors
 /// The first thing that is wrong with its header, as a sentence.
 pub fn check(path: &Path) -> Result<Vec<TensorInfo>, WeightsError> {
-    let (file, size) = regular(path, MAX_FILE)?;
+    let (file, size) = regular(path)?;
     check_reader(file, size).map_err(|error| match error {
         WeightsError::Io { error, .. } => WeightsError::io(path, error),
         other => other,

@@ -54,25 +54,15 @@ impl<'a> Outgoing<'a> {
     /// A copy of `tensor` under another name, its numbers as 32-bit floats.
     ///
     /// # Errors
-    /// As [`Tensor::to_f32`].
+    /// Where its numbers are no floats of 16, 32 or 64 bits.
     pub fn f32(name: impl Into<String>, tensor: &'a Tensor<'a>) -> Result<Self, WeightsError> {
         if tensor.dtype() == Dtype::F32 {
             return Self::new(name, Dtype::F32, tensor.shape().to_vec(), || tensor.bytes());
         }
-        if !matches!(
-            tensor.dtype(),
-            Dtype::F64
-                | Dtype::F16
-                | Dtype::BF16
-                | Dtype::I64
-                | Dtype::I32
-                | Dtype::I16
-                | Dtype::I8
-                | Dtype::U8
-        ) {
+        if !matches!(tensor.dtype(), Dtype::F64 | Dtype::F16 | Dtype::BF16) {
             return Err(WeightsError::refused(
                 format!(
-                    "tensor {:?} holds {}, which are no weights",
+                    "tensor {:?} holds {}, which are no floats of 16, 32 or 64 bits",
                     tensor.name(),
                     tensor.dtype()
                 ),

@@ -11,7 +11,10 @@ use std::{
 const MAX_TEXT: u64 = 1 << 20;
 /// The most entries, and elements of all lists together.
 const MAX_ENTRIES: u64 = 4096;
-const MAX_ELEMENTS: u64 = 8 << 20;
+const MAX_ELEMENTS: u64 = 4 << 20;
+/// The longest head, bytes; who loads the file takes no longer one either. What is passed over is not read, but can
+/// cost a call to the system each time.
+const MAX_HEAD: u64 = 32 << 20;
 
 /// What the head says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,23 +36,31 @@ pub(super) fn head(path: &Path) -> Result<Head, String> {
     };
     let file = File::open(path).map_err(said)?;
     let length = file.metadata().map_err(said)?.len();
-    let mut reader = Reader {
-        from: BufReader::new(file),
-        length,
-        elements: MAX_ELEMENTS,
-    };
-    reader.head().map_err(said)
+    read(file, length).map_err(said)
 }
 
-struct Reader {
-    from: BufReader<File>,
-    /// Of the file: nothing in it is longer.
-    length: u64,
+/// Reads a head from its beginning on; there are `length` bytes of it and of what follows.
+fn read(from: impl Read + Seek, length: u64) -> io::Result<Head> {
+    Reader {
+        from: BufReader::new(from),
+        left: length.min(MAX_HEAD),
+        whole: length <= MAX_HEAD,
+        elements: MAX_ELEMENTS,
+    }
+    .head()
+}
+
+struct Reader<R> {
+    from: BufReader<R>,
+    /// Bytes that may still come.
+    left: u64,
+    /// Whether the file has no more than these.
+    whole: bool,
     /// Elements of lists that may still come.
     elements: u64,
 }
 
-impl Reader {
+impl<R: Read + Seek> Reader<R> {
     fn head(&mut self) -> io::Result<Head> {
         if &self.bytes::<4>()? != b"GGUF" {
             return Err(odd("it is no GGUF file"));
@@ -82,6 +93,7 @@ impl Reader {
     }
 
     fn bytes<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        self.take(N as u64)?;
         let mut bytes = [0; N];
         self.from.read_exact(&mut bytes)?;
         Ok(bytes)
@@ -93,9 +105,10 @@ impl Reader {
 
     fn text(&mut self) -> io::Result<String> {
         let length = self.number()?;
-        if length > MAX_TEXT.min(self.length) {
+        if length > MAX_TEXT {
             return Err(odd(format!("a text of {length} bytes in its head can't be")));
         }
+        self.take(length)?;
         let mut text = Vec::new();
         Read::take(&mut self.from, length).read_to_end(&mut text)?;
         if (text.len() as u64) < length {
@@ -116,26 +129,34 @@ impl Reader {
             (LIST, _) => {
                 let kind = u32::from_le_bytes(self.bytes()?);
                 let count = self.number()?;
-                match size(kind) {
-                    Some(size) => self.pass(size.saturating_mul(count)),
-                    None if kind == STRING && count <= self.elements => {
-                        self.elements -= count;
-                        (0..count).try_for_each(|_| self.skip_text())
-                    }
-                    None => Err(odd(format!("a list of {count} values of kind {kind} can't be"))),
+                let known = size(kind);
+                if count > self.elements || (known.is_none() && kind != STRING) {
+                    return Err(odd(format!("a list of {count} values of kind {kind} can't be")));
+                }
+                self.elements -= count;
+                match known {
+                    // There are not so many that this overflows.
+                    Some(size) => self.pass(size * count),
+                    None => (0..count).try_for_each(|_| self.skip_text()),
                 }
             }
             _ => Err(odd(format!("a value of kind {kind} is not known"))),
         }
     }
 
+    /// Passes bytes without reading them. Where they end is counted, not asked for.
     fn pass(&mut self, bytes: u64) -> io::Result<()> {
-        let step = i64::try_from(bytes).ok().filter(|_| bytes <= self.length);
-        let step =
-            step.ok_or_else(|| odd(format!("{bytes} bytes in its head are more than the file has")))?;
-        self.from.seek_relative(step)?;
-        if self.from.stream_position()? > self.length {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        self.take(bytes)?;
+        let step = i64::try_from(bytes).map_err(io::Error::other)?;
+        self.from.seek_relative(step)
+    }
+
+    /// Counts bytes that are about to be read or passed.
+    fn take(&mut self, bytes: u64) -> io::Result<()> {
+        match self.left.checked_sub(bytes) {
+            Some(left) => self.left = left,
+            None if self.whole => return Err(io::ErrorKind::UnexpectedEof.into()),
+            None => return Err(odd(format!("its head has more than {MAX_HEAD} bytes"))),
         }
         Ok(())
     }
@@ -161,6 +182,8 @@ fn odd(what: impl Into<String>) -> io::Error {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::io::Cursor;
+
     use super::*;
 
     fn text(text: &str) -> Vec<u8> {
@@ -199,10 +222,42 @@ pub(super) mod tests {
     }
 
     fn read(bytes: &[u8]) -> Result<Head, String> {
+        super::read(Cursor::new(bytes), bytes.len() as u64).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_says_what_to_do() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("m.gguf");
-        std::fs::write(&path, bytes).expect("written");
-        head(&path)
+        let whole = file("llama", true);
+        std::fs::write(&path, &whole).expect("written");
+        assert_eq!(head(&path), Ok(read(&whole).expect("a head")));
+        std::fs::write(&path, &whole[..100]).expect("written");
+        assert!(head(&path).is_err_and(|told| told.contains("fetch it again")));
+    }
+
+    #[test]
+    fn all_lists_have_one_cap() {
+        let lists = |kind: u32, size: usize, counts: &[u64]| {
+            let mut file = b"GGUF\x03\0\0\0".to_vec();
+            file.extend(0u64.to_le_bytes());
+            file.extend((counts.len() as u64).to_le_bytes());
+            for count in counts {
+                let begin = [&kind.to_le_bytes()[..], &count.to_le_bytes()].concat();
+                file.extend(entry("a", LIST, &begin));
+                file.resize(file.len() + *count as usize * size, 0);
+            }
+            read(&file)
+        };
+        for (kind, size) in [(0, 1), (STRING, 8)] {
+            assert_eq!(lists(kind, size, &[1 << 20, 1 << 20]), Ok(Head::default()));
+            assert!(
+                lists(kind, size, &[2 << 20, 1 << 20, (1 << 20) + 1])
+                    .is_err_and(|told| told.contains("1048577"))
+            );
+        }
+        // Each list is short enough, and all of them are too much.
+        assert!(lists(12, 8, &[1 << 20; 4]).is_err_and(|told| told.contains("its head has more")));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::weights::{
     tensor::{MAX_RANK, MAX_TENSORS},
 };
 
+/// The most arguments of a call.
+const MAX_ARGUMENTS: usize = 7;
+
 impl<'a> Machine<'a> {
     fn node(&self, id: Id) -> &Node<'a> {
         &self.nodes[id as usize]
@@ -47,7 +50,9 @@ impl<'a> Machine<'a> {
         let Node::Global(global) = *self.node(callee) else {
             return Err(senseless("calls what is no function"));
         };
-        let arguments = self.tuple(arguments)?.to_vec();
+        let arguments = self.tuple(arguments)?;
+        // No call takes more; a long tuple is not copied for that to be told.
+        let arguments = arguments[..arguments.len().min(MAX_ARGUMENTS + 1)].to_vec();
         match (global, arguments.as_slice()) {
             (Global::OrderedDict, []) => self.push(Node::Dict(Vec::new())),
             (Global::OrderedDict, [pairs]) => {
@@ -62,6 +67,8 @@ impl<'a> Machine<'a> {
                 let Node::Storage(storage) = *self.node(*storage) else {
                     return Err(senseless("has a tensor without a storage"));
                 };
+                let dimensions = self.tuple(*shape)?.len() + self.tuple(*strides)?.len();
+                self.charge(dimensions)?;
                 let tensor = TensorRef {
                     storage,
                     offset: self.length(*offset)?,
@@ -79,7 +86,12 @@ impl<'a> Machine<'a> {
     }
 
     /// The entries of a dict that was written as a list of pairs.
-    fn pairs(&self, list: Id) -> Result<Vec<(Id, Id)>, WeightsError> {
+    fn pairs(&mut self, list: Id) -> Result<Vec<(Id, Id)>, WeightsError> {
+        let length = match self.node(list) {
+            Node::List(pairs) | Node::Tuple(pairs) => pairs.len(),
+            _ => 0,
+        };
+        self.charge(2 * length)?;
         let (Node::List(pairs) | Node::Tuple(pairs)) = self.node(list) else {
             return Err(senseless("makes a dict of what are no pairs"));
         };

@@ -2,18 +2,23 @@
 
 use std::collections::HashMap;
 
-use super::node::{Global, Id, Node, StorageRef};
+use super::{
+    node::{Global, Id, Node, StorageRef},
+    scalar::{long, text},
+};
 use crate::weights::{
     WeightsError,
     cursor::Cursor,
     error::{NOT_A_STATE_DICT, TOO_LARGE},
-    tensor::MAX_NAME,
 };
 
 /// The most instructions; the largest state dict at hand has 9,000.
 const MAX_STEPS: usize = 2_000_000;
 /// The most values, of those on the stack, and of those remembered.
 const MAX_NODES: usize = 400_000;
+/// The most entries of all lists, tuples and dicts, and dimensions of all tensors: a value that is recalled takes two
+/// bytes each time and can be a long list that a "call" copies.
+const MAX_ENTRIES: usize = 1 << 20;
 /// The most open brackets.
 const MAX_MARKS: usize = 64;
 /// The longest name of a module or a class, in bytes.
@@ -48,7 +53,7 @@ fn located(error: WeightsError, at: usize) -> WeightsError {
     }
 }
 
-fn too_much(of_what: &str, cap: usize) -> WeightsError {
+pub(super) fn too_much(of_what: &str, cap: usize) -> WeightsError {
     WeightsError::refused(format!("the pickle has more than {cap} {of_what}"), TOO_LARGE)
 }
 
@@ -63,6 +68,8 @@ pub(super) struct Machine<'a> {
     /// Heights of the stack at which brackets were opened.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    /// Entries so far.
+    entries: usize,
     pub(super) storages: Vec<StorageRef<'a>>,
     /// Places in `storages` by key.
     pub(super) keys: HashMap<&'a str, usize>,
@@ -85,20 +92,20 @@ impl<'a> Machine<'a> {
             b'Q' => self.persistent()?,
             b'a' => {
                 let item = self.pop()?;
-                self.append(vec![item])?;
+                self.append(&[item])?;
             }
             b'e' => {
                 let items = self.close()?;
-                self.append(items)?;
+                self.append(&items)?;
             }
             b's' => {
                 let value = self.pop()?;
                 let key = self.pop()?;
-                self.set(vec![key, value])?;
+                self.set(&[key, value])?;
             }
             b'u' => {
                 let items = self.close()?;
-                self.set(items)?;
+                self.set(&items)?;
             }
             other => {
                 let node = self.value(other, cursor)?;
@@ -134,10 +141,14 @@ impl<'a> Machine<'a> {
             b'}' => Node::Dict(Vec::new()),
             b']' => Node::List(Vec::new()),
             b')' => Node::Tuple(Vec::new()),
-            b't' => Node::Tuple(self.close()?),
-            0x85 => Node::Tuple(self.last(1)?),
-            0x86 => Node::Tuple(self.last(2)?),
-            0x87 => Node::Tuple(self.last(3)?),
+            b't' => {
+                let items = self.close()?;
+                self.tuple_of(items)?
+            }
+            0x85..=0x87 => {
+                let items = self.last(usize::from(instruction - 0x84))?;
+                self.tuple_of(items)?
+            }
             b'c' => {
                 let module = cursor.line(MAX_GLOBAL)?;
                 Node::Global(Global::named(module, cursor.line(MAX_GLOBAL)?)?)
@@ -165,6 +176,21 @@ impl<'a> Machine<'a> {
         }
         self.stack.push(id);
         Ok(())
+    }
+
+    /// Counts entries that a value is about to have.
+    pub(super) fn charge(&mut self, entries: usize) -> Result<(), WeightsError> {
+        // A list is no longer than the cap, so this does not overflow.
+        self.entries += entries;
+        if self.entries > MAX_ENTRIES {
+            return Err(too_much("entries", MAX_ENTRIES));
+        }
+        Ok(())
+    }
+
+    fn tuple_of(&mut self, items: Vec<Id>) -> Result<Node<'a>, WeightsError> {
+        self.charge(items.len())?;
+        Ok(Node::Tuple(items))
     }
 
     /// The uppermost value; those below an open bracket can't be reached.
@@ -207,7 +233,8 @@ impl<'a> Machine<'a> {
         Ok(&mut self.nodes[id as usize])
     }
 
-    fn append(&mut self, items: Vec<Id>) -> Result<(), WeightsError> {
+    fn append(&mut self, items: &[Id]) -> Result<(), WeightsError> {
+        self.charge(items.len())?;
         match self.top()? {
             Node::List(list) => list.extend(items),
             _ => return Err(senseless("appends to what is no list")),
@@ -215,7 +242,8 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn set(&mut self, items: Vec<Id>) -> Result<(), WeightsError> {
+    fn set(&mut self, items: &[Id]) -> Result<(), WeightsError> {
+        self.charge(items.len())?;
         let (pairs, rest) = items.as_chunks::<2>();
         match self.top()? {
             Node::Dict(dict) if rest.is_empty() => {
@@ -260,32 +288,5 @@ fn protocol(version: u8) -> Result<(), WeightsError> {
     match version {
         2 | 3 => Ok(()),
         _ => Err(senseless(&format!("has version {version}, and torch writes 2"))),
-    }
-}
-
-/// An integer of up to eight bytes.
-fn long<'a>(cursor: &mut Cursor<'a>) -> Result<Node<'a>, WeightsError> {
-    let length = cursor.u8()?;
-    let bytes = cursor.take(usize::from(length))?;
-    if bytes.len() > 8 {
-        return Err(senseless("holds an integer of more than eight bytes"));
-    }
-    let sign = if bytes.last().is_some_and(|byte| *byte >= 0x80) {
-        0xff
-    } else {
-        0
-    };
-    let mut wide = [sign; 8];
-    wide[..bytes.len()].copy_from_slice(bytes);
-    Ok(Node::Int(i64::from_le_bytes(wide)))
-}
-
-fn text<'a>(cursor: &mut Cursor<'a>, length: usize) -> Result<Node<'a>, WeightsError> {
-    if length > MAX_NAME {
-        return Err(too_much("bytes in a text", MAX_NAME));
-    }
-    match std::str::from_utf8(cursor.take(length)?) {
-        Ok(text) => Ok(Node::Str(text)),
-        Err(_) => Err(senseless("holds a text that is not UTF-8")),
     }
 }

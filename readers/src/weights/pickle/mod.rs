@@ -7,6 +7,7 @@
 mod build;
 mod machine;
 mod node;
+mod scalar;
 mod walk;
 
 pub(super) use machine::{Pickled, run};

@@ -1,5 +1,7 @@
 //! Finds the tensors in what a pickle built.
 
+use std::collections::HashSet;
+
 use super::{
     machine::{Pickled, senseless},
     node::{Id, Node, TensorRef},
@@ -13,6 +15,9 @@ use crate::weights::{
 const MAX_DEPTH: usize = 8;
 /// The most entries that are looked at: dicts may contain each other, so there can be more than there are values.
 const MAX_ENTRIES: usize = 400_000;
+/// The most bytes of all names together (8 MiB): they are made of keys that a pickle has once and can recall for
+/// each tensor.
+const MAX_NAMES: usize = 8 << 20;
 
 /// A tensor's full name and view.
 pub(in crate::weights) type RawTensor = (String, TensorRef);
@@ -26,6 +31,8 @@ pub(in crate::weights) fn tensors(pickled: &Pickled<'_>) -> Result<Vec<RawTensor
     let mut walk = Walk {
         pickled,
         found: Vec::new(),
+        names: HashSet::new(),
+        bytes: 0,
         entries: 0,
     };
     walk.dict("", pickled.root, 0)?;
@@ -38,6 +45,9 @@ pub(in crate::weights) fn tensors(pickled: &Pickled<'_>) -> Result<Vec<RawTensor
 struct Walk<'p, 'a> {
     pickled: &'p Pickled<'a>,
     found: Vec<RawTensor>,
+    names: HashSet<String>,
+    /// Bytes of the names so far.
+    bytes: usize,
     entries: usize,
 }
 
@@ -73,10 +83,24 @@ impl Walk<'_, '_> {
                 ));
             }
             match value_node {
-                Node::Tensor(tensor) => self.found.push((name, tensor.clone())),
+                Node::Tensor(tensor) => self.found(name, tensor)?,
                 _ => self.dict(&name, *value, depth + 1)?,
             }
         }
+        Ok(())
+    }
+
+    fn found(&mut self, name: String, tensor: &TensorRef) -> Result<(), WeightsError> {
+        self.bytes += name.len();
+        if self.bytes > MAX_NAMES {
+            return Err(senseless(&format!(
+                "has tensors whose names take more than {MAX_NAMES} bytes"
+            )));
+        }
+        if !self.names.insert(name.clone()) {
+            return Err(WeightsError::damaged(format!("there are two tensors {name:?}")));
+        }
+        self.found.push((name, tensor.clone()));
         Ok(())
     }
 }
