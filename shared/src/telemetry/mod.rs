@@ -21,7 +21,11 @@ pub fn init() {
 /// `LAMPLIGHTER_LOG_FORMAT=json` writes one JSON object a line.
 pub fn init_logs() {
     let filter = EnvFilter::try_from_env("LAMPLIGHTER_LOG").unwrap_or_else(|_| {
-        EnvFilter::new("info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,poem=warn,apalis_core=warn")
+        // The last one is for all targets that begin so: they tell what is odd in a sound, which is as much as whoever
+        // sent it likes.
+        EnvFilter::new(
+            "info,sqlx=warn,sea_orm=warn,sea_orm_migration=warn,poem=warn,apalis_core=warn,symphonia=off",
+        )
     });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
