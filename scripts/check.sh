@@ -30,7 +30,7 @@ step "documentation"
 RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --quiet --workspace --no-deps --document-private-items
 
 step "one role links nothing of the other"
-links_no api 'candle.*|tokenizers|hf-hub|lamplighter-worker'
+links_no api 'candle.*|tokenizers|lamplighter-worker'
 links_no worker 'poem.*|lamplighter-api'
 
 step "one TLS stack"

@@ -1,6 +1,6 @@
 //! `lamplighter models`: the files of models, whether they work, and whether they are served.
 
-use std::{io::IsTerminal, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, io::IsTerminal, path::PathBuf, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use lamplighter_shared::{
@@ -86,9 +86,11 @@ fn pull(config: &Config, ids: &[String]) -> Result<(), Failure> {
         }
         ids => ids.iter().cloned().partition(|id| known.pending.contains_key(id)),
     };
+    let mut dirs = BTreeMap::new();
     for entry in unknown.iter().filter_map(|id| known.pending.get(id)) {
         let dir = fetch(config, Wanted::from(entry))?;
         println!("{}\t{}", entry.id, dir.display());
+        dirs.insert(entry.id.clone(), dir);
     }
     let known = if unknown.is_empty() {
         known
@@ -106,14 +108,16 @@ fn pull(config: &Config, ids: &[String]) -> Result<(), Failure> {
     for spec in &specs {
         let dir = fetch(config, Wanted::from(spec))?;
         println!("{}\t{}", spec.id, dir.display());
+        dirs.insert(spec.id.clone(), dir);
     }
-    for spec in specs
+    let models_dir = config.models_dir();
+    let specs = specs
         .iter()
-        .chain(unknown.iter().filter_map(|id| known.catalog.get(id)))
-    {
-        let here = weights::with_recorded(spec, &config.models_dir());
-        let dir = weights::find(&here, &config.models_dir()).unwrap_or_default();
-        convert::files(&here, &dir, &config.models_dir(), &own_program()?)
+        .chain(unknown.iter().filter_map(|id| known.catalog.get(id)));
+    // Of the folder that was verified, which need not be the first that looks right.
+    for (spec, dir) in specs.filter_map(|spec| Some((spec, dirs.get(&spec.id)?))) {
+        let known = weights::with_recorded(spec, &models_dir);
+        convert::files(&known, dir, &models_dir, &own_program()?)
             .map_err(|error| Failure(format!("model {}: {}", spec.id, error.detail)))?;
     }
     Ok(())
@@ -154,8 +158,8 @@ async fn verify(config: &Config, ids: &[String], files_only: bool) -> Result<(),
         );
     }
     let mut bad = Vec::new();
-    for (spec, dir) in chosen(&known, config, ids)? {
-        let tried = try_out(config, &spec, dir, files_only).await;
+    for spec in chosen(&known, config, ids)? {
+        let tried = try_out(config, &spec, files_only).await;
         let (error, smoke) = match tried {
             Ok(smoke) => (None, smoke),
             Err(error) => (Some(error), None),
@@ -185,28 +189,24 @@ async fn verify(config: &Config, ids: &[String], files_only: bool) -> Result<(),
     }
 }
 
-/// Checks the files, and, unless only they are asked for, loads the model and has it compute.
-async fn try_out(
-    config: &Config,
-    spec: &ModelSpec,
-    dir: PathBuf,
-    files_only: bool,
-) -> Result<Option<Smoke>, String> {
-    let models_dir = config.models_dir();
-    let checked = spec.clone();
-    let files = spawn_blocking(move || {
-        weights::verify(&checked, &dir).map_err(|error| match dir.is_dir() {
-            true => error.to_string(),
-            false => format!("{error}: `lamplighter models pull {}` fetches it", checked.id),
-        })?;
+/// Checks the files, and what was made of them, and, unless only they are asked for, loads the model and has it
+/// compute.
+async fn try_out(config: &Config, spec: &ModelSpec, files_only: bool) -> Result<Option<Smoke>, String> {
+    let (asked, models_dir) = (spec.clone(), config.models_dir());
+    let found = spawn_blocking(move || {
+        let (spec, dir) = weights::verified(&asked, &models_dir).map_err(|error| error.to_string())?;
         if files_only {
+            convert::check(&spec, &models_dir)?;
             return Ok(None);
         }
         let program = own_program().map_err(|error| error.to_string())?;
-        let files = convert::files(&checked, &dir, &models_dir, &program);
-        files.map(Some).map_err(|error| error.detail)
+        let files = convert::files(&spec, &dir, &models_dir, &program);
+        files
+            .map(|files| Some((spec, files)))
+            .map_err(|error| error.detail)
     });
-    let Some(files) = files.await.map_err(|error| error.to_string())?? else {
+    let found: Result<_, String> = found.await.map_err(|error| error.to_string())?;
+    let Some((spec, files)) = found? else {
         return Ok(None);
     };
     let options = RunnerOptions {
@@ -215,7 +215,7 @@ async fn try_out(
         load_timeout: Duration::from_secs(config.models.load_timeout_seconds),
         faults: false,
     };
-    let smoke = smoke(spec, &files, &options).await;
+    let smoke = smoke(&spec, &files, &options).await;
     smoke.map(Some).map_err(|error| error.to_string())
 }
 
@@ -246,10 +246,8 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// The named models, or all whose files are here, with their folders.
-fn chosen(known: &Known, config: &Config, ids: &[String]) -> Result<Vec<(ModelSpec, PathBuf)>, Failure> {
-    let models_dir = config.models_dir();
-    let mut chosen = Vec::new();
+/// The named models, or all whose files are here.
+fn chosen(known: &Known, config: &Config, ids: &[String]) -> Result<Vec<ModelSpec>, Failure> {
     for id in ids {
         if known.catalog.get(id).is_none() {
             let pending = known.pending.get(id);
@@ -257,12 +255,13 @@ fn chosen(known: &Known, config: &Config, ids: &[String]) -> Result<Vec<(ModelSp
             return Err(Failure(why));
         }
     }
-    for model in files::list(&known.catalog, &models_dir) {
+    let mut chosen = Vec::new();
+    for model in files::list(&known.catalog, &config.models_dir()) {
         let named = ids.contains(&model.id);
         if (named || (ids.is_empty() && model.installed))
             && let Some(spec) = known.catalog.get(&model.id)
         {
-            chosen.push((weights::with_recorded(spec, &models_dir), model.dir));
+            chosen.push(spec.clone());
         }
     }
     Ok(chosen)

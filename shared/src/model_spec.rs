@@ -124,6 +124,15 @@ impl Family {
     pub fn has_files(self) -> bool {
         !matches!(self, Self::Echo | Self::EchoJoint)
     }
+
+    /// Whether its model computes one job after the other, each with all threads: what is sent to it beside the
+    /// job that runs only waits there.
+    pub fn in_turn(self) -> bool {
+        matches!(
+            self,
+            Self::Whisper | Self::SileroVad | Self::EfficientnetLite | Self::Mtcnn | Self::Easyocr
+        )
+    }
 }
 
 /// A place to get a model's files from.

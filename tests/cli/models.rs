@@ -121,17 +121,16 @@ async fn an_entry_that_can_not_be_served_says_what_to_do() {
         Some(0),
         "the others are listed"
     );
-    for (bad, part) in [
+    for (bad, named, part) in [
+        (CATALOG.to_owned(), r#"["foreign"]"#, "\"t5\" is not known"),
         (
-            CATALOG.replace("@/foreign\"\ndefault = false", "@/foreign\""),
-            "\"t5\" is not known",
-        ),
-        (
-            CATALOG.replace("@/foreign\"\ndefault = false", "@/nowhere\""),
+            CATALOG.replace("@/foreign\"", "@/nowhere\""),
+            r#"["foreign"]"#,
             "nowhere is not there",
         ),
         (
             CATALOG.replace("family = \"echo\"", "family = \"parrot\""),
+            "[]",
             "models.toml",
         ),
     ] {
@@ -139,6 +138,7 @@ async fn an_entry_that_can_not_be_served_says_what_to_do() {
         let began = Instant::now();
         let serve = command(folder.path(), &["serve", "--bind", "127.0.0.1:0"])
             .env("LAMPLIGHTER_DATA_DIR", folder.path())
+            .env("LAMPLIGHTER_MODELS__ENABLED", named)
             .spawn();
         let ended = end(serve.expect("the program starts")).await;
         println!(
@@ -149,4 +149,32 @@ async fn an_entry_that_can_not_be_served_says_what_to_do() {
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert!(ended.err.contains(part), "{part}: {ended:?}");
     }
+}
+
+#[tokio::test]
+async fn an_entry_that_can_not_be_served_does_not_stop_the_others() {
+    let folder = folder();
+    let away = CATALOG.replace("@/foreign\"\ndefault = false", "@/nowhere\"");
+    // Nothing is to be fetched.
+    let small = "[[model]]\nid = \"minilm\"\ntask = \"echo\"\nfamily = \"echo\"\n";
+    write_catalog(folder.path(), &format!("{away}{small}"));
+    let mut serve = command(folder.path(), &["serve", "--bind", "127.0.0.1:0"])
+        .env("LAMPLIGHTER_DATA_DIR", folder.path())
+        .env("LAMPLIGHTER_MODELS__PUBLIC", r#"["foreign"]"#)
+        .spawn()
+        .expect("the program starts");
+    let address = folder.path().join("server.addr");
+    let began = Instant::now();
+    while !address.exists() && began.elapsed() < crate::LIMIT {
+        assert_eq!(serve.try_wait().expect("it can be asked"), None, "it goes on");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(address.exists(), "it listens");
+    serve.start_kill().expect("it ends");
+    let ended = end(serve).await;
+    let log = format!("{}{}", ended.out, ended.err);
+    assert!(
+        log.contains("nowhere is not there") && log.contains("the others are served"),
+        "{log}"
+    );
 }

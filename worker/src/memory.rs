@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lamplighter_shared::model_spec::{Family, ModelSpec};
+use lamplighter_shared::{
+    catalog::{files_of_model, names_in},
+    model_spec::{Family, ModelSpec},
+};
 
 /// Of what the machine or the container has, models may take so much.
 const SHARE: f64 = 0.8;
@@ -22,7 +25,8 @@ pub fn budget(setting: u64) -> u64 {
     }
 }
 
-/// What a model takes, bytes: what the catalogue says, else a guess from the weights in `dir`.
+/// What a model takes, bytes: what the catalogue says, else a guess from its weights: those that are listed of it,
+/// else those of its files in `dir`.
 pub fn need(spec: &ModelSpec, dir: Option<&Path>) -> u64 {
     if let Some(bytes) = spec.limits.memory_bytes {
         return bytes;
@@ -30,7 +34,7 @@ pub fn need(spec: &ModelSpec, dir: Option<&Path>) -> u64 {
     let listed = spec.files.iter().filter(|f| is_weights(Path::new(&f.path)));
     let weights: u64 = match (spec.family, dir) {
         (Family::Echo | Family::EchoJoint, _) => 0,
-        (_, Some(dir)) if spec.files.is_empty() => weights_in(dir),
+        (_, Some(dir)) if spec.files.is_empty() => weights_in(dir, &spec.only),
         _ => listed.map(|f| f.size).sum(),
     };
     BASE + (weights as f64 * FACTOR) as u64
@@ -53,11 +57,17 @@ fn is_weights(path: &Path) -> bool {
     kind.is_some_and(|kind| KINDS.contains(&kind))
 }
 
-fn weights_in(dir: &Path) -> u64 {
-    let files = fs::read_dir(dir).into_iter().flatten().flatten();
-    files
-        .filter(|file| is_weights(&file.path()))
-        .filter_map(|file| Some(fs::metadata(file.path()).ok()?.len()))
+/// The weights of the model among the files of a folder: `only` those that its entry names, where it names some.
+fn weights_in(dir: &Path, only: &[String]) -> u64 {
+    let there = || names_in(dir).unwrap_or_default();
+    let names = match only {
+        // What can't be told apart is counted together.
+        [] => files_of_model(&there()).unwrap_or_else(|_| there()),
+        named => named.to_vec(),
+    };
+    let weights = names.iter().filter(|name| is_weights(Path::new(name)));
+    weights
+        .filter_map(|name| Some(fs::metadata(dir.join(name)).ok()?.len()))
         .sum()
 }
 
@@ -134,6 +144,14 @@ mod tests {
         let mut unlisted = minilm.clone();
         unlisted.files.clear();
         assert_eq!(need(&unlisted, Some(dir.path())), BASE + 1250);
+        // Other formats of the same weights, and other models beside it.
+        fs::write(dir.path().join("pytorch_model.bin"), [0; 7000]).expect("written");
+        for (name, size) in [("a.gguf", 400), ("b.gguf", 8000)] {
+            fs::write(dir.path().join(name), vec![0; size]).expect("written");
+        }
+        assert_eq!(need(&unlisted, Some(dir.path())), BASE + 1250);
+        unlisted.only = vec!["a.gguf".to_owned()];
+        assert_eq!(need(&unlisted, Some(dir.path())), BASE + 500);
     }
 
     #[test]

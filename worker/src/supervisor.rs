@@ -41,6 +41,9 @@ const ANEW: Duration = Duration::from_secs(1);
 /// Jobs with inputs of up to 16 MiB that wait here at once.
 const LARGE_SLOTS: usize = 8;
 
+/// Jobs in hand of a model that computes one after the other: one runs while the next is read.
+const IN_TURN_SLOTS: usize = 2;
+
 /// What is said of a model that an admin has switched off.
 pub(crate) const SWITCHED_OFF: &str = "switched off by an administrator";
 
@@ -104,7 +107,10 @@ impl Supervisor {
         vital(reaper.run(lifecycle.soft.clone()).boxed());
         vital(board::keep_reported(context.clone(), tell).boxed());
         let models_dir = context.config.models_dir();
-        let need = |spec: &ModelSpec| memory::need(spec, weights::find(spec, &models_dir).as_deref());
+        let need = |spec: &ModelSpec| {
+            let dir = weights::find(spec, &models_dir);
+            memory::need(&weights::with_recorded(spec, &models_dir), dir.as_deref())
+        };
         let needs: Vec<u64> = self.models.iter().map(need).collect();
         let eager = residency::eager(&needs, context.residency.budget());
         for (spec, (need, eager)) in self.models.into_iter().zip(needs.into_iter().zip(eager)) {
@@ -154,10 +160,15 @@ async fn keep_serving(context: Context, spec: ModelSpec, seat: Seat, eager: bool
     }
 }
 
-/// Jobs that may wait here for a batch. Pictures and sounds are large, so that there are fewer of them.
+/// Jobs that may wait here for a batch. Pictures and sounds are large, so that there are fewer of them; where
+/// one is computed after the other, no more than the next one is taken from workers that have nothing to do.
 fn slots(spec: &ModelSpec) -> usize {
     let large = spec.tasks.iter().any(|task| task.takes_media());
-    let most = if large { LARGE_SLOTS } else { usize::MAX };
+    let most = match (spec.family.in_turn(), large) {
+        (true, _) => IN_TURN_SLOTS,
+        (false, true) => LARGE_SLOTS,
+        (false, false) => usize::MAX,
+    };
     spec.limits.max_batch_jobs.clamp(1, most)
 }
 
@@ -247,4 +258,33 @@ async fn serve_model(context: Context, spec: ModelSpec, seat: Seat, eager: bool)
         Ok(())
     };
     tokio::try_join!(worker, others).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use lamplighter_shared::model_spec::Catalog;
+
+    use super::*;
+    use crate::dispatch::budget;
+
+    #[test]
+    fn where_jobs_run_in_turn_one_runs_and_one_is_read() {
+        let catalog = Catalog::built_in();
+        let mut in_turn = 0;
+        for spec in catalog.0.values() {
+            let mut wide = spec.clone();
+            wide.limits.max_batch_jobs = 64;
+            if spec.family.in_turn() {
+                in_turn += 1;
+                assert_eq!((slots(&wide), budget(&wide).jobs), (2, 1), "{}", spec.id);
+            } else {
+                assert_eq!(budget(&wide).jobs, 64, "{}", spec.id);
+                assert!(slots(&wide) > 2, "{}", spec.id);
+            }
+            // What the catalogue allows less of stays so.
+            wide.limits.max_batch_jobs = 1;
+            assert_eq!((slots(&wide), budget(&wide).jobs), (1, 1), "{}", spec.id);
+        }
+        assert_eq!(in_turn, 5);
+    }
 }

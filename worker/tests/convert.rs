@@ -9,7 +9,7 @@ use std::{
 use lamplighter_shared::{
     error::ErrorCode,
     job::JobError,
-    model_spec::{Catalog, Family, ModelFile, ModelSpec},
+    model_spec::{Catalog, Family, ModelFile, ModelSpec, Source},
 };
 use lamplighter_worker::{
     convert::{
@@ -111,6 +111,17 @@ fn real(id: &str, family: Family, source: &str, files: &[(&str, &str, u64)]) {
     // The second time nothing is started.
     let again = convert::files(&spec, &dir, models.path(), Path::new("/nowhere"));
     assert_eq!(again.expect("it is there"), found);
+    // Of an entry that says only where they are, the same is made.
+    let mut named = spec.clone();
+    named.files.clear();
+    named.sources = vec![Source::Path(dir.clone())];
+    let (known, place) =
+        weights::verified(&named, models.path()).expect("its files are known by their names");
+    assert_eq!((&place, known.files.len()), (&dir, spec.files.len()));
+    let others = tempfile::tempdir().expect("a folder");
+    let other = convert::files(&known, &place, others.path(), program()).expect("converted");
+    let made = |files: &Files| fs::read(files.converted.join(pickled::FILE)).expect("the file");
+    assert!(made(&other) == made(&found), "the same model");
 }
 
 #[test]

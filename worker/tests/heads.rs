@@ -3,18 +3,21 @@
 //! one. What texts become is the same path for every task, batch and member.
 
 use std::{
+    collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
 use lamplighter_shared::{
-    model_spec::{Catalog, ModelSpec},
+    model_spec::{Catalog, ModelFile, ModelSpec},
     task::Task,
 };
 use lamplighter_worker::{
     models::{self, Files, Loaded},
     runner::{Cancel, Member, Report, protocol::FromRunner},
 };
+use safetensors::{SafeTensors, serialize_to_file};
 use serde::Deserialize;
 use serde_json::{Value, json, value::to_raw_value};
 
@@ -73,7 +76,7 @@ fn run(loaded: &mut Loaded, task: Task, inputs: &[Value]) -> Vec<Value> {
     let mut outputs = vec![Value::Null; inputs.len()];
     for message in told.lock().expect("unpoisoned").drain(..) {
         match message {
-            FromRunner::Done { ticket, output } => {
+            FromRunner::Done { ticket, output, .. } => {
                 outputs[ticket as usize] = serde_json::from_str(output.get()).expect("JSON");
             }
             FromRunner::Failed { error, .. } => panic!("{error:?}"),
@@ -239,4 +242,72 @@ fn a_text_that_is_too_long_is_cut_or_refused() {
         refused.contains("48 tokens") && refused.contains("truncate"),
         "{refused}"
     );
+}
+
+/// The classifier of the fixtures with its tensors dealt out to two files and an index; their names.
+fn dealt_out(to: &Path) -> [&'static str; 2] {
+    let from = folder("bert-classify");
+    for name in ["config.json", "tokenizer.json"] {
+        fs::copy(from.join(name), to.join(name)).expect("copied");
+    }
+    let bytes = fs::read(from.join("model.safetensors")).expect("the fixture");
+    let tensors = SafeTensors::deserialize(&bytes).expect("safetensors").tensors();
+    let shards = [
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+    ];
+    let mut map = BTreeMap::new();
+    for (n, shard) in shards.into_iter().enumerate() {
+        let mine: Vec<_> = tensors.iter().skip(n).step_by(2).cloned().collect();
+        map.extend(mine.iter().map(|(name, _)| (name.clone(), shard)));
+        serialize_to_file(mine, None, &to.join(shard)).expect("written");
+    }
+    let index = json!({"metadata": {}, "weight_map": map}).to_string();
+    fs::write(to.join("model.safetensors.index.json"), index).expect("written");
+    shards
+}
+
+#[test]
+fn a_model_in_shards_computes_the_same() {
+    let task = Task::TextClassification;
+    let inputs = [json!({"texts": reference().texts})];
+    let expected = run(&mut load("bert-classify", task), task, &inputs);
+    let sharded = tempfile::tempdir().expect("a folder");
+    let shards = dealt_out(sharded.path());
+    let plain = spec("bert-classify", task);
+    let mut listed = plain.clone();
+    let file = |path: &str| ModelFile {
+        path: path.to_owned(),
+        sha256: String::new(),
+        size: 0,
+    };
+    listed.files = shards.map(file).to_vec();
+    listed.files.push(file("config.json"));
+    let load = |spec: &ModelSpec| models::load(spec, &Files::plain(sharded.path()), 2);
+    for spec in [&plain, &listed] {
+        let mut loaded = load(spec).expect("the shards load");
+        assert_eq!(run(&mut loaded, task, &inputs), expected);
+    }
+    // A tensor in two files may be two tensors.
+    let [first, second] = shards.map(|shard| sharded.path().join(shard));
+    let kept = fs::read(&second).expect("a file");
+    fs::copy(&first, &second).expect("copied");
+    let twice = load(&listed).map(|_| ()).expect_err("refused").detail;
+    assert!(
+        twice.contains("another file has a tensor of this name"),
+        "{twice}"
+    );
+    fs::remove_file(&second).expect("it was there");
+    for spec in [&plain, &listed] {
+        let error = load(spec).map(|_| ()).expect_err("refused").detail;
+        assert!(
+            error.contains("model-00002-of-00002.safetensors is missing") && error.contains("models pull"),
+            "{error}"
+        );
+    }
+    // Under any name, where the model's files are listed.
+    fs::write(sharded.path().join("rest.safetensors"), kept).expect("written");
+    listed.files[1] = file("rest.safetensors");
+    let mut loaded = load(&listed).expect("the names do not matter");
+    assert_eq!(run(&mut loaded, task, &inputs), expected);
 }

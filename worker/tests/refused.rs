@@ -150,6 +150,56 @@ fn a_file_that_is_another_one_is_not_used() {
         let told = weights::ensure(&spec, models.path(), &|_| {})
             .expect_err("refused")
             .to_string();
-        assert!(told.contains(with), "{told}");
+        for part in [
+            with,
+            "; fetch it again (`lamplighter models pull minilm`)",
+            "correct its sha256",
+            "models.toml",
+        ] {
+            assert!(told.contains(part), "{part} is not in {told}");
+        }
     }
+    spec.files[0].path = "other.safetensors".to_owned();
+    let told = weights::ensure(&spec, models.path(), &|_| {})
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        told.contains("other.safetensors: is missing; fetch it again (`lamplighter models pull minilm`)"),
+        "{told}"
+    );
+    let here = weights::verified(&spec, models.path())
+        .expect_err("refused")
+        .to_string();
+    assert!(here.contains("is missing; fetch it again"), "{here}");
+    spec.sources.clear();
+    spec.files.clear();
+    let nowhere = weights::verified(&spec, models.path())
+        .expect_err("refused")
+        .to_string();
+    assert!(nowhere.contains("is not here; fetch it"), "{nowhere}");
+}
+
+#[test]
+fn a_folder_without_one_of_the_files_says_which_and_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = |with: &str| {
+        let error = models::load(&unlisted(Family::Bert), &Files::plain(folder.path()), 1);
+        let error = error.map(|_| ()).expect_err("refused").detail;
+        for part in [
+            with,
+            "is missing; fetch the model again (`lamplighter models pull minilm`)",
+        ] {
+            assert!(error.contains(part), "{part} is not in {error}");
+        }
+    };
+    for name in ["config.json", "tokenizer.json"] {
+        told(name);
+        fs::write(folder.path().join(name), "{}").expect("written");
+    }
+    told("model.safetensors");
+    let index = r#"{"weight_map": {"a": "model-1.safetensors", "b": "../b.safetensors"}}"#;
+    fs::write(folder.path().join("model.safetensors.index.json"), index).expect("written");
+    let error = models::load(&unlisted(Family::Bert), &Files::plain(folder.path()), 1);
+    let error = error.map(|_| ()).expect_err("refused").detail;
+    assert!(error.contains("is not the name of a shard"), "{error}");
 }

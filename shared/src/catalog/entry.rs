@@ -95,7 +95,7 @@ impl Entry {
         let sources = self.all_sources(&mut only);
         let seen = match (self.family, tasks.is_empty()) {
             (Some(family), false) => Ok(Seen { family, tasks }),
-            (family, _) => look(&self.id, &sources, models_dir, &only).map(|seen| Seen {
+            (family, _) => look(&self.id, &sources, &files, models_dir, &only).map(|seen| Seen {
                 family: family.unwrap_or(seen.family),
                 tasks: if tasks.is_empty() { seen.tasks } else { tasks },
             }),
@@ -135,8 +135,11 @@ impl Entry {
             .into_iter()
             .chain(self.source.clone())
             .chain(self.sources.clone());
+        // A file's disk may be away for the moment; its name tells what it is then.
+        let file =
+            |path: &Path| path.is_file() || (!path.is_dir() && path.extension().is_some_and(|e| e == "gguf"));
         let plain = |source: Source| match source {
-            Source::Path(path) if path.is_file() => {
+            Source::Path(path) if file(&path) => {
                 let name = path.file_name().and_then(|name| name.to_str());
                 if let (Some(name), true) = (name, only.is_empty()) {
                     only.push(name.to_owned());
@@ -150,14 +153,23 @@ impl Entry {
 }
 
 /// Looks at the files, if they are on this machine.
-fn look(id: &str, sources: &[Source], models_dir: &Path, only: &[String]) -> Result<Seen, String> {
+fn look(
+    id: &str,
+    sources: &[Source],
+    files: &[ModelFile],
+    models_dir: &Path,
+    only: &[String],
+) -> Result<Seen, String> {
     let paths = sources.iter().filter_map(|source| match source {
         Source::Path(path) => Some(path.clone()),
         Source::Hf { .. } | Source::Pypi(_) => None,
     });
     let paths: Vec<PathBuf> = paths.collect();
     let installed = models_dir.join(id);
-    match paths.iter().chain([&installed]).find(|dir| dir.is_dir()) {
+    // Files with digests are those that are meant, wherever they came from.
+    let is_ours = !files.is_empty() || !is_of_another(id, sources, models_dir);
+    let ours = is_ours.then_some(&installed);
+    match paths.iter().chain(ours).find(|dir| dir.is_dir()) {
         Some(dir) => look::look(dir, only),
         None if sources.is_empty() => Err("it says neither path nor source: where are its files?".to_owned()),
         None if sources.len() == paths.len() => Err(format!("{} is not there", paths[0].display())),
@@ -166,4 +178,20 @@ fn look(id: &str, sources: &[Source], models_dir: &Path, only: &[String]) -> Res
              tasks in its entry (on a machine that only has the API, that is the way)"
         )),
     }
+}
+
+/// Whether what is in the models folder was fetched from a source that the entry does not name any more.
+fn is_of_another(id: &str, sources: &[Source], models_dir: &Path) -> bool {
+    /// The part of a record that is looked at; the worker writes it.
+    #[derive(Deserialize)]
+    struct Record {
+        source: String,
+    }
+    let text = std::fs::read_to_string(models_dir.join(format!("{id}.lock.toml"))).ok();
+    let record = text.and_then(|text| toml::from_str::<Record>(&text).ok());
+    record.is_some_and(|record| {
+        !sources
+            .iter()
+            .any(|source| String::from(source.clone()) == record.source)
+    })
 }

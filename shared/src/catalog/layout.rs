@@ -1,6 +1,13 @@
 //! Which files of a folder are a model's: what is fetched, recorded and checked of a model whose entry lists
 //! none. Everything else that lies there (other formats of the same weights, pictures, code) is left alone.
 
+use crate::model_spec::Family;
+
+/// All weights in one file.
+pub(super) const WHOLE: &str = "model.safetensors";
+/// Which of several files (`model-….safetensors`) has which of the weights.
+pub(super) const INDEX: &str = "model.safetensors.index.json";
+
 /// Files beside the weights that families read, below the model's folder.
 const BESIDE: [&str; 18] = [
     "1_Pooling/config.json",
@@ -23,8 +30,38 @@ const BESIDE: [&str; 18] = [
     "vocabulary.txt",
 ];
 
-/// The files of a model among those of a folder, by their paths below it: its weights as safetensors or GGUF, and
-/// what is read beside them.
+/// What the weights of the models that come along are called, all of a model's together. Nothing in their folders says
+/// what they are.
+const OURS: [(Family, &[&str]); 3] = [
+    (Family::SileroVad, &["silero_vad_16k.safetensors"]),
+    (Family::Mtcnn, &["pnet.pt", "rnet.pt", "onet.pt"]),
+    (Family::Easyocr, &["craft_mlt_25k.pth", "english_g2.pth"]),
+];
+/// How the name of an EfficientNet-Lite0 begins and ends; in between stands a part of its digest.
+const EFFICIENTNET: (&str, &str) = ("efficientnet-lite0", ".pth");
+
+/// One of the models that come along, where these are its files: its family, and which of them are its weights.
+/// Pickles are among them, which are converted by a reader that runs nothing.
+pub(super) fn ours(names: &[String]) -> Option<(Family, Vec<String>)> {
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    let known = OURS
+        .iter()
+        .find(|(_, weights)| weights.iter().all(|name| has(name)));
+    if let Some((family, weights)) = known {
+        return Some((*family, weights.iter().map(ToString::to_string).collect()));
+    }
+    let (begin, end) = EFFICIENTNET;
+    let mut lite = names
+        .iter()
+        .filter(|name| name.starts_with(begin) && name.ends_with(end) && !name.contains('/'));
+    match (lite.next(), lite.next()) {
+        (Some(one), None) => Some((Family::EfficientnetLite, vec![one.clone()])),
+        _ => None,
+    }
+}
+
+/// The files of a model among those of a folder, by their paths below it: its weights as safetensors or GGUF (or as
+/// those of the models that come along), and what is read beside them.
 ///
 /// # Errors
 /// A sentence, where there are no weights that can be read, or it can't be told which are meant.
@@ -40,6 +77,9 @@ pub fn files_of_model(names: &[String]) -> Result<Vec<String>, String> {
 }
 
 fn weights(names: &[String]) -> Result<Vec<String>, String> {
+    if let Some((_, weights)) = ours(names) {
+        return Ok(weights);
+    }
     let top = |suffix: &str| {
         let found = names
             .iter()
@@ -47,10 +87,10 @@ fn weights(names: &[String]) -> Result<Vec<String>, String> {
         found.cloned().collect::<Vec<String>>()
     };
     let (whole, gguf) = (top(".safetensors"), top(".gguf"));
-    if whole.iter().any(|name| name == "model.safetensors") {
-        return Ok(vec!["model.safetensors".to_owned()]);
+    if whole.iter().any(|name| name == WHOLE) {
+        return Ok(vec![WHOLE.to_owned()]);
     }
-    if let Some(index) = names.iter().find(|name| *name == "model.safetensors.index.json") {
+    if let Some(index) = names.iter().find(|name| *name == INDEX) {
         let mut shards: Vec<String> = whole
             .into_iter()
             .filter(|name| name.starts_with("model-"))
@@ -122,6 +162,24 @@ mod tests {
             of(&["a.Q8_0.gguf", "README.md"]),
             Ok(vec!["a.Q8_0.gguf".to_owned()])
         );
+    }
+
+    #[test]
+    fn the_models_that_come_along_are_taken_whole() {
+        for names in [
+            &["silero_vad_16k.safetensors", "silero_vad.jit"][..],
+            &["onet.pt", "pnet.pt", "rnet.pt", "other.pt"],
+            &["craft_mlt_25k.pth", "english_g2.pth", "latin_g2.pth"],
+            &["efficientnet-lite0-57934424.pth", "README.md"],
+        ] {
+            let files = of(names).expect("it is known");
+            assert!(files.len() < names.len(), "the rest is not: {files:?}");
+            assert!(files.iter().all(|file| names.contains(&file.as_str())));
+        }
+        for names in [&["pnet.pt", "rnet.pt"][..], &["a/efficientnet-lite0-1.pth"]] {
+            let error = of(names).expect_err("not all of a model");
+            assert!(error.contains("may hold code"), "{error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,10 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{gguf, layout};
+use super::{
+    gguf,
+    layout::{self, INDEX, WHOLE},
+};
 use crate::{model_spec::Family, task::Task};
 
 /// The largest of the JSON files that are read here, bytes.
@@ -66,8 +69,9 @@ pub(super) fn look(dir: &Path, only: &[String]) -> Result<Seen, String> {
         }
         names.retain(|name| only.contains(name));
     }
-    if let Some(seen) = of_ours(&names) {
-        return Ok(seen);
+    if let Some((family, _)) = layout::ours(&names) {
+        let tasks = tasks_of_ours(family);
+        return Ok(Seen { family, tasks });
     }
     let files = layout::files_of_model(&names).map_err(|what| format!("{}: {what}", dir.display()))?;
     match files.iter().find(|name| name.ends_with(".gguf")) {
@@ -76,21 +80,14 @@ pub(super) fn look(dir: &Path, only: &[String]) -> Result<Seen, String> {
     }
 }
 
-/// The models whose files say nothing: they are known by their names.
-fn of_ours(names: &[String]) -> Option<Seen> {
-    let has = |part: &str| names.iter().any(|name| name.contains(part));
-    let (family, tasks) = if has("silero_vad") {
-        (Family::SileroVad, vec![Task::VoiceActivity])
-    } else if has("efficientnet-lite0") {
-        (Family::EfficientnetLite, vec![Task::ImageClassification])
-    } else if has("pnet.pt") && has("rnet.pt") && has("onet.pt") {
-        (Family::Mtcnn, vec![Task::FaceDetection])
-    } else if has("craft_mlt_25k.pth") && has("english_g2.pth") {
-        (Family::Easyocr, vec![Task::Ocr, Task::Mrz])
-    } else {
-        return None;
-    };
-    Some(Seen { family, tasks })
+/// What the models do whose files say nothing: they are known by their names.
+fn tasks_of_ours(family: Family) -> Vec<Task> {
+    match family {
+        Family::SileroVad => vec![Task::VoiceActivity],
+        Family::EfficientnetLite => vec![Task::ImageClassification],
+        Family::Mtcnn => vec![Task::FaceDetection],
+        _ => vec![Task::Ocr, Task::Mrz],
+    }
 }
 
 fn of_gguf(file: &Path) -> Result<Seen, String> {
@@ -146,8 +143,15 @@ fn of_config(dir: &Path, files: &[String]) -> Result<Seen, String> {
             path.display()
         ));
     }
-    if has("model.safetensors.index.json") {
-        check_shards(dir)?;
+    if family == Family::Whisper && !has(WHOLE) {
+        return Err(format!(
+            "{}: speech recognition is read from one {WHOLE}: save the model again as one file (save_pretrained with \
+             max_shard_size=\"20GB\")",
+            dir.display()
+        ));
+    }
+    if has(INDEX) {
+        check_shards(dir, files)?;
     }
     let tasks = match family {
         Family::Whisper => vec![Task::SpeechToText],
@@ -184,17 +188,20 @@ fn tasks_of_encoder(
     ))
 }
 
-/// Every shard that the index names is there.
-fn check_shards(dir: &Path) -> Result<(), String> {
+/// Every shard that the index names is there, and one of the model's files.
+fn check_shards(dir: &Path, files: &[String]) -> Result<(), String> {
     #[derive(Deserialize)]
     struct Index {
         weight_map: std::collections::BTreeMap<String, String>,
     }
-    let index: Index = json(&dir.join("model.safetensors.index.json"))?;
-    let missing = |shard: &&String| !dir.join(shard.as_str()).is_file();
-    match index.weight_map.values().find(missing) {
+    let index: Index = json(&dir.join(INDEX))?;
+    match index.weight_map.values().find(|shard| !files.contains(shard)) {
+        Some(shard) if dir.join(shard).is_file() => Err(format!(
+            "{} names {shard:?}: the name of a shard begins with \"model-\" and ends with \".safetensors\"",
+            dir.join(INDEX).display()
+        )),
         Some(shard) => Err(format!(
-            "{} is missing, which model.safetensors.index.json names: fetch it",
+            "{} is missing, which {INDEX} names: fetch it",
             dir.join(shard).display()
         )),
         None => Ok(()),
@@ -334,6 +341,27 @@ mod tests {
                     ("tokenizer.json", b"{}"),
                 ],
                 "model-00001-of-00001.safetensors is missing",
+            ),
+            (
+                &[
+                    (
+                        "model.safetensors.index.json",
+                        br#"{"weight_map": {"a": "other.safetensors"}}"#,
+                    ),
+                    ("other.safetensors", b""),
+                    ("config.json", bert),
+                    ("tokenizer.json", b"{}"),
+                ],
+                "begins with \"model-\"",
+            ),
+            (
+                &[
+                    ("model.safetensors.index.json", index),
+                    ("model-00001-of-00001.safetensors", b""),
+                    ("config.json", br#"{"model_type": "whisper"}"#),
+                    ("tokenizer.json", b"{}"),
+                ],
+                "as one file",
             ),
             (&[("pytorch_model.bin", b""), ("config.json", bert)], "convert it"),
         ] {

@@ -40,7 +40,10 @@ pub fn load(config: &Config) -> Result<Known, String> {
         .and_then(Path::parent)
         .unwrap_or(&config.server.data_dir);
     let mut known = read(&folder.join("models.toml"), &config.models_dir())?;
-    publish(&mut known.catalog, &config.models.public)?;
+    // What is not served yet can't be tried either.
+    let mut public = config.models.public.clone();
+    public.retain(|id| !known.pending.contains_key(id));
+    publish(&mut known.catalog, &public)?;
     Ok(known)
 }
 
@@ -91,10 +94,11 @@ fn read(file: &Path, models_dir: &Path) -> Result<Known, String> {
 }
 
 impl Known {
-    /// The models to serve: those of `ids`, or the catalogue's defaults where it is empty.
+    /// The models to serve: those of `ids`, or the catalogue's defaults where it is empty. A default that can't be
+    /// served is left out, and the log says why: its files may be on a disk that is away, and the others go on.
     ///
     /// # Errors
-    /// A sentence that names the id the catalogue does not have, or the model that can't be served, and why.
+    /// A sentence that names the id the catalogue does not have, or the named model that can't be served, and why.
     pub fn enabled(&self, ids: &[String]) -> Result<Vec<ModelSpec>, String> {
         let cant = |pending: &Pending| {
             format!(
@@ -103,19 +107,15 @@ impl Known {
             )
         };
         if ids.is_empty() {
-            return match self.pending.values().find(|pending| pending.default) {
-                Some(pending) => Err(format!(
-                    "{} (to leave it out: default = false in its entry)",
+            for pending in self.pending.values().filter(|pending| pending.default) {
+                tracing::error!(
+                    model = pending.id,
+                    "{}; the others are served (to leave it out: default = false in its entry)",
                     cant(pending)
-                )),
-                None => Ok(self
-                    .catalog
-                    .0
-                    .values()
-                    .filter(|model| model.default)
-                    .cloned()
-                    .collect()),
-            };
+                );
+            }
+            let defaults = self.catalog.0.values().filter(|model| model.default);
+            return Ok(defaults.cloned().collect());
         }
         let find = |id: &String| match (self.catalog.get(id), self.pending.get(id)) {
             (Some(model), _) => Ok(model.clone()),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_served_is_told_at_the_start_and_only_where_it_is_wanted() {
+    fn what_can_not_be_served_stops_the_start_only_where_it_is_named() {
         for (entry, expected) in [
             ("", "neither path nor source"),
             ("path = \"@/nowhere\"", "nowhere is not there"),
@@ -231,15 +231,36 @@ mod tests {
             ("source = \"hf:owner/name\"", "models pull mine"),
         ] {
             let (_dir, known) = one_entry(entry);
-            for ids in [&[][..], &["mine".to_owned()]] {
-                let error = known.enabled(ids).expect_err(entry);
-                println!("{error}");
-                assert!(error.contains(expected) && error.contains("mine"), "{error}");
-            }
-            assert!(known.enabled(&["echo".to_owned()]).is_ok(), "others are served");
-            let (_dir, known) = one_entry(&format!("{entry}\ndefault = false"));
-            assert!(known.enabled(&[]).is_ok());
+            let error = known.enabled(&["mine".to_owned()]).expect_err(entry);
+            println!("{error}");
+            assert!(error.contains(expected) && error.contains("mine"), "{error}");
+            let others = known.enabled(&[]).expect("others are served");
+            assert!(!others.is_empty() && others.iter().all(|model| model.id != "mine"));
+            assert!(known.enabled(&["echo".to_owned()]).is_ok());
         }
+    }
+
+    #[test]
+    fn what_an_earlier_source_has_left_says_nothing_of_a_new_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let installed = dir.path().join("models/mine");
+        std::fs::create_dir_all(&installed).expect("a folder");
+        std::fs::write(installed.join("m.gguf"), gguf::tests::file("llama", false)).expect("written");
+        let record = dir.path().join("models/mine.lock.toml");
+        std::fs::write(&record, "source = \"hf:a/b@main\"\nfiles = []\n").expect("written");
+        let file = dir.path().join("models.toml");
+        let known = |source: &str| {
+            std::fs::write(
+                &file,
+                format!("[[model]]\nid = \"mine\"\nsource = \"{source}\"\n"),
+            )
+            .expect("written");
+            read(&file, &dir.path().join("models")).expect("a catalogue")
+        };
+        assert!(known("hf:a/b").catalog.get("mine").is_some());
+        let changed = known("hf:a/b@v2");
+        assert!(changed.catalog.get("mine").is_none());
+        assert!(changed.pending["mine"].why.contains("models pull mine"));
     }
 
     #[test]

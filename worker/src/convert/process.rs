@@ -59,9 +59,20 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// For a model whose files are in a folder: by the size of those that are listed of it, else of all.
+    pub fn for_model(spec: &ModelSpec, dir: &Path) -> Self {
+        match spec.files.is_empty() {
+            true => Self::for_folder(dir),
+            false => Self::for_bytes(spec.files.iter().map(|file| file.size).sum()),
+        }
+    }
+
     /// For the files in a folder, by their size.
     pub fn for_folder(dir: &Path) -> Self {
-        let size = size_of(dir, 4);
+        Self::for_bytes(size_of(dir, 4))
+    }
+
+    fn for_bytes(size: u64) -> Self {
         let of = |(base, factor): (u64, u64)| size.saturating_mul(factor).saturating_add(base);
         Self {
             memory: of(MEMORY),

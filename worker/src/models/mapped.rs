@@ -1,14 +1,20 @@
 //! Safetensors files, mapped: the engine reads weights where they are in the file.
 
-use std::{fs::File, io::ErrorKind, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use lamplighter_engine::weights::{Number, Tensor, Weights};
 use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::{Dtype, SafeTensors};
 
-/// A mapped file.
+/// The mapped files of a model.
 pub struct Mapped {
-    map: Arc<Mmap>,
+    maps: Vec<Arc<Mmap>>,
     /// Its tensors of numbers that the engine reads; others, such as tables of positions, are left out.
     pub weights: Weights,
 }
@@ -19,6 +25,34 @@ impl Mapped {
     /// # Errors
     /// Why it can't be opened, or what is wrong with its header.
     pub fn open(file: &Path) -> Result<Self, String> {
+        let mut mapped = Self {
+            maps: Vec::new(),
+            weights: Weights::default(),
+        };
+        mapped.add(file, &mut BTreeSet::new())?;
+        Ok(mapped)
+    }
+
+    /// Maps the files of a model whose tensors are spread over them.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), with the file's name. Also where two files have a tensor of one name.
+    pub fn open_all(files: &[PathBuf]) -> Result<Self, String> {
+        let mut mapped = Self {
+            maps: Vec::new(),
+            weights: Weights::default(),
+        };
+        let mut names = BTreeSet::new();
+        for file in files {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            mapped
+                .add(file, &mut names)
+                .map_err(|error| format!("{name}: {error}"))?;
+        }
+        Ok(mapped)
+    }
+
+    fn add(&mut self, file: &Path, names: &mut BTreeSet<String>) -> Result<(), String> {
         let open = File::open(file).map_err(|error| error.to_string())?;
         let size = open.metadata().map_err(|error| error.to_string())?.len();
         // SAFETY: a model's files are put in place by renaming and not written after that.
@@ -34,8 +68,10 @@ impl Mapped {
         })?;
         let map = Arc::new(map);
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|error| error.to_string())?;
-        let mut weights = Weights::default();
         for (name, info) in metadata.tensors() {
+            if !names.insert(name.clone()) {
+                return Err(format!("{name}: another file has a tensor of this name"));
+            }
             let number = match info.dtype {
                 Dtype::F32 => Number::F32,
                 Dtype::F16 => Number::F16,
@@ -46,16 +82,19 @@ impl Mapped {
             let range = begin + info.data_offsets.0..begin + info.data_offsets.1;
             let tensor = Tensor::new(map.clone(), range, number, info.shape.clone())
                 .map_err(|error| format!("{name}: {error}"))?;
-            weights.insert(name, tensor);
+            self.weights.insert(name, tensor);
         }
-        Ok(Self { map, weights })
+        self.maps.push(map);
+        Ok(())
     }
 
     /// Gives the memory back that what was read so far takes; what is read again comes from the file again.
     pub fn release(&self) {
-        // SAFETY: the map is read-only and of a file: a page that is gone has the same bytes when it returns.
-        if let Err(error) = unsafe { self.map.unchecked_advise(UncheckedAdvice::DontNeed) } {
-            tracing::warn!(%error, "the pages of packed weights stay in memory");
+        for map in &self.maps {
+            // SAFETY: the map is read-only and of a file: a page that is gone has the same bytes when it returns.
+            if let Err(error) = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) } {
+                tracing::warn!(%error, "the pages of packed weights stay in memory");
+            }
         }
     }
 }

@@ -25,12 +25,26 @@ pub enum PullError {
         error: io::Error,
     },
     /// No source worked; one reason each.
-    #[error("model {model} could not be fetched:{}", reasons(.failures))]
+    #[error("model {model} could not be fetched:{}", reasons(.model, .failures))]
     Sources {
         /// The model.
         model: String,
         /// What went wrong with each source, in their order.
         failures: Vec<(String, SourceError)>,
+    },
+    /// What is on this machine can't be used; one reason each.
+    #[error("model {model} is not here as it should be:{}", reasons(.model, .failures))]
+    Broken {
+        /// The model.
+        model: String,
+        /// What is wrong with each folder.
+        failures: Vec<(String, SourceError)>,
+    },
+    /// It was not fetched yet.
+    #[error("model {model} is not here; fetch it (`lamplighter models pull {model}`)")]
+    NotHere {
+        /// The model.
+        model: String,
     },
 }
 
@@ -65,12 +79,17 @@ pub enum SourceError {
     Io(#[from] io::Error),
 }
 
-fn reasons(failures: &[(String, SourceError)]) -> String {
+/// A line for each failure: what is wrong, and what to do.
+fn reasons(model: &str, failures: &[(String, SourceError)]) -> String {
     if failures.is_empty() {
         return " the catalogue names no source".to_owned();
     }
-    failures
-        .iter()
-        .map(|(source, error)| format!("\n  {source}: {error}"))
-        .collect()
+    let line = |(source, error): &(String, SourceError)| {
+        let advice = match error {
+            SourceError::File(error) => error.advice(model),
+            _ => String::new(),
+        };
+        format!("\n  {source}: {error}{advice}")
+    };
+    failures.iter().map(line).collect()
 }

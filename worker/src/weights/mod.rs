@@ -6,8 +6,10 @@
 //! Everything here blocks; async callers use a blocking thread.
 
 mod error;
+mod http;
 mod hub;
 mod install;
+mod local;
 mod origin;
 mod pypi;
 mod record;
@@ -15,10 +17,7 @@ mod staging;
 mod verify;
 mod wheel;
 
-use std::{
-    fs,
-    path::{Component, Path, PathBuf},
-};
+use std::path::{Component, Path, PathBuf};
 
 use lamplighter_shared::{
     catalog::{Pending, files_of_model, names_in},
@@ -27,13 +26,14 @@ use lamplighter_shared::{
 
 pub use error::{PullError, SourceError};
 use install::{Fetch, Job, install};
+pub use local::{find, verified};
 pub use origin::{OnProgress, Origins, PullProgress};
 use record::Record;
+pub(crate) use record::found;
 pub use record::with_recorded;
 pub(crate) use staging::put_in_place;
-pub(crate) use verify::hex;
-use verify::verify_files;
 pub use verify::{FileError, Problem, verify};
+pub(crate) use verify::{hex, verify_files};
 
 /// The files of a model, as far as its entry says.
 #[derive(Debug, Clone, Copy)]
@@ -199,25 +199,6 @@ fn meant(names: &[String], only: &[String]) -> Result<Vec<String>, SourceError> 
         Some(missing) => Err(SourceError::Content(format!("{missing}: is not there"))),
         None => Ok(only.to_vec()),
     }
-}
-
-/// The folder that holds the model's files, if all are there by name and size; reads none of them.
-pub fn find(spec: &ModelSpec, models_dir: &Path) -> Option<PathBuf> {
-    let own = models_dir.join(&spec.id);
-    if !Wanted::from(spec).has_files {
-        return Some(own);
-    }
-    let spec = with_recorded(spec, models_dir);
-    let complete = |dir: &PathBuf| {
-        let here = |path: &str| fs::metadata(dir.join(path)).ok().filter(fs::Metadata::is_file);
-        let mut files = spec.files.iter();
-        dir.is_dir() && files.all(|file| here(&file.path).is_some_and(|found| found.len() == file.size))
-    };
-    let elsewhere = spec.sources.iter().filter_map(|source| match source {
-        Source::Path(dir) => Some(dir.clone()),
-        Source::Hf { .. } | Source::Pypi(_) => None,
-    });
-    std::iter::once(own).chain(elsewhere).find(complete)
 }
 
 /// Ids and paths of a catalogue become names of files: they must stay below their folder.

@@ -16,7 +16,7 @@ use super::{FileError, SourceError, Wanted, verify};
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// Where the files were found, for people.
+    /// Where the files were found.
     pub(super) source: String,
     /// The files.
     pub(super) files: Vec<ModelFile>,
@@ -27,7 +27,8 @@ pub(super) fn place(models_dir: &Path, id: &str) -> PathBuf {
     models_dir.join(format!("{id}.lock.toml"))
 }
 
-/// The record of a model, if there is one that still is about the files that are meant.
+/// The record of a model, if there is one that still is about the files that are meant: found at one of the entry's
+/// sources, and those that it names, where it names some.
 ///
 /// # Errors
 /// Where it is there and can't be read.
@@ -37,8 +38,14 @@ pub(super) fn read(models_dir: &Path, wanted: &Wanted<'_>) -> io::Result<Option<
         other => other?,
     };
     let record: Record = toml::from_str(&text).map_err(io::Error::other)?;
-    let meant = |name: &String| record.files.iter().any(|file| file.path == *name);
-    Ok(wanted.only.iter().all(meant).then_some(record))
+    let of_source = wanted
+        .sources
+        .iter()
+        .any(|source| String::from(source.clone()) == record.source);
+    let there = |name: &String| record.files.iter().any(|file| file.path == *name);
+    let named = |file: &ModelFile| wanted.only.is_empty() || wanted.only.contains(&file.path);
+    let of_files = wanted.only.iter().all(there) && record.files.iter().all(named);
+    Ok((of_source && of_files).then_some(record))
 }
 
 /// Writes down what was found.
@@ -65,7 +72,7 @@ pub(super) fn write(models_dir: &Path, id: &str, record: &Record) -> io::Result<
 ///
 /// # Errors
 /// The first that can't be read.
-pub(super) fn found(dir: &Path, names: &[String]) -> Result<Vec<ModelFile>, SourceError> {
+pub(crate) fn found(dir: &Path, names: &[String]) -> Result<Vec<ModelFile>, SourceError> {
     let file = |name: &String| {
         let (size, sha256) = verify::digest_of(&dir.join(name)).map_err(|problem| FileError {
             file: name.clone(),

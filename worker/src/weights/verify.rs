@@ -20,6 +20,19 @@ pub struct FileError {
     pub problem: Problem,
 }
 
+impl FileError {
+    /// What to do, as the rest of a sentence that says what is wrong.
+    pub(super) fn advice(&self, model: &str) -> String {
+        let again = format!("; fetch it again (`lamplighter models pull {model}`)");
+        match self.problem {
+            Problem::Unreadable(_) => again,
+            Problem::Size { .. } | Problem::Digest { .. } => {
+                again + ", or, where the file is right, correct its sha256 and size in models.toml"
+            }
+        }
+    }
+}
+
 /// What is wrong with a file.
 #[derive(Debug)]
 pub enum Problem {
@@ -65,7 +78,7 @@ pub fn verify(spec: &ModelSpec, dir: &Path) -> Result<(), FileError> {
 }
 
 /// The same, of these files.
-pub(super) fn verify_files(files: &[ModelFile], dir: &Path) -> Result<(), FileError> {
+pub(crate) fn verify_files(files: &[ModelFile], dir: &Path) -> Result<(), FileError> {
     files.iter().try_for_each(|file| {
         check(file, &dir.join(&file.path)).map_err(|problem| FileError {
             file: file.path.clone(),

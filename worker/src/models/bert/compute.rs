@@ -1,6 +1,6 @@
 //! Where the rows of texts are computed: by the engine on the processor, or by candle on a device.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
@@ -23,11 +23,16 @@ pub(super) enum Compute {
 }
 
 impl Compute {
-    /// Loads `file` for the engine; `dtype` is `f32` or `bf16`.
+    /// Loads the weights in `files` for the engine; `dtype` is `f32` or `bf16`.
     ///
     /// # Errors
-    /// What is wrong with the file or not to be had of this processor.
-    pub(super) fn engine(config: &Config, file: &Path, dtype: &str, threads: usize) -> Result<Self, String> {
+    /// What is wrong with the files or not to be had of this processor.
+    pub(super) fn engine(
+        config: &Config,
+        files: &[PathBuf],
+        dtype: &str,
+        threads: usize,
+    ) -> Result<Self, String> {
         let precision = match dtype {
             "f32" => Precision::F32,
             "bf16" => Precision::Bf16,
@@ -37,10 +42,10 @@ impl Compute {
                 ));
             }
         };
-        let broken = |error: String| format!("{}: {error}", name(file));
         let shape = config.shape().map_err(|error| format!("config.json: {error}"))?;
-        let mapped = Mapped::open(file).map_err(broken)?;
-        let encoder = Encoder::new(shape, &mapped.weights, Isa::choose()?, precision).map_err(broken)?;
+        let mapped = Mapped::open_all(files)?;
+        let encoder = Encoder::new(shape, &mapped.weights, Isa::choose()?, precision)
+            .map_err(|error| format!("{}: {error}", names(files)))?;
         mapped.release();
         Ok(Self::Engine(Box::new(Engine {
             encoder,
@@ -49,16 +54,17 @@ impl Compute {
         })))
     }
 
-    /// Loads `file` for candle, as f32.
+    /// Loads the weights in `files` for candle, as f32.
     ///
     /// # Errors
-    /// What is wrong with the file.
-    pub(super) fn candle(config: &Config, file: &Path, device: Device) -> Result<Self, String> {
+    /// What is wrong with the files.
+    pub(super) fn candle(config: &Config, files: &[PathBuf], device: Device) -> Result<Self, String> {
         let shape = config.candle().ok_or("candle does not compute such models")?;
-        let broken = |error: candle_core::Error| format!("{}: {error}", name(file));
-        let weights = std::fs::read(file).map_err(|e| broken(e.into()))?;
-        let weights = VarBuilder::from_buffered_safetensors(weights, DType::F32, &device).map_err(broken)?;
-        // The file's bytes go away with `weights`, at the end of this function.
+        let broken = |error: candle_core::Error| format!("{}: {error}", names(files));
+        // SAFETY: a model's files are put in place by renaming and not written after that.
+        let weights = unsafe { VarBuilder::from_mmaped_safetensors(files, DType::F32, &device) };
+        let weights = weights.map_err(broken)?;
+        // The files are mapped until `weights` goes away, at the end of this function.
         let model = BertModel::load(weights, &shape).map_err(broken)?;
         Ok(Self::Candle(Box::new(Candle {
             model,
@@ -131,16 +137,20 @@ impl Candle {
     }
 }
 
-fn name(file: &Path) -> String {
-    file.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+/// The names of files, for people.
+fn names(files: &[PathBuf]) -> String {
+    let name = |file: &PathBuf| {
+        file.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    files.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, path::Path};
 
     use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
     use serde_json::json;
@@ -159,7 +169,7 @@ mod tests {
     }
 
     /// A file of small numbers, none of them special.
-    fn file(folder: &Path) -> std::path::PathBuf {
+    fn file(folder: &Path) -> PathBuf {
         let mut shapes = BTreeMap::from([
             ("embeddings.word_embeddings.weight".to_owned(), vec![30, HIDDEN]),
             (
@@ -215,10 +225,10 @@ mod tests {
     #[test]
     fn a_device_computes_the_same() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = file(folder.path());
-        let mut engine = Compute::engine(&config(), &file, "f32", 2).expect("it loads");
+        let files = [file(folder.path())];
+        let mut engine = Compute::engine(&config(), &files, "f32", 2).expect("it loads");
         // No test has a device; candle computes on the processor what it would compute there.
-        let mut candle = Compute::candle(&config(), &file, Device::Cpu).expect("it loads");
+        let mut candle = Compute::candle(&config(), &files, Device::Cpu).expect("it loads");
         assert!(candle.pads() && !engine.pads());
         let texts = [
             Text {
@@ -254,8 +264,8 @@ mod tests {
     #[test]
     fn number_types_are_taken_or_refused() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = file(folder.path());
-        let load = |dtype| Compute::engine(&config(), &file, dtype, 1).map(|_| ());
+        let files = [file(folder.path())];
+        let load = |dtype| Compute::engine(&config(), &files, dtype, 1).map(|_| ());
         let error = load("f64").expect_err("there is no such path");
         assert!(
             error.contains("\"f64\"") && error.contains("f32 and bf16"),

@@ -1,6 +1,6 @@
 //! What is computed of a text's rows: one vector, or the scores of a classifier.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use lamplighter_engine::weights::Weights;
 
@@ -42,13 +42,13 @@ impl Head {
 }
 
 impl Classifier {
-    /// The classifier in `file`, with the names that the original implementations give it: `pooler` and
+    /// The classifier in `files`, with the names that the original implementations give it: `pooler` and
     /// `classifier` of BERT, `classifier.dense` and `classifier.out_proj` of RoBERTa.
     ///
     /// # Errors
     /// What is missing or of another shape.
-    pub(super) fn load(config: &Config, file: &Path) -> Result<Self, String> {
-        let mapped = Mapped::open(file)?;
+    pub(super) fn load(config: &Config, files: &[PathBuf]) -> Result<Self, String> {
+        let mapped = Mapped::open_all(files)?;
         let weights = &mapped.weights;
         let labels = config.labels();
         let (inner, outer) = match config.is_roberta() {

@@ -1,6 +1,6 @@
 //! Encoders shaped like BERT (BERT, RoBERTa, XLM-R) with a pooled output or a classifier, from a folder as
-//! sentence-transformers and transformers write it: `config.json`, `tokenizer.json`, `model.safetensors`, and
-//! what `modules.json` names (pooling, normalisation).
+//! sentence-transformers and transformers write it: `config.json`, `tokenizer.json`, `model.safetensors` (or its
+//! shards), and what `modules.json` names (pooling, normalisation).
 //!
 //! All texts of a batch, whoever sent them, are computed together, in passes of so many tokens. On the
 //! processor the engine computes them, packed, without padding, in f32 or (where the catalogue's entry says
@@ -15,8 +15,12 @@ mod folder;
 mod head;
 mod pooling;
 mod reader;
+mod weights;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use lamplighter_engine::encoder::Text;
 use lamplighter_shared::{job::JobError, model_spec::ModelSpec, task::Task};
@@ -43,9 +47,10 @@ struct Encoder {
 }
 
 pub(super) fn load(spec: &ModelSpec, dir: &Path, threads: usize) -> Result<Loaded, JobError> {
+    let weights = weights::files(spec, dir)?;
     let folder = Folder::read(dir, spec.limits.max_item_tokens)?;
-    let (compute, device) = compute(spec, &folder, dir, threads).map_err(unavailable)?;
-    let (head, gives) = head(&folder, dir).map_err(unavailable)?;
+    let (compute, device) = compute(spec, &folder, &weights, threads).map_err(unavailable)?;
+    let (head, gives) = head(&folder, &weights).map_err(unavailable)?;
     check_tasks(spec, &gives).map_err(unavailable)?;
     let encoder = Encoder {
         compute,
@@ -70,16 +75,15 @@ pub(super) fn load(spec: &ModelSpec, dir: &Path, threads: usize) -> Result<Loade
 }
 
 /// What is on top of the encoder, by its configuration.
-fn head(folder: &Folder, dir: &Path) -> Result<(Head, Gives), String> {
+fn head(folder: &Folder, weights: &[PathBuf]) -> Result<(Head, Gives), String> {
     if !folder.config.classifies() {
         let mut pooling = folder.pooling;
         // A job may want it otherwise: it is scaled where the answer is made.
         let normalise = std::mem::take(&mut pooling.normalise);
         return Ok((Head::Pool(pooling), Gives::Vector { normalise }));
     }
-    let file = dir.join("model.safetensors");
-    let classifier =
-        Classifier::load(&folder.config, &file).map_err(|error| format!("model.safetensors: {error}"))?;
+    let classifier = Classifier::load(&folder.config, weights)
+        .map_err(|error| format!("the classifier in the model's weights: {error}"))?;
     let gives = Gives::Labels {
         labels: classifier.labels.clone(),
         many: classifier.many,
@@ -115,13 +119,12 @@ fn check_tasks(spec: &ModelSpec, gives: &Gives) -> Result<(), String> {
 fn compute(
     spec: &ModelSpec,
     folder: &Folder,
-    dir: &Path,
+    weights: &[PathBuf],
     threads: usize,
 ) -> Result<(Compute, &'static str), String> {
-    let file = dir.join("model.safetensors");
     let (device, name) = device::best();
     if device.is_cpu() || folder.config.candle().is_none() {
-        let compute = Compute::engine(&folder.config, &file, &spec.dtype, threads)?;
+        let compute = Compute::engine(&folder.config, weights, &spec.dtype, threads)?;
         return Ok((compute, "cpu"));
     }
     if spec.dtype != "f32" {
@@ -130,7 +133,7 @@ fn compute(
             spec.dtype
         ));
     }
-    Ok((Compute::candle(&folder.config, &file, device)?, name))
+    Ok((Compute::candle(&folder.config, weights, device)?, name))
 }
 
 impl Encoder {

@@ -15,7 +15,7 @@ use lamplighter_engine::quant;
 use lamplighter_shared::{job::JobError, model_spec::ModelSpec};
 
 use super::weights::Source;
-use crate::models::unavailable;
+use crate::models::{Files, unavailable};
 
 /// What parts of a file start at multiples of.
 const ALIGNMENT: usize = 32;
@@ -27,20 +27,20 @@ const TYPE_NUMBERS: (u32, u32) = (0, 8);
 /// The GGUF file to load: the converted copy where there is one, else the one that came.
 ///
 /// # Errors
-/// Where the folder holds no GGUF file, or several.
-pub(crate) fn model_file(dir: &Path, converted: &Path) -> Result<PathBuf, JobError> {
-    match only_gguf(converted) {
+/// Where neither the entry nor the folder says which it is.
+pub(crate) fn model_file(spec: &ModelSpec, files: &Files) -> Result<PathBuf, JobError> {
+    match only_gguf(&files.converted) {
         Ok(file) => Ok(file),
-        Err(_) => only_gguf(dir),
+        Err(_) => meant(spec, &files.dir),
     }
 }
 
-/// Writes a Q8_0 copy of the folder's GGUF file into `out`.
+/// Writes a Q8_0 copy of the model's GGUF file into `out`.
 ///
 /// # Errors
 /// Where the file is not one the decoder can compute, or the copy can't be written.
-pub(crate) fn convert(_spec: &ModelSpec, dir: &Path, out: &Path) -> Result<(), JobError> {
-    let from = only_gguf(dir)?;
+pub(crate) fn convert(spec: &ModelSpec, dir: &Path, out: &Path) -> Result<(), JobError> {
+    let from = meant(spec, dir)?;
     let name = from.file_name().unwrap_or_default();
     requantise(&from, &out.join(name))
 }
@@ -212,6 +212,27 @@ fn number(value: &Value) -> u32 {
     }
 }
 
+/// The model's GGUF file: the one that its entry names, else the one of the folder.
+fn meant(spec: &ModelSpec, dir: &Path) -> Result<PathBuf, JobError> {
+    let listed = spec.files.iter().map(|file| &file.path);
+    let named: Vec<&String> = match spec.files.is_empty() {
+        true => spec.only.iter().collect(),
+        false => listed.collect(),
+    };
+    let mut named = named.into_iter().filter(|name| name.ends_with(".gguf"));
+    match (named.next(), named.next()) {
+        (Some(name), None) => Ok(dir.join(name)),
+        (None, _) => only_gguf(dir),
+        (Some(_), Some(_)) => Err(several()),
+    }
+}
+
+fn several() -> JobError {
+    unavailable(
+        "there are several GGUF files; name the one that is meant in models.toml, as in files = [\"a.gguf\"]",
+    )
+}
+
 /// The one GGUF file of a folder.
 fn only_gguf(dir: &Path) -> Result<PathBuf, JobError> {
     let entries = fs::read_dir(dir).map_err(|error| unavailable(format!("{}: {error}", dir.display())))?;
@@ -222,6 +243,48 @@ fn only_gguf(dir: &Path) -> Result<PathBuf, JobError> {
     match (files.pop(), files.is_empty()) {
         (Some(file), true) => Ok(file),
         (None, _) => Err(unavailable("the folder holds no GGUF file")),
-        (Some(_), false) => Err(unavailable("the folder holds several GGUF files")),
+        (Some(_), false) => Err(several()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lamplighter_shared::model_spec::{Catalog, ModelFile};
+
+    use super::*;
+
+    #[test]
+    fn the_file_that_the_entry_names_is_the_model_whatever_else_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["a.gguf", "b.gguf", "tokenizer.json"] {
+            fs::write(folder.path().join(name), name).expect("written");
+        }
+        let spec = |listed: &[&str], only: &[&str]| {
+            let mut spec = Catalog::built_in().get("smollm2").expect("built in").clone();
+            let file = |path: &&str| ModelFile {
+                path: (*path).to_owned(),
+                sha256: String::new(),
+                size: 6,
+            };
+            spec.files = listed.iter().map(file).collect();
+            spec.only = only.iter().map(|name| (*name).to_owned()).collect();
+            spec
+        };
+        let plain = Files::plain(folder.path());
+        let found = |spec: &ModelSpec| model_file(spec, &plain);
+        let at = |name: &str| Ok(folder.path().join(name));
+        assert_eq!(found(&spec(&["tokenizer.json", "b.gguf"], &[])), at("b.gguf"));
+        assert_eq!(found(&spec(&[], &["a.gguf"])), at("a.gguf"));
+        for (listed, only) in [(&[][..], &[][..]), (&["a.gguf", "b.gguf"], &[])] {
+            let error = found(&spec(listed, only)).expect_err("which?");
+            assert!(error.detail.contains("files = ["), "{}", error.detail);
+        }
+        fs::remove_file(folder.path().join("b.gguf")).expect("it was there");
+        assert_eq!(found(&spec(&[], &[])), at("a.gguf"));
+        // What was made of it comes first.
+        fs::create_dir(&plain.converted).expect("a folder");
+        fs::write(plain.converted.join("made.gguf"), "").expect("written");
+        let made = found(&spec(&["a.gguf"], &[]));
+        assert_eq!(made, Ok(plain.converted.join("made.gguf")));
     }
 }
