@@ -118,9 +118,11 @@ fn end(job: Job) -> Ended {
             FromRunner::Output { chunk, .. } => {
                 ended.pieces.push(chunk.as_str().expect("a string").to_owned())
             }
-            FromRunner::Done { output, .. } => {
+            FromRunner::Done { output, seed, .. } => {
                 answers += 1;
-                ended.output = Ok(serde_json::from_str(output.get()).expect("JSON"));
+                let output: Value = serde_json::from_str(output.get()).expect("JSON");
+                assert_eq!(output["seed"].as_u64(), seed, "the job's metrics have it as well");
+                ended.output = Ok(output);
             }
             FromRunner::Failed { error, .. } => {
                 answers += 1;
@@ -251,8 +253,35 @@ fn more_jobs_than_fit_all_end() {
     }
 }
 
+/// How long it takes until a job that writes, or reads its prompt, has ended after its cancellation.
+fn canceled_within(input: &Value, writes: bool) -> Duration {
+    let job = start(&[(Task::TextGeneration, input.clone())]).remove(0);
+    if writes {
+        let first = job.told.recv().expect("it runs");
+        assert!(matches!(first, FromRunner::Output { .. }), "{first:?}");
+    }
+    let asked = Instant::now();
+    job.cancel.cancel();
+    let ended = end(job);
+    assert!(ended.canceled, "{ended:?}");
+    asked.elapsed()
+}
+
 #[test]
-fn a_cancel_is_seen_at_once_while_the_neighbour_goes_on() {
+fn a_cancel_takes_a_fifth_of_a_second() {
+    let story = json!({"prompt": "A very long tale:", "max_tokens": 4000, "temperature": 1.5, "min_p": 0, "top_p": 1});
+    let reading = json!({"prompt": "word ".repeat(7000), "max_tokens": 4});
+    for (what, input, writes) in [("writing", story, true), ("reading its prompt", reading, false)] {
+        let mut took: Vec<Duration> = (0..5).map(|_| canceled_within(&input, writes)).collect();
+        took.sort_unstable();
+        println!("a generation that is {what}, cancelled within {took:?}; required 200 ms");
+        // The best: what else the machine does is not the model's.
+        assert!(took[0] < Duration::from_millis(200), "{what}: {took:?}");
+    }
+}
+
+#[test]
+fn a_cancel_is_seen_while_the_neighbour_goes_on() {
     let mut jobs = start(&[
         (
             Task::TextGeneration,
@@ -272,14 +301,9 @@ fn a_cancel_is_seen_at_once_while_the_neighbour_goes_on() {
             _ => {}
         }
     }
-    let asked = Instant::now();
     long.cancel.cancel();
     let ended = end(long);
-    // 200 ms on a machine that has nothing else to do.
-    assert!(
-        ended.canceled && asked.elapsed() < Duration::from_secs(10),
-        "{ended:?}"
-    );
+    assert!(ended.canceled, "{ended:?}");
     assert!(end(neighbour).output.is_ok());
 }
 

@@ -134,13 +134,17 @@ impl Ask {
                 })
             }
             Self::Rerank { top_k } => {
-                let score = |(index, logits): (usize, Vec<f32>)| Score {
+                let logit =
+                    |(index, logits): (usize, Vec<f32>)| (index, logits.first().copied().unwrap_or(0.0));
+                let mut logits: Vec<(usize, f32)> = numbers.into_iter().enumerate().map(logit).collect();
+                // By what was computed: scores near 1 are all the same.
+                logits.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+                logits.truncate(top_k);
+                let score = |(index, logit)| Score {
                     index,
-                    score: logits.first().copied().map_or(0.0, sigmoid),
+                    score: sigmoid(logit),
                 };
-                let mut scores: Vec<Score> = numbers.into_iter().enumerate().map(score).collect();
-                scores.sort_by(|a, b| b.score.total_cmp(&a.score));
-                scores.truncate(top_k);
+                let scores = logits.into_iter().map(score).collect();
                 to_raw_value(&Scores { scores, usage })
             }
             Self::Classify { labels, many, top_k } => {
@@ -283,5 +287,7 @@ mod tests {
             .collect();
         assert_eq!(order, [&json!(1), &json!(2)]);
         assert_eq!(output["scores"][1]["score"], json!(0.5));
+        let alike = answer(Ask::Rerank { top_k: 1 }, vec![vec![18.5], vec![20.0]]);
+        assert_eq!(alike["scores"][0]["index"], 1, "both scores are 1");
     }
 }

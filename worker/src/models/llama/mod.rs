@@ -13,11 +13,13 @@ mod chat;
 mod date;
 mod input;
 mod json;
+mod metadata;
 mod output;
 mod sampling;
 mod scheduler;
 mod specials;
 mod text;
+mod tokenizer;
 mod vocabulary;
 mod writing;
 
@@ -38,7 +40,7 @@ const LEAST_CONTEXT: usize = 16;
 /// # Errors
 /// `model_unavailable`, saying what is wrong with the file.
 pub(super) fn load(spec: &ModelSpec, files: &Files, threads: usize) -> Result<Loaded, JobError> {
-    let path = requantise::model_file(&files.dir, &files.converted)?;
+    let path = requantise::model_file(spec, files)?;
     let content = header(&path)?;
     let vocabulary = Arc::new(Vocabulary::read(&content, &files.dir)?);
     let template = match spec.tasks.contains(&Task::Chat) {

@@ -27,6 +27,9 @@ use crate::{
 /// How long a step should take at most; a cancel is seen after one.
 const STEP: Duration = Duration::from_millis(80);
 
+/// Answers that take little longer together than one: the weights are read once.
+const FEW: usize = 4;
+
 /// Tokens of prompts in one step: so many at least, in this many at once, and so many at most.
 const CHUNK: (usize, usize) = (8, 256);
 
@@ -68,6 +71,7 @@ pub(super) fn start(
         waiting: VecDeque::new(),
         running: Vec::new(),
         chunk: CHUNK.0 * 4,
+        answering: Duration::ZERO,
     };
     thread::Builder::new()
         .name("generate".to_owned())
@@ -91,6 +95,8 @@ struct Scheduler {
     running: Vec<Writing>,
     /// Tokens of prompts that the next step takes.
     chunk: usize,
+    /// How long the last step took without prompts.
+    answering: Duration,
 }
 
 impl Scheduler {
@@ -140,7 +146,10 @@ impl Scheduler {
         let mut tokens: usize = self.running.iter().map(Writing::tokens).sum();
         while let Some((_, ask)) = self.waiting.front() {
             let needs = ask.prompt.len() + ask.max_tokens;
-            let fits = self.running.len() < self.room.answers && tokens + needs <= self.room.tokens;
+            // A step of all the answers is not divided: where it is long, nobody makes it longer.
+            let fits = self.running.len() < self.room.answers
+                && tokens + needs <= self.room.tokens
+                && (self.running.len() < FEW || self.answering < STEP);
             // Alone there is room for everybody.
             if !fits && !self.running.is_empty() {
                 return;
@@ -157,20 +166,15 @@ impl Scheduler {
     /// One step of all who run.
     fn step(&mut self, letters: &mut Letters<'_>) {
         let started = Instant::now();
-        let mut left = self.chunk;
+        let unread: Vec<usize> = self.running.iter().map(Writing::unread).collect();
         let mut count = 0;
         let (mut steps, mut goes_on) = (Vec::new(), Vec::new());
-        for writing in &mut self.running {
-            let most = if writing.unread() > 0 { left } else { 1 };
+        for (writing, most) in self.running.iter_mut().zip(shares(&unread, self.chunk)) {
             if most == 0 {
                 goes_on.push(None);
                 continue;
             }
-            let reads = writing.unread() > 0;
             let (sequence, tokens, logits) = writing.next(most);
-            if reads {
-                left -= tokens.len();
-            }
             count += tokens.len();
             goes_on.push(Some(logits));
             steps.push(Step {
@@ -183,8 +187,8 @@ impl Scheduler {
         drop(steps);
         match result {
             Ok(Ok(logits)) => {
-                self.pace(count, started.elapsed());
                 self.write(logits, &goes_on, letters);
+                self.pace(count, unread.len(), started.elapsed());
             }
             Ok(Err(error)) => self.fail(&error),
             Err(_) => self.fail(&JobError::new(ErrorCode::ModelError, "the model panicked")),
@@ -199,12 +203,14 @@ impl Scheduler {
     }
 
     /// Has the next step take as long as a step may: twice as much at most, of tokens by the dozen.
-    fn pace(&mut self, count: usize, took: Duration) {
+    fn pace(&mut self, count: usize, answers: usize, took: Duration) {
         let fits = count as f64 * STEP.as_secs_f64() / took.as_secs_f64().max(1e-6);
         let fits = (fits as usize).clamp(self.chunk / 2, self.chunk * 2);
         // A step that is full of answers says little of what prompts cost.
-        if count > self.running.len() {
+        if count > answers {
             self.chunk = (fits / CHUNK.0 * CHUNK.0).clamp(CHUNK.0, CHUNK.1);
+        } else {
+            self.answering = took;
         }
     }
 
@@ -234,5 +240,42 @@ impl Scheduler {
                 Err(_) => writing.failed(JobError::new(ErrorCode::ModelError, "the model panicked")),
             }
         }
+    }
+}
+
+/// How many tokens each may bring to a step: answers one, and of prompts `chunk` together. The chunk is shared by all
+/// who read, and what short prompts leave goes to the longer ones, so that a long prompt holds nobody up.
+fn shares(unread: &[usize], chunk: usize) -> Vec<usize> {
+    let mut most = vec![1; unread.len()];
+    let mut readers: Vec<usize> = (0..unread.len()).filter(|&n| unread[n] > 0).collect();
+    readers.sort_by_key(|&n| unread[n]);
+    let mut left = chunk;
+    for (done, &n) in readers.iter().enumerate() {
+        let share = (left / (readers.len() - done)).max(1);
+        most[n] = share.min(unread[n]).min(left);
+        left -= most[n];
+    }
+    most
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_prompt_holds_nobody_up() {
+        assert_eq!(shares(&[7000, 0, 20, 300], 64), [22, 1, 20, 22]);
+        assert_eq!(
+            shares(&[7000, 5], 64),
+            [59, 5],
+            "what is left goes to the longer one"
+        );
+        assert_eq!(
+            shares(&[9, 9, 9], 2),
+            [1, 1, 0],
+            "more readers than tokens: some wait"
+        );
+        assert_eq!(shares(&[0, 0], 8), [1, 1]);
+        assert_eq!(shares(&[100], 8), [8]);
     }
 }

@@ -6,21 +6,15 @@
 
 use std::{collections::HashMap, path::Path};
 
-use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::quantized::gguf_file::Content;
 use lamplighter_shared::job::JobError;
-use tokenizers::{
-    AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
-    models::bpe::{BPE, Vocab},
-    normalizers::unicode::NFC,
-    pre_tokenizers::{
-        byte_level::ByteLevel,
-        digits::Digits,
-        sequence::Sequence,
-        split::{Split, SplitPattern},
-    },
-};
+use tokenizers::Tokenizer;
 
-use super::specials::{Piece, Specials};
+use super::{
+    metadata::Meta,
+    specials::{Piece, Specials},
+    tokenizer::{byte_level_tokenizer, from_json},
+};
 use crate::models::{invalid, unavailable};
 
 /// Names of tokens that end an answer, whatever the file says is the end of a text.
@@ -73,17 +67,31 @@ impl Vocabulary {
         let kinds = meta.numbers("token_type");
         let of_kind = |id: usize, kind: i64| kinds.get(id) == Some(&kind);
         let byte_level = kind == "gpt2";
+        let named = |key: &str| meta.id(key).filter(|id| (*id as usize) < tokens.len());
+        let mut ends: Vec<u32> = ["eos_token_id", "eot_token_id", "eom_token_id"]
+            .into_iter()
+            .filter_map(named)
+            .collect();
+        // Some files have such tokens as text, or say nothing of kinds: an answer must not hold them all the same.
+        let steers = |(id, token): (usize, &String)| {
+            of_kind(id, CONTROL)
+                || ends.iter().any(|end| *end as usize == id)
+                || ENDS.contains(&token.as_str())
+                || token.starts_with("<|") && token.ends_with("|>")
+        };
+        let control: Vec<bool> = tokens.iter().enumerate().map(steers).collect();
         let json = beside.join("tokenizer.json");
         let tokenizer = match (json.is_file(), byte_level) {
             (true, _) => from_json(&json, &tokens)?,
-            (false, true) => byte_level_tokenizer(&meta, &tokens, |id| of_kind(id, USER_DEFINED))?,
+            (false, true) => {
+                byte_level_tokenizer(&meta, &tokens, |id| of_kind(id, USER_DEFINED) && !control[id])?
+            }
             (false, false) => {
                 return Err(unavailable(format!(
                     "the file's tokenizer is of the kind {kind:?}: put the model's tokenizer.json beside it"
                 )));
             }
         };
-        let control: Vec<bool> = (0..tokens.len()).map(|id| of_kind(id, CONTROL)).collect();
         let alphabet = byte_alphabet();
         let stands_for = |(id, token): (usize, &String)| match control[id] {
             true => Vec::new(),
@@ -91,15 +99,10 @@ impl Vocabulary {
             false => spaced(token),
         };
         let bytes = tokens.iter().enumerate().map(stands_for).collect();
-        let named = |key: &str| meta.id(key).filter(|id| (*id as usize) < tokens.len());
-        let mut ends: Vec<u32> = ["eos_token_id", "eot_token_id", "eom_token_id"]
-            .into_iter()
-            .filter_map(named)
-            .collect();
         ends.extend(
             (0_u32..)
                 .zip(&tokens)
-                .filter(|(id, t)| control[*id as usize] && ENDS.contains(&t.as_str()))
+                .filter(|(_, token)| ENDS.contains(&token.as_str()))
                 .map(|(id, _)| id),
         );
         ends.sort_unstable();
@@ -107,7 +110,9 @@ impl Vocabulary {
         if ends.is_empty() {
             return Err(unavailable("the file names no token that ends a text"));
         }
-        let wants_begin = meta.flag("add_bos_token").unwrap_or(!byte_level);
+        // Files of Llama 3 do not always say so.
+        let llama3 = matches!(meta.text("pre"), Some("llama-bpe" | "llama3" | "llama-v3"));
+        let wants_begin = meta.flag("add_bos_token").unwrap_or(!byte_level || llama3);
         let names = [
             ("bos_token", "bos_token_id"),
             ("eos_token", "eos_token_id"),
@@ -203,151 +208,6 @@ impl Vocabulary {
     }
 }
 
-/// The entries of the file about its tokenizer.
-struct Meta<'a>(&'a Content);
-
-impl Meta<'_> {
-    fn get(&self, key: &str) -> Option<&Value> {
-        self.0.metadata.get(&format!("tokenizer.ggml.{key}"))
-    }
-
-    fn text(&self, key: &str) -> Option<&str> {
-        self.get(key)?.to_string().ok().map(String::as_str)
-    }
-
-    fn flag(&self, key: &str) -> Option<bool> {
-        self.get(key)?.to_bool().ok()
-    }
-
-    fn id(&self, key: &str) -> Option<u32> {
-        number(self.get(key)?).and_then(|id| u32::try_from(id).ok())
-    }
-
-    fn texts(&self, key: &str) -> Result<Vec<String>, JobError> {
-        let broken = || unavailable(format!("the file has no list of texts tokenizer.ggml.{key}"));
-        let list = self
-            .get(key)
-            .and_then(|value| value.to_vec().ok())
-            .ok_or_else(broken)?;
-        let text = |value: &Value| value.to_string().ok().cloned();
-        list.iter()
-            .map(text)
-            .collect::<Option<Vec<String>>>()
-            .ok_or_else(broken)
-    }
-
-    fn numbers(&self, key: &str) -> Vec<i64> {
-        let list = self.get(key).and_then(|value| value.to_vec().ok());
-        list.map_or_else(Vec::new, |list| {
-            list.iter().map(|v| number(v).unwrap_or(0)).collect()
-        })
-    }
-}
-
-fn number(value: &Value) -> Option<i64> {
-    match value {
-        Value::U8(n) => Some(i64::from(*n)),
-        Value::I8(n) => Some(i64::from(*n)),
-        Value::U16(n) => Some(i64::from(*n)),
-        Value::I16(n) => Some(i64::from(*n)),
-        Value::U32(n) => Some(i64::from(*n)),
-        Value::I32(n) => Some(i64::from(*n)),
-        Value::U64(n) => i64::try_from(*n).ok(),
-        Value::I64(n) => Some(*n),
-        _ => None,
-    }
-}
-
-/// A `tokenizer.json`; its tokens must be those of the model.
-fn from_json(path: &Path, tokens: &[String]) -> Result<Tokenizer, JobError> {
-    let broken = |what: String| unavailable(format!("tokenizer.json: {what}"));
-    let mut tokenizer = Tokenizer::from_file(path).map_err(|e| broken(e.to_string()))?;
-    let differs = (0_u32..)
-        .zip(tokens)
-        .find(|(id, token)| tokenizer.id_to_token(*id).is_some_and(|other| other != **token));
-    if let Some((id, token)) = differs {
-        return Err(broken(format!(
-            "token {id} is not {token:?} as in the model's file"
-        )));
-    }
-    tokenizer.with_padding(None);
-    tokenizer
-        .with_truncation(None)
-        .map_err(|e| broken(e.to_string()))?;
-    tokenizer.set_encode_special_tokens(true);
-    Ok(tokenizer)
-}
-
-/// Byte-level tokens with merges. Of the tokens that are more than text only those are known to it that users may
-/// write.
-fn byte_level_tokenizer(
-    meta: &Meta<'_>,
-    tokens: &[String],
-    user_defined: impl Fn(usize) -> bool,
-) -> Result<Tokenizer, JobError> {
-    let broken = |what: String| unavailable(format!("the file's tokenizer: {what}"));
-    let vocabulary: Vocab = tokens.iter().cloned().zip(0_u32..).collect();
-    let merge = |merge: String| {
-        let two = merge.split_once(' ').map(|(a, b)| (a.to_owned(), b.to_owned()));
-        two.ok_or_else(|| broken(format!("{merge:?} is no merge")))
-    };
-    let merges = meta
-        .texts("merges")?
-        .into_iter()
-        .map(merge)
-        .collect::<Result<Vec<_>, JobError>>()?;
-    let (normaliser, words, whole) = cut(meta.text("pre").unwrap_or("unnamed"))?;
-    let model = BPE::builder()
-        .vocab_and_merges(vocabulary, merges)
-        .ignore_merges(whole);
-    let mut tokenizer = Tokenizer::new(model.build().map_err(|e| broken(e.to_string()))?);
-    tokenizer
-        .with_normalizer(normaliser)
-        .map_err(|e| broken(e.to_string()))?;
-    tokenizer.with_pre_tokenizer(Some(words));
-    let own = tokens.iter().enumerate().filter(|(id, _)| user_defined(*id));
-    let own = own.map(|(_, token)| AddedToken::from(token.clone(), false).normalized(false));
-    tokenizer.add_tokens(own).map_err(|e| broken(e.to_string()))?;
-    Ok(tokenizer)
-}
-
-/// How words are cut before they become tokens, by the name that the file has for it: a normaliser, the cut, and
-/// whether a whole word that is a token is taken before any merge.
-fn cut(name: &str) -> Result<(Option<NormalizerWrapper>, PreTokenizerWrapper, bool), JobError> {
-    let bytes = || PreTokenizerWrapper::from(ByteLevel::new(false, true, false));
-    let words = || PreTokenizerWrapper::from(ByteLevel::new(false, true, true));
-    let by = |pattern: String| {
-        let split = Split::new(
-            SplitPattern::Regex(pattern),
-            SplitDelimiterBehavior::Isolated,
-            false,
-        );
-        let split = split.map_err(|e| unavailable(format!("the file's tokenizer: {e}")))?;
-        Ok::<PreTokenizerWrapper, JobError>(Sequence::new(vec![split.into(), bytes()]).into())
-    };
-    // Letters and numbers as later models cut them; they differ in how many digits stay together.
-    let later = |digits: &str| {
-        by(format!(
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{digits}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-        ))
-    };
-    Ok(match name {
-        "gpt-2" | "phi-2" | "mpt" | "olmo" | "jais" | "gigachat" => (None, words(), false),
-        "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" | "exaone" => {
-            let digits = PreTokenizerWrapper::from(Digits::new(true));
-            (None, Sequence::new(vec![digits, words()]).into(), false)
-        }
-        "llama-bpe" | "llama3" | "llama-v3" | "smaug-bpe" | "dbrx" => (None, later(r"\p{N}{1,3}")?, true),
-        "qwen2" | "deepseek-r1-qwen" | "megrez" => (Some(NFC.into()), later(r"\p{N}")?, false),
-        other => {
-            return Err(unavailable(format!(
-                "the file's tokenizer cuts words in the way {other:?}, which is not known: put the model's \
-                 tokenizer.json beside it"
-            )));
-        }
-    })
-}
-
 /// The character that byte-level vocabularies write for each byte.
 fn byte_alphabet() -> HashMap<char, u8> {
     let shown = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
@@ -388,10 +248,11 @@ fn spaced(token: &str) -> Vec<u8> {
 mod tests {
     use std::{fs::File, io::BufReader, path::PathBuf};
 
+    use candle_core::quantized::gguf_file::{Value, VersionedMagic};
     use lamplighter_shared::model_spec::Catalog;
     use serde::Deserialize;
 
-    use super::*;
+    use super::{super::tokenizer, *};
 
     #[derive(Deserialize)]
     struct Case {
@@ -441,12 +302,44 @@ mod tests {
         assert!(vocabulary.is_end(2) && vocabulary.is_end(0) && vocabulary.is_control(1));
     }
 
+    /// A byte-level file that says nothing of kinds.
+    fn unkind() -> Content {
+        let mut tokens: Vec<String> = byte_alphabet().keys().map(char::to_string).collect();
+        tokens.extend(["<|begin_of_text|>", "<|im_end|>"].map(str::to_owned));
+        let texts = |texts: Vec<String>| Value::Array(texts.into_iter().map(Value::String).collect());
+        let entries = [
+            ("model", Value::String("gpt2".to_owned())),
+            ("pre", Value::String("llama-bpe".to_owned())),
+            ("bos_token_id", Value::U32(256)),
+            ("eos_token_id", Value::U32(257)),
+            ("merges", texts(Vec::new())),
+            ("tokens", texts(tokens)),
+        ];
+        let entries = entries.map(|(key, value)| (format!("tokenizer.ggml.{key}"), value));
+        Content {
+            magic: VersionedMagic::GgufV3,
+            metadata: entries.into(),
+            tensor_infos: HashMap::new(),
+            tensor_data_offset: 0,
+        }
+    }
+
+    #[test]
+    fn what_ends_an_answer_steers_whatever_the_file_calls_it() {
+        let vocabulary = Vocabulary::read(&unkind(), Path::new("/nowhere")).expect("it can be read");
+        assert!(vocabulary.is_end(257) && vocabulary.is_control(257));
+        assert!(vocabulary.bytes()[257].is_empty(), "no text holds it");
+        let ids = vocabulary.encode("a<|im_end|>").expect("a text");
+        assert!(!ids.contains(&257), "what users write is text: {ids:?}");
+        assert_eq!(ids[0], 256, "files of Llama 3 begin with it");
+    }
+
     #[test]
     fn an_unknown_way_of_cutting_words_is_refused() {
         for known in ["gpt-2", "smollm", "llama-bpe", "qwen2"] {
-            assert!(cut(known).is_ok(), "{known}");
+            assert!(tokenizer::cut(known).is_ok(), "{known}");
         }
-        let error = cut("made-up").map(|_| ()).expect_err("refused");
+        let error = tokenizer::cut("made-up").map(|_| ()).expect_err("refused");
         assert!(
             error.detail.contains("made-up") && error.detail.contains("tokenizer.json"),
             "{error:?}"

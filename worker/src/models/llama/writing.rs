@@ -223,11 +223,12 @@ impl Writing {
     }
 
     /// Answers the job.
-    pub(super) fn done(self, finish: Finish) {
+    pub(super) fn done(mut self, finish: Finish) {
         let (piece, text) = self.text.finish();
         if !piece.is_empty() {
             self.member.output(piece.into());
         }
+        self.member.seeded(self.ask.seed);
         let answer = output::Answer {
             finish,
             prompt: self.ask.prompt.len(),

@@ -60,7 +60,7 @@ impl State {
                 .saturating_add(self.rest_after(grammar)),
             Mode::After => self.frame().map_or(0, |frame| rest(grammar, frame)),
             Mode::Text(text) => {
-                let value = text.key_of.map_or(0, |id| least(id) + 1);
+                let value = text.key_of.map_or(0, |id| least(id).saturating_add(1));
                 text.close()
                     .saturating_add(value)
                     .saturating_add(self.rest_after(grammar))
@@ -69,12 +69,12 @@ impl State {
                 Node::Literal(texts) => {
                     let so_far = &texts[which][..at];
                     let lengths = texts.iter().filter(|text| text.starts_with(so_far)).map(Vec::len);
-                    lengths.min().unwrap_or(at) - at + self.rest_after(grammar)
+                    (lengths.min().unwrap_or(at) - at).saturating_add(self.rest_after(grammar))
                 }
                 _ => 0,
             },
-            Mode::Word(word, at) => word.len() - at + self.rest_after(grammar),
-            Mode::Number(number) => usize::from(!number.may_end()) + self.rest_after(grammar),
+            Mode::Word(word, at) => (word.len() - at).saturating_add(self.rest_after(grammar)),
+            Mode::Number(number) => usize::from(!number.may_end()).saturating_add(self.rest_after(grammar)),
         }
     }
 

@@ -365,24 +365,21 @@ impl State {
             return None;
         };
         let so_far = &texts.get(which)?[..at];
-        let found = |text: &Vec<u8>| text.starts_with(so_far) && text.get(at) == Some(&byte);
-        match texts.iter().position(found) {
-            // Of two numbers one may be the beginning of the other.
-            Some(which) if texts[which].len() == at + 1 && !Self::longer(texts, &texts[which]) => {
-                self.ended(grammar)
-            }
-            Some(which) => Some(self.with(Mode::Literal(id, which, at + 1))),
-            None if at > 0 && texts.iter().any(|text| text == so_far) => {
+        // They are in order: the first that goes on with this byte, if one does.
+        let before = |text: &Vec<u8>| (&text[..text.len().min(at)], text.get(at)) < (so_far, Some(&byte));
+        let first = texts.partition_point(before);
+        let goes_on = |text: &&Vec<u8>| text.starts_with(so_far) && text.get(at) == Some(&byte);
+        match texts.get(first).filter(goes_on) {
+            // Of two numbers one may be the beginning of the other, which is the next then.
+            Some(text) if text.len() == at + 1 => match texts.get(first + 1) {
+                Some(longer) if longer.starts_with(text) => Some(self.with(Mode::Literal(id, first, at + 1))),
+                _ => self.ended(grammar),
+            },
+            Some(_) => Some(self.with(Mode::Literal(id, first, at + 1))),
+            None if at > 0 && texts.binary_search_by(|text| text[..].cmp(so_far)).is_ok() => {
                 self.ended(grammar)?.next(grammar, byte)
             }
             None => None,
         }
-    }
-
-    /// Whether one of `texts` goes on behind `text`.
-    fn longer(texts: &[Vec<u8>], text: &[u8]) -> bool {
-        texts
-            .iter()
-            .any(|other| other.len() > text.len() && other.starts_with(text))
     }
 }

@@ -63,7 +63,7 @@ impl Text {
             Inside::Unicode(digits, _) => 4 - usize::from(digits),
             Inside::Bytes(missing, ..) => usize::from(missing),
         };
-        self.min.saturating_sub(self.chars) + inside + 1
+        self.min.saturating_sub(self.chars).saturating_add(inside + 1)
     }
 
     /// Behind one more byte of a character.

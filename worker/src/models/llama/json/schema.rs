@@ -12,6 +12,12 @@ const MAX_DEPTH: usize = 16;
 /// Nodes of a grammar.
 const MAX_NODES: usize = 2_000;
 
+/// Values of all its lists: each is looked at for every token that may come next.
+const MAX_VALUES: usize = 1_000;
+
+/// Counts of characters and items: more than any answer has.
+const MAX_COUNT: usize = 1 << 30;
+
 /// Keywords that say nothing about what fits.
 const REMARKS: [&str; 11] = [
     "$schema",
@@ -36,6 +42,7 @@ pub(in crate::models::llama) fn compile(schema: &Value) -> Result<Grammar, Strin
         root: schema,
         nodes: Vec::new(),
         least: Vec::new(),
+        values: 0,
         named: HashMap::new(),
     };
     let root = compiler.node(schema, "", 0)?;
@@ -50,6 +57,8 @@ struct Compiler<'a> {
     root: &'a Value,
     nodes: Vec<Node>,
     least: Vec<usize>,
+    /// Values of lists so far.
+    values: usize,
     /// What references point to; none while it is being compiled.
     named: HashMap<String, Option<Id>>,
 }
@@ -143,6 +152,10 @@ impl Compiler<'_> {
         texts.dedup();
         if texts.is_empty() {
             return Err(format!("{at}: no value fits `enum` and `type`"));
+        }
+        self.values += texts.len();
+        if self.values > MAX_VALUES {
+            return Err(format!("{at}: the schema lists more than {MAX_VALUES} values"));
         }
         self.push(Node::Literal(texts), at)
     }
@@ -344,7 +357,10 @@ fn range(object: &Map<String, Value>, min: &str, max: &str, at: &str) -> Result<
     let number = |key: &str, default: usize| match object.get(key) {
         None => Ok(default),
         Some(value) => match value.as_u64() {
-            Some(n) => Ok(usize::try_from(n).unwrap_or(usize::MAX)),
+            Some(n) => match usize::try_from(n) {
+                Ok(n) if n <= MAX_COUNT => Ok(n),
+                _ => Err(format!("{at}/{key}: more than {MAX_COUNT}")),
+            },
             None => Err(format!("{at}/{key}: not a count")),
         },
     };

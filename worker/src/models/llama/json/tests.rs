@@ -315,6 +315,17 @@ fn what_can_not_be_kept_is_refused_by_name() {
         (json!({"enum": ["a"], "type": "number"}), "no value"),
         (json!({"not": {}}), "/not"),
         (deep, "deeper"),
+        (json!({"type": "string", "minLength": u64::MAX}), "/minLength"),
+        (
+            json!({"enum": (0..1001).collect::<Vec<_>>()}),
+            "more than 1000 values",
+        ),
+        (
+            json!({"type": "object", "properties": {
+                "a": {"enum": (0..600).collect::<Vec<_>>()}, "b": {"enum": (0..600).collect::<Vec<_>>()}
+            }}),
+            "/properties/b",
+        ),
         (json!(false), "not a schema"),
     ];
     for (schema, named) in cases {

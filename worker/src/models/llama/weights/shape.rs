@@ -11,6 +11,20 @@ const MOST_LAYERS: usize = 1024;
 /// Likewise for every other size of the shape.
 const MOST: usize = 1 << 24;
 
+/// Tensors outside of layers, and those of a layer, without `.weight`.
+const WHOLE: [&str; 4] = ["token_embd", "output", "output_norm", "rope_freqs"];
+const OF_LAYER: [&str; 9] = [
+    "attn_norm",
+    "attn_q",
+    "attn_k",
+    "attn_v",
+    "attn_output",
+    "ffn_norm",
+    "ffn_gate",
+    "ffn_up",
+    "ffn_down",
+];
+
 /// Sizes and constants of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::models::llama) struct Shape {
@@ -70,6 +84,7 @@ impl Source {
                 return Err(unavailable(format!("{key} other than {wanted} is not supported")));
             }
         }
+        self.know_all(layers)?;
         let vocabulary = self.rows("token_embd.weight", hidden)?;
         let turns = self.turns(head)?;
         Ok(Shape {
@@ -84,6 +99,24 @@ impl Source {
             epsilon: self.number("attention.layer_norm_rms_epsilon")?.unwrap_or(1e-5) as f32,
             turns,
         })
+    }
+
+    /// A tensor that is not computed with, such as a bias, would make other numbers than the model's without a word.
+    fn know_all(&self, layers: usize) -> Result<(), JobError> {
+        let known = |name: &str| {
+            name.strip_suffix(".weight").is_some_and(|name| {
+                let part = name.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
+                part.map_or(WHOLE.contains(&name), |(layer, part)| {
+                    layer.parse::<usize>().is_ok_and(|layer| layer < layers) && OF_LAYER.contains(&part)
+                })
+            })
+        };
+        match self.content.tensor_infos.keys().find(|name| !known(name)) {
+            Some(name) => Err(unavailable(format!(
+                "the file has a tensor {name}, which this decoder does not compute with: use a model without it"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Rows of a matrix of this width.
