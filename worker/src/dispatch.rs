@@ -24,6 +24,7 @@ use self::{drive::End, pace::Pace};
 use crate::{
     batcher::Budget,
     context::Context,
+    convert,
     duty::ModelDuty,
     held::Held,
     lease::{Control, Standing},
@@ -206,7 +207,10 @@ impl Dispatcher {
     /// Starts the runner, while jobs come and go; `None` when the model is not to be in memory any more.
     async fn start(&mut self) -> Option<Result<Runner, StartError>> {
         let load_timeout = Duration::from_secs(self.context.config.models.load_timeout_seconds);
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = match self.context.config.worker.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        };
         let options = RunnerOptions {
             program: self.context.program.clone(),
             threads,
@@ -214,8 +218,13 @@ impl Dispatcher {
             faults: self.context.allows_faults(),
         };
         let (spec, files) = (self.spec.clone(), self.files.clone());
+        let models_dir = self.context.config.models_dir();
         self.set_status(ModelStatus::Loading, None);
-        let start = async move { Runner::start(&spec, &files, &options).await };
+        let start = async move {
+            let present = convert::present(&spec, &files, &models_dir, &options.program).await;
+            present.map_err(StartError::Model)?;
+            Runner::start(&spec, &files, &options).await
+        };
         tokio::pin!(start);
         let soft = self.context.lifecycle.soft.clone();
         loop {
@@ -330,12 +339,7 @@ impl Dispatcher {
     }
 
     fn budget(&self) -> Budget {
-        let limits = &self.spec.limits;
-        Budget {
-            jobs: limits.max_batch_jobs,
-            items: limits.max_batch_items,
-            tokens: limits.max_batch_tokens,
-        }
+        budget(&self.spec)
     }
 
     fn joint(&self) -> bool {
@@ -348,5 +352,20 @@ impl Dispatcher {
         for (job, events) in std::mem::take(&mut self.events) {
             self.context.events.publish(job, events).await;
         }
+    }
+}
+
+/// What one batch of a model may hold: one job where they are computed one after the other, since its time runs
+/// from when it is sent.
+pub(crate) fn budget(spec: &ModelSpec) -> Budget {
+    let limits = &spec.limits;
+    Budget {
+        jobs: if spec.family.in_turn() {
+            1
+        } else {
+            limits.max_batch_jobs
+        },
+        items: limits.max_batch_items,
+        tokens: limits.max_batch_tokens,
     }
 }

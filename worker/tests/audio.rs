@@ -342,7 +342,19 @@ fn whisper_writes_what_the_original_writes() {
         assert_eq!(pieces.len(), texts.len(), "every segment is streamed");
         if !timed {
             assert_eq!(output["segments"], json!([]));
+            let streamed: Vec<&str> = pieces.iter().filter_map(|piece| piece["text"].as_str()).collect();
+            assert_eq!(streamed.join(" "), text, "{name}");
             continue;
+        }
+        let told: Vec<&Value> = segments(&output).iter().collect();
+        assert_eq!(pieces, told, "{name}: what is streamed is what the answer has");
+        let end = output["duration"].as_f64().expect("seconds");
+        for segment in &told {
+            let time = |at: &str| segment[at].as_f64().expect("seconds");
+            assert!(
+                time("start") < time("end") && time("end") <= end,
+                "{name}: {segment}"
+            );
         }
         for (ours, theirs) in segments(&output).iter().zip(segments(wanted)) {
             for end in ["start", "end"] {
@@ -380,7 +392,7 @@ fn silence_has_no_words_and_takes_no_time() {
 fn a_cancelled_transcription_ends_soon() {
     let long = samples(SPEECH).repeat(6);
     let mut loaded = whisper().lock().expect("unpoisoned");
-    let mut slowest = Duration::ZERO;
+    let mut took = Vec::new();
     for after in [50, 400, 1_500, 3_000] {
         let cancel = Cancel::default();
         let ends = {
@@ -401,12 +413,14 @@ fn a_cancelled_transcription_ends_soon() {
         let ended = Instant::now();
         let canceled = ends.join().expect("it only sleeps");
         if matches!(told.last(), Some(FromRunner::Canceled { .. })) {
-            slowest = slowest.max(ended - canceled);
+            took.push(ended - canceled);
         }
     }
-    println!("whisper: cancelled within {:.0} ms", slowest.as_secs_f64() * 1e3);
-    assert!(slowest > Duration::ZERO, "nothing was cancelled in time");
-    assert!(slowest < Duration::from_secs(10), "{slowest:?}");
+    println!("whisper: cancelled within {took:?}; required 2 s");
+    // The middle one: what else the machine does is not the model's.
+    took.sort_unstable();
+    let middle = took.get(took.len() / 2).expect("some were cancelled in time");
+    assert!(*middle < Duration::from_secs(2), "{took:?}");
 }
 
 #[test]

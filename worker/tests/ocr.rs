@@ -234,6 +234,9 @@ fn zones_are_read_whichever_way_up() {
         ("passport-180", "TD3", &PASSPORT[..]),
         ("card", "TD1", &CARD[..]),
         ("card-90", "TD1", &CARD[..]),
+        ("passport-tilted-8", "TD3", &PASSPORT[..]),
+        ("passport-tilted-15", "TD3", &PASSPORT[..]),
+        ("card-tilted-5", "TD1", &CARD[..]),
     ] {
         let output = output(&mut loaded, Task::Mrz, &input(name));
         assert_eq!(output["valid"], true, "{name}: {output}");
@@ -255,13 +258,7 @@ fn the_example_has_a_zone_and_a_page_has_none() {
         (&json!(true), &json!("TD3")),
         "{found}"
     );
-    // What no check digit covers may be read wrongly, as the nationality here: not more than a character.
-    let lines = found["mrz"].as_array().expect("lines").iter().zip(PASSPORT);
-    let wrong = lines.map(|(line, wanted)| {
-        let pairs = line.as_str().expect("a text").chars().zip(wanted.chars());
-        pairs.filter(|(a, b)| a != b).count()
-    });
-    assert!(wrong.sum::<usize>() <= 1, "{found}");
+    assert_eq!(found["mrz"], json!(PASSPORT));
     let none = output(&mut loaded, Task::Mrz, &Task::Ocr.example());
     assert_eq!(
         none,
@@ -287,8 +284,8 @@ fn a_canceled_picture_is_not_read() {
 fn inputs_beyond_the_caps_are_refused_with_a_sentence() {
     let loaded = load();
     for (task, option, value, part) in [
-        (Task::Ocr, "max_side", json!(319), "it may be 320 to 2560"),
-        (Task::Mrz, "max_side", json!(2561), "it may be 320 to 2560"),
+        (Task::Ocr, "max_side", json!(319), "it may be 320 to 2048"),
+        (Task::Mrz, "max_side", json!(2049), "it may be 320 to 2048"),
         (Task::Ocr, "min_confidence", json!(1.5), "it may be 0 to 1"),
         (Task::Ocr, "letters", json!(""), "letters has none"),
         (Task::Ocr, "letters", json!("ß"), "does not know"),

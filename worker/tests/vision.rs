@@ -123,7 +123,7 @@ fn outputs(told: Vec<FromRunner>, count: usize) -> Vec<Option<Value>> {
     let mut outputs = vec![None; count];
     for message in told {
         match message {
-            FromRunner::Done { ticket, output } => {
+            FromRunner::Done { ticket, output, .. } => {
                 let output = serde_json::from_str(output.get()).expect("JSON");
                 assert!(
                     outputs[ticket as usize].replace(output).is_none(),
@@ -304,4 +304,37 @@ fn what_is_no_picture_is_refused_with_a_sentence() {
             assert!(error.detail.contains(part), "{}", error.detail);
         }
     }
+}
+
+/// The beginning of a JPEG of this size, whose light is sampled so much more finely than its colours.
+fn jpeg_head(width: u16, height: u16, sampling: u8) -> Vec<u8> {
+    let mut head = vec![0xff, 0xd8, 0xff, 0xc0, 0, 17, 8];
+    head.extend(height.to_be_bytes());
+    head.extend(width.to_be_bytes());
+    head.extend([3, 1, sampling, 0, 2, 0x11, 1, 3, 0x11, 1]);
+    head
+}
+
+#[test]
+fn the_schema_says_what_a_picture_may_be() {
+    let schema = Task::Ocr.input_schema(1);
+    let said = schema["properties"]["image"]["description"].as_str();
+    let said = said.expect("a description").replace(',', "");
+    let caps = image::CAPS;
+    for figure in [
+        format!("{} MiB", caps.bytes >> 20),
+        format!("{} pixels a side", caps.side),
+        format!("{} in all", caps.pixels),
+        "(4:4:4) 33500000".to_owned(),
+    ] {
+        assert!(said.contains(&figure), "{figure}: {said}");
+    }
+    let refused = |width, height, sampling| {
+        let decoded = image::decode(&jpeg_head(width, height, sampling));
+        decoded.expect_err("it is cut off") == image::ImageError::TooCostly
+    };
+    // 33.5 million pixels of full colour, and a little more; 40 million of less colour.
+    assert!(!refused(8190, 4090, 0x11));
+    assert!(refused(8190, 4110, 0x11));
+    assert!(!refused(8190, 4880, 0x22));
 }

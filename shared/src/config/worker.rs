@@ -12,6 +12,8 @@ pub struct Worker {
     pub name: String,
     /// Address of its health and metrics, `HOST:PORT`; empty: none.
     pub health_bind: String,
+    /// Threads that each model computes with; 0: one for each core there is.
+    pub threads: usize,
     /// Memory that its models may take together, bytes; 0: most of what the machine gives us.
     pub memory_bytes: u64,
     /// Seconds a busy model stays in memory before it makes room for another.
@@ -21,8 +23,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A model stays for some time.
+    /// A model stays for some time, and has no more threads than any machine has.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.threads > 1024 {
+            return Err(ConfigError(format!(
+                "worker.threads must be at most 1024, not {}",
+                self.threads
+            )));
+        }
         check::positive("worker.min_residency_seconds", self.min_residency_seconds)
     }
 }

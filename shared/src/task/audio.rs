@@ -54,7 +54,8 @@ pub(super) fn voice_input() -> Value {
         "min_silence_duration_ms": ms("Shortest silence, ms", 100, "Shorter silence does not end a segment."),
         "speech_pad_ms": ms("Room, ms", 30, "What segments are made longer by at both ends."),
         "max_speech_duration_s": {"type": "number", "title": "Longest speech, s", "minimum": 1, "maximum": MAX_SECONDS,
-            "description": "Longer speech is cut, at its longest silence if it has one."},
+            "description": "Longer speech is cut, at its longest silence if it has one. It has to have space for the \
+                shortest speech, the room at both ends, and 64 ms."},
         "probabilities": {"type": "boolean", "title": "Probabilities", "default": false,
             "description": "Also give the probability of speech of every 32 ms."}
     });

@@ -6,7 +6,10 @@ use super::{MAX_MEDIA_CHARS, data_url, object};
 
 fn image() -> Value {
     json!({"type": "string", "title": "Picture", "minLength": 1, "maxLength": MAX_MEDIA_CHARS, "pattern": "^data:",
-        "contentEncoding": "base64", "description": "A data URL (`data:image/png;base64,…`) of a PNG, JPEG or WebP picture."})
+        "contentEncoding": "base64", "description": "A data URL (`data:image/png;base64,…`) of a PNG, JPEG or WebP \
+        picture: at most 12 MiB, 8,192 pixels a side and 40,000,000 in all. Some kinds take more memory to decode and \
+        may have fewer: a JPEG with colours at full resolution (4:4:4) 33,500,000, one of four colours (CMYK) 27,900,000, \
+        a lossy WebP with transparency 31,900,000."})
 }
 
 /// Corners in pixels.
@@ -85,7 +88,7 @@ pub(super) fn faces_example() -> Value {
 
 /// Side of the copy that text is looked for in.
 fn max_side() -> Value {
-    json!({"type": "integer", "title": "Longest side", "minimum": 320, "maximum": 2560, "default": 1280,
+    json!({"type": "integer", "title": "Longest side", "minimum": 320, "maximum": 2048, "default": 1280,
         "description": "Text is looked for in a copy whose longer side is no longer than this, in pixels; lines are \
             then read in the picture itself. More finds smaller text, and takes time and memory by its square."})
 }
@@ -156,4 +159,27 @@ pub(super) fn mrz_output() -> Value {
 
 pub(super) fn mrz_example() -> Value {
     json!({"image": data_url("image/png", include_bytes!("examples/zone.png"))})
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model_spec::Catalog;
+
+    #[test]
+    fn whoever_takes_media_says_how_much_memory_that_takes() {
+        let mut found = 0;
+        for model in Catalog::built_in().0.values() {
+            if model.tasks.iter().any(|task| task.takes_media()) {
+                found += 1;
+                // Decoding a picture may take 320 MiB, a recording as much as it has samples.
+                let least = 512 << 20;
+                let said = model.limits.memory_bytes;
+                assert!(said.is_some_and(|bytes| bytes >= least), "{}: {said:?}", model.id);
+                // What a machine of 2 GiB may give, which shows 1.9 of them.
+                let most = (0.8 * 1.9 * f64::from(1 << 30)) as u64;
+                assert!(said.is_some_and(|bytes| bytes <= most), "{}: {said:?}", model.id);
+            }
+        }
+        assert_eq!(found, 5);
+    }
 }

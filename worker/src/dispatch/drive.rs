@@ -227,7 +227,10 @@ impl Dispatcher {
                     member.phase = Phase::Ready(cost);
                 }
             }
-            FromRunner::Done { ticket, output } => {
+            FromRunner::Done { ticket, output, seed } => {
+                if let Some(member) = self.members.get(ticket) {
+                    member.seed = seed;
+                }
                 self.result(ticket, Outcome::Succeeded(output.get().to_owned()))
                     .await
             }

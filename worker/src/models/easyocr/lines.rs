@@ -1,6 +1,6 @@
 //! Boxes of words joined to lines of text.
 
-use super::boxes::Corners;
+use super::{boxes::Corners, tilt::turned};
 
 /// Slope of what is level.
 const SLOPE: f64 = 0.1;
@@ -29,9 +29,7 @@ impl Place {
     pub fn corners(&self, columns: usize, rows: usize) -> Corners {
         let inside = |[x, y]: [f64; 2]| [x.clamp(0.0, columns as f64), y.clamp(0.0, rows as f64)];
         match *self {
-            Self::Level([left, right, top, bottom]) => {
-                [[left, top], [right, top], [right, bottom], [left, bottom]].map(inside)
-            }
+            Self::Level(bounds) => upright(bounds).map(inside),
             Self::Free(corners) => corners.map(inside),
         }
     }
@@ -57,6 +55,48 @@ impl Place {
             }
         }
     }
+
+    /// How long and how high it is, along its own edges.
+    pub fn sides(&self) -> (f64, f64) {
+        match *self {
+            Self::Level([left, right, top, bottom]) => (right - left, bottom - top),
+            Self::Free([a, b, c, d]) => {
+                let side = |one: [f64; 2], other: [f64; 2]| (one[0] - other[0]).hypot(one[1] - other[1]);
+                (side(a, b).max(side(d, c)), side(a, d).max(side(b, c)))
+            }
+        }
+    }
+
+    /// How far it is turned, clockwise, in radians.
+    pub fn angle(&self) -> f64 {
+        match *self {
+            Self::Level(_) => 0.0,
+            Self::Free([a, b, c, d]) => {
+                let [right, down] = [0, 1].map(|axis| b[axis] - a[axis] + c[axis] - d[axis]);
+                down.atan2(right)
+            }
+        }
+    }
+
+    /// Left, top, right and bottom once the picture is turned back by `angle` around its top left corner, so that
+    /// places turned by that are level.
+    pub fn bounds_turned_back(&self, angle: f64) -> [f64; 4] {
+        let back = |point| turned(point, -angle);
+        match *self {
+            // That of the others is its, too.
+            Self::Level([left, right, top, bottom]) => {
+                let [x, y] = back([0.5 * (left + right), 0.5 * (top + bottom)]);
+                let (across, down) = (0.5 * (right - left), 0.5 * (bottom - top));
+                [x - across, y - down, x + across, y + down]
+            }
+            Self::Free(corners) => Self::Free(corners.map(back)).bounds(),
+        }
+    }
+}
+
+/// The corners of left, right, top and bottom.
+pub(super) fn upright([left, right, top, bottom]: [f64; 4]) -> Corners {
+    [[left, top], [right, top], [right, bottom], [left, bottom]]
 }
 
 /// A level word: its bounds as in [`Place::Level`].

@@ -1,8 +1,8 @@
 //! Text in pictures (`ocr`) and machine readable zones (`mrz`), with the weights of EasyOCR (Apache-2.0): CRAFT
 //! finds words, a recogniser of convolutions and LSTMs reads lines. Both run on the processor, in the engine.
 //!
-//! Work and memory are bounded by the picture's longer side, which is brought to at most 2560 pixels where text is
-//! looked for: about 230 bytes of each pixel then, which is 0.4 GB at the usual 1280 and 1.5 GB at the most.
+//! Work and memory are bounded by the picture's longer side, which is brought to at most 2048 pixels where text is
+//! looked for: about 230 bytes of each pixel then, which is 0.4 GB at the usual 1280 and 1.0 GB at the most.
 
 mod boxes;
 mod craft;
@@ -10,6 +10,7 @@ mod crnn;
 mod lines;
 pub mod mrz;
 mod reader;
+mod tilt;
 mod weights;
 mod zone;
 
@@ -36,7 +37,7 @@ use super::{Files, Loaded, Model, Payload, Preparer, image_input, invalid, objec
 use crate::runner::{Member, protocol::Cost};
 
 /// Longer side of the picture that text is looked for in: least, usual, most.
-const SIDE: (usize, usize, usize) = (320, 1280, 2560);
+const SIDE: (usize, usize, usize) = (320, 1280, 2048);
 /// Lines that are read between one word of progress and the next.
 const LINES: usize = 16;
 /// The most characters of a list of letters.

@@ -19,6 +19,7 @@ use super::{
     craft::{Craft, GRID, Scores},
     crnn::{Allowed, Crnn, HEIGHT, Line},
     lines::{self, Place},
+    tilt,
 };
 
 /// Means and deviations that the detector was trained with, in bytes.
@@ -67,11 +68,20 @@ impl Reader {
 
     /// Where the lines of a picture are, in its pixels, in reading order.
     pub fn find(&self, picture: &Bytes, longest: usize, stop: Stop<'_>) -> Option<Vec<Place>> {
+        Some(lines::lines(&self.words(picture, longest, stop)?))
+    }
+
+    /// The same in a picture that may be tilted ([`tilt::tilted_lines`]).
+    pub fn find_tilted(&self, picture: &Bytes, longest: usize, stop: Stop<'_>) -> Option<Vec<Place>> {
+        Some(tilt::tilted_lines(&self.words(picture, longest, stop)?))
+    }
+
+    /// The boxes of words, in whole pixels of the picture.
+    fn words(&self, picture: &Bytes, longest: usize, stop: Stop<'_>) -> Option<Vec<Corners>> {
         let (scores, larger) = self.scores(picture, longest, stop)?;
         let whole =
             |corners: Corners| corners.map(|corner| corner.map(|value| (value * CELL * larger).trunc()));
-        let words: Vec<Corners> = boxes::words(&scores).into_iter().map(whole).collect();
-        Some(lines::lines(&words))
+        Some(boxes::words(&scores).into_iter().map(whole).collect())
     }
 
     /// Reads lines of a picture of one channel; of a place without pixels nothing comes back.

@@ -94,6 +94,7 @@ impl Preparer for Reader {
             pad_ms: input.speech_pad_ms,
             max_speech_s: input.max_speech_duration_s,
         };
+        rules.check().map_err(invalid)?;
         let samples = audio_input::samples(&input.audio, MAX_SECONDS)?;
         let cost = audio_input::cost(samples.len());
         let request = Request {

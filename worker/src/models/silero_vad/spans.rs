@@ -21,6 +21,31 @@ pub(super) struct Rules {
     pub(super) max_speech_s: Option<f64>,
 }
 
+impl Rules {
+    /// Samples of speech after which it is cut: no longer than is asked for with the room at both ends.
+    fn max_speech(&self) -> f64 {
+        self.max_speech_s.map_or(f64::INFINITY, |seconds| {
+            f64::from(SAMPLE_RATE) * seconds - CHUNK as f64 - 2.0 * samples(self.pad_ms)
+        })
+    }
+
+    /// Says what is wrong where speech would be cut before it is long enough to count, into slivers.
+    pub(super) fn check(&self) -> Result<(), String> {
+        // A cut is at the beginning of a chunk.
+        let least = samples(self.min_speech_ms) + CHUNK as f64;
+        // Half a sample is what a number like 1.314 may be off by.
+        if self.max_speech() + 0.5 >= least {
+            return Ok(());
+        }
+        let needed = least + CHUNK as f64 + 2.0 * samples(self.pad_ms);
+        Err(format!(
+            "`max_speech_duration_s` is too short: with this `speech_pad_ms` and `min_speech_duration_ms` it is at \
+             least {}",
+            (needed / samples(1)).ceil() / 1e3
+        ))
+    }
+}
+
 /// A stretch of speech, in samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
@@ -56,16 +81,13 @@ struct Scan<'a> {
 
 /// The stretches of speech in a recording of `length` samples.
 pub(super) fn find(probabilities: &[f32], length: usize, rules: &Rules) -> Vec<Span> {
-    let max_speech = rules.max_speech_s.map_or(f64::INFINITY, |seconds| {
-        f64::from(SAMPLE_RATE) * seconds - CHUNK as f64 - 2.0 * samples(rules.pad_ms)
-    });
     let mut scan = Scan {
         rules,
         spans: Vec::new(),
         start: None,
         quiet: None,
         silences: Vec::new(),
-        max_speech,
+        max_speech: rules.max_speech(),
     };
     for (index, &probability) in probabilities.iter().enumerate() {
         scan.chunk(index * CHUNK, probability);
@@ -152,4 +174,62 @@ fn padded(mut spans: Vec<Span>, length: usize, pad: f64) -> Vec<Span> {
         }
     }
     spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(max_speech_s: Option<f64>, pad_ms: u32, min_speech_ms: u32) -> Rules {
+        Rules {
+            threshold: 0.5,
+            min_speech_ms,
+            min_silence_ms: 100,
+            pad_ms,
+            max_speech_s,
+        }
+    }
+
+    #[test]
+    fn a_cut_that_would_leave_slivers_is_refused() {
+        for good in [
+            rules(None, 60_000, 60_000),
+            rules(Some(1.0), 30, 250),
+            rules(Some(1.314), 500, 250),
+            rules(Some(30.0), 500, 250),
+        ] {
+            assert_eq!(good.check(), Ok(()), "{good:?}");
+        }
+        for (bad, least) in [
+            (rules(Some(1.0), 500, 250), "1.314"),
+            (rules(Some(1.3), 500, 250), "1.314"),
+            (rules(Some(1.0), 30, 1000), "1.124"),
+        ] {
+            let why = bad.check().expect_err("refused");
+            assert!(
+                why.contains("`max_speech_duration_s`") && why.ends_with(least),
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_refused_cuts_no_slivers() {
+        let speech = vec![0.9; 400];
+        let length = 400 * CHUNK;
+        for (most, pad_ms, min_speech_ms) in [(1.0, 30, 250), (1.314, 500, 250), (2.0, 100, 1000)] {
+            let rules = rules(Some(most), pad_ms, min_speech_ms);
+            assert_eq!(rules.check(), Ok(()));
+            let spans = find(&speech, length, &rules);
+            assert!(spans.len() > 1, "{spans:?}");
+            for span in &spans[..spans.len() - 1] {
+                let samples = (span.end - span.start) as f64;
+                assert!(samples > super::samples(min_speech_ms), "{span:?}");
+                assert!(
+                    samples <= most * f64::from(SAMPLE_RATE) + CHUNK as f64,
+                    "{span:?}"
+                );
+            }
+        }
+    }
 }

@@ -84,7 +84,7 @@ impl Writer<'_> {
             .text(&written.tokens)
             .map_err(candle_core::Error::Msg)?;
         let likely = written.log_probability >= MIN_LOG_PROBABILITY;
-        Ok(likely && compression(&text)? <= MAX_COMPRESSION)
+        Ok(likely && compression(text.trim())? <= MAX_COMPRESSION)
     }
 
     /// One go at a temperature: tokens and their mean log-probability.

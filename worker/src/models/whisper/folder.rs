@@ -106,18 +106,17 @@ impl Folder {
         self.languages.iter().map(|(_, token)| *token)
     }
 
-    /// The words of tokens; those with a meaning are left out.
+    /// The words of tokens; those with a meaning are left out. A space at its beginning is one of the text: languages
+    /// without spaces have none.
     pub(super) fn text(&self, tokens: &[u32]) -> Result<String, String> {
         let words: Vec<u32> = tokens
             .iter()
             .copied()
             .filter(|&token| token < self.tokens.end)
             .collect();
-        let text = self
-            .tokenizer
+        self.tokenizer
             .decode(&words, true)
-            .map_err(|error| error.to_string())?;
-        Ok(text.trim().to_owned())
+            .map_err(|error| error.to_string())
     }
 }
 

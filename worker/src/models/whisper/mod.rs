@@ -182,17 +182,12 @@ impl Model for Transcriber {
 impl Transcriber {
     /// The output of a job.
     fn answer(&self, request: &Request, transcript: &Transcript) -> Value {
-        let text: Vec<&str> = transcript
-            .segments
-            .iter()
-            .map(|segment| segment.text.as_str())
-            .collect();
         let segments: Vec<Value> = match request.options.timestamps {
             true => transcript.segments.iter().map(segments::Segment::shown).collect(),
             false => Vec::new(),
         };
         json!({
-            "text": text.join(" "),
+            "text": segments::text(&transcript.segments),
             "segments": segments,
             "language": self.folder().language_code(transcript.language),
             "duration": audio_input::rounded(audio_input::seconds(request.samples.len())),

@@ -15,14 +15,30 @@ pub(super) struct Segment {
     /// Seconds from the beginning.
     pub(super) start: f64,
     pub(super) end: f64,
+    /// As it was written, with the space before its first word.
     pub(super) text: String,
 }
 
 impl Segment {
     /// As in the output.
     pub(super) fn shown(&self) -> Value {
-        json!({"start": rounded(self.start), "end": rounded(self.end), "text": self.text})
+        json!({"start": rounded(self.start), "end": rounded(self.end), "text": self.text.trim()})
     }
+}
+
+/// The text of all segments, with the spaces that were written and no others.
+pub(super) fn text(segments: &[Segment]) -> String {
+    let all: String = segments.iter().map(|segment| segment.text.as_str()).collect();
+    all.trim().to_owned()
+}
+
+/// The segments of a recording that is over after `end` seconds: what begins later was heard in nothing.
+pub(super) fn within(mut segments: Vec<Segment>, end: f64) -> Vec<Segment> {
+    segments.retain(|segment| segment.start < end);
+    for segment in &mut segments {
+        segment.end = segment.end.min(end);
+    }
+    segments
 }
 
 /// The segments of a window that begins at `offset` seconds and has `frames` of sound (at most [`WINDOW`]), and how
@@ -51,7 +67,7 @@ pub(super) fn split(
             .map_or(0, |token| token - first);
         let end = if last > 0 { f64::from(last) * TIME } else { length };
         let text = folder.text(tokens)?;
-        let segments = if text.is_empty() {
+        let segments = if text.trim().is_empty() {
             Vec::new()
         } else {
             vec![Segment {
@@ -77,7 +93,7 @@ pub(super) fn split(
             end: time(piece.last()),
             text: folder.text(piece)?,
         };
-        if segment.end > segment.start && !segment.text.is_empty() {
+        if segment.end > segment.start && !segment.text.trim().is_empty() {
             segments.push(segment);
         }
     }
@@ -89,4 +105,42 @@ pub(super) fn split(
     let on = if single { frames } else { last as usize * FRAMES };
     // A window that would begin where this one did would never end.
     Ok((segments, if on == 0 { frames } else { on.min(frames) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(start: f64, end: f64, text: &str) -> Segment {
+        Segment {
+            start,
+            end,
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_spaces_that_were_written_part_segments() {
+        let english = [
+            segment(0.0, 1.0, " Good morning."),
+            segment(1.0, 2.0, " How are you?"),
+        ];
+        assert_eq!(text(&english), "Good morning. How are you?");
+        assert_eq!(english[1].shown()["text"], "How are you?");
+        let japanese = [segment(0.0, 1.0, "おはよう。"), segment(1.0, 2.0, "元気ですか")];
+        assert_eq!(text(&japanese), "おはよう。元気ですか");
+        assert_eq!(text(&[]), "");
+    }
+
+    #[test]
+    fn nothing_is_heard_after_the_end() {
+        let heard = vec![
+            segment(0.0, 2.0, " one"),
+            segment(2.0, 6.0, " two"),
+            segment(4.5, 6.0, " three"),
+            segment(6.0, 9.0, " four"),
+        ];
+        let expected = vec![segment(0.0, 2.0, " one"), segment(2.0, 4.5, " two")];
+        assert_eq!(within(heard, 4.5), expected);
+    }
 }

@@ -13,7 +13,7 @@ use super::{
     folder::Folder,
     layers::HEAD,
     mel::{HOP, Mel, WINDOW},
-    segments::{Segment, split},
+    segments::{Segment, split, within},
 };
 use crate::runner::Member;
 
@@ -97,6 +97,7 @@ impl Transcriber {
             tokens: 0,
         };
         let frames = samples.len().div_ceil(HOP);
+        let end = samples.len() as f64 / f64::from(SAMPLE_RATE);
         let mut at = 0;
         // What is left of the last window may be too little for a word.
         while at < frames && (at == 0 || at + LEAST < frames) {
@@ -124,13 +125,9 @@ impl Transcriber {
             };
             at += on;
             transcript.tokens += tokens;
+            let segments = within(segments, end);
             tell(member, &segments, options, at as f64 / frames as f64);
             transcript.segments.extend(segments);
-        }
-        let end = samples.len() as f64 / f64::from(SAMPLE_RATE);
-        for segment in &mut transcript.segments {
-            segment.end = segment.end.min(end);
-            segment.start = segment.start.min(end);
         }
         transcript.language = language.unwrap_or(u32::MAX);
         Ok(Some(transcript))
@@ -213,7 +210,7 @@ fn tell(member: &Member, segments: &[Segment], options: &Options, fraction: f64)
     for segment in segments {
         member.output(match options.timestamps {
             true => segment.shown(),
-            false => serde_json::json!({"text": segment.text}),
+            false => serde_json::json!({"text": segment.text.trim()}),
         });
     }
     member.progress(fraction, "transcribing");

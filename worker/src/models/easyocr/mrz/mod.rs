@@ -15,6 +15,7 @@ mod find;
 mod layout;
 mod parse;
 mod repair;
+mod state;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,7 @@ use super::{
     check,
     confusion::{self, FILLER},
     layout::{Check, Class, Field, Kind},
+    state,
 };
 
 /// A place in a zone: line and column.
@@ -119,7 +120,7 @@ fn tidy_code(line: &mut [u8]) {
     }
 }
 
-/// The only state of one letter is `D`; the other two places are fillers then.
+/// The only state of one letter is `D`; the other two places are fillers then. What is no code becomes one.
 fn tidy_state(kind: Kind, lines: &mut [Vec<u8>]) {
     for field in kind.fields() {
         if matches!(field.name, "issuing_state" | "nationality") {
@@ -128,6 +129,7 @@ fn tidy_state(kind: Kind, lines: &mut [Vec<u8>]) {
             if state[0] == b'D' && like(state[1]) && like(state[2]) {
                 state[1..].fill(FILLER);
             }
+            state::correct(state);
         }
     }
 }

@@ -3,8 +3,11 @@
 use proptest::prelude::*;
 
 use super::{
-    Day, Kind, Reading, check, confusion, find,
+    Day, Kind, Reading, check, confusion,
+    date::{Found, birth},
+    find,
     find::{Piece, read},
+    state,
 };
 
 const TODAY: Day = Day {
@@ -201,6 +204,22 @@ fn text_without_a_zone_gives_none() {
 
 #[test]
 fn a_birth_is_never_in_the_future_nor_after_the_expiry() {
+    let day = |year, month, day| Found::Date(Day { year, month, day });
+    for (text, expiry, expected) in [
+        (b"100101", day(2005, 1, 1), day(1910, 1, 1)),
+        (b"100101", day(2030, 1, 1), day(2010, 1, 1)),
+        (b"260101", Found::Unknown, day(2026, 1, 1)),
+        (b"260102", Found::Unknown, day(1926, 1, 2)),
+        (b"260102", day(2030, 1, 1), day(1926, 1, 2)),
+        // Of an expiry without a day only today counts.
+        (b"100101", day(2005, 1, 0), day(2010, 1, 1)),
+    ] {
+        assert_eq!(birth(text, TODAY, expiry), expected, "{text:?} until {expiry:?}");
+    }
+}
+
+#[test]
+fn seconds_since_1970_are_a_day() {
     let known = [
         (1_767_225_600, (2026, 1, 1)),
         (951_782_400, (2000, 2, 29)),
@@ -225,8 +244,7 @@ fn zone() -> impl Strategy<Value = (Kind, Vec<String>, Vec<(&'static str, String
     (
         kinds,
         "[A-Z0-9]{6,9}",
-        // No state's code is a `D` and two letters that look like fillers: those are taken for Germany's `D<<`.
-        "[A-CE-Z][A-Z]{2}",
+        prop::sample::select(state::codes().filter(|code| code.len() == 3).collect::<Vec<_>>()),
         date(1930..2025),
         prop::sample::select(vec!['M', 'F', 'X']),
         date(2026..2040),
@@ -237,7 +255,7 @@ fn zone() -> impl Strategy<Value = (Kind, Vec<String>, Vec<(&'static str, String
             |(kind, number, state, birth, sex, expiry, optional, (surname, given))| {
                 let sheet = Sheet {
                     number,
-                    state,
+                    state: state.to_owned(),
                     birth,
                     sex,
                     expiry,
