@@ -101,6 +101,8 @@ struct Snapshot {
     attempt: i32,
     canceling: bool,
     queue: Option<(Option<u64>, bool, bool)>,
+    /// Why it can't run now. Of what only takes its time the reason is no news: it counts percents.
+    obstacle: Option<String>,
 }
 
 impl EventStream {
@@ -277,6 +279,11 @@ impl EventStream {
                 .queue
                 .as_ref()
                 .map(|q| (q.position, q.position_is_minimum, q.possible)),
+            obstacle: view
+                .queue
+                .as_ref()
+                .filter(|q| !q.possible)
+                .and_then(|q| q.reason.clone()),
         };
         if self.told.as_ref() != Some(&snapshot) {
             self.hold_event("status", &view)?;

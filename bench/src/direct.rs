@@ -141,7 +141,7 @@ impl Direct {
                         solo: false,
                     });
                 }
-                FromRunner::Done { ticket, output } => {
+                FromRunner::Done { ticket, output, .. } => {
                     outputs.insert(ticket, output);
                 }
                 FromRunner::BatchDone { .. } => running = false,

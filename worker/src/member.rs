@@ -52,6 +52,8 @@ pub struct Member {
     pub held: Held,
     /// How far it is.
     pub phase: Phase,
+    /// The seed of its run, where numbers were drawn.
+    pub seed: Option<u64>,
     seq: u64,
     chunks: u64,
 }
@@ -62,6 +64,7 @@ impl Member {
         Self {
             held,
             phase: Phase::Unread,
+            seed: None,
             seq: 0,
             chunks: 0,
         }
@@ -127,6 +130,7 @@ impl Member {
             digest: info.map(|i| i.digest.clone()),
             dtype: info.map(|i| i.dtype.clone()),
             device: info.map(|i| i.device.clone()),
+            seed: self.seed,
             ..Metrics::default()
         };
         let seq = self.seq;

@@ -102,7 +102,7 @@ fn embed(loaded: &mut Loaded, inputs: &[Value]) -> Vec<(Vec<Vec<f32>>, usize)> {
     let mut outputs = vec![None; inputs.len()];
     for message in run(loaded, inputs, &[]) {
         match message {
-            FromRunner::Done { ticket, output } => {
+            FromRunner::Done { ticket, output, .. } => {
                 let output: Value = serde_json::from_str(output.get()).expect("JSON");
                 let vectors = serde_json::from_value(output["embeddings"].clone()).expect("vectors");
                 let tokens = output["usage"]["tokens"].as_u64().expect("a count") as usize;
@@ -519,7 +519,7 @@ async fn a_runner_process_computes_the_same() {
     let mut done = 0;
     loop {
         match runner.recv().await.expect("a living runner") {
-            FromRunner::Done { ticket, output } => {
+            FromRunner::Done { ticket, output, .. } => {
                 let output: Value = serde_json::from_str(output.get()).expect("JSON");
                 let vector: Vec<f32> =
                     serde_json::from_value(output["embeddings"][0].clone()).expect("a vector");

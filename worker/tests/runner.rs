@@ -111,7 +111,7 @@ async fn ends(runner: &mut Runner) -> BTreeMap<Ticket, String> {
     let mut ends = BTreeMap::new();
     loop {
         let (ticket, end) = match next(runner).await {
-            FromRunner::Done { ticket, output } => (ticket, format!("done {output}")),
+            FromRunner::Done { ticket, output, .. } => (ticket, format!("done {output}")),
             FromRunner::Failed { ticket, error } => {
                 (ticket, format!("failed {}: {}", error.kind, error.detail))
             }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Db, DbError,
+    Db, DbError, disabled_models,
     queues::service_rate,
     workers::{ModelState, model_states},
 };
@@ -50,6 +50,8 @@ struct Snapshot {
     /// Jobs a second.
     rate: Option<f64>,
     model: Option<ModelState>,
+    /// Whether an admin has switched the model off.
+    disabled: bool,
 }
 
 impl Positions {
@@ -76,7 +78,7 @@ impl Positions {
             .rate
             .filter(|rate| *rate > 0.0 && !capped)
             .map(|rate| (before as f64 + 1.0) / rate);
-        let (possible, reason) = possibility(snapshot.model.as_ref());
+        let (possible, reason) = possibility(&snapshot);
         Ok(QueueInfo {
             position: Some(before as u64),
             capped,
@@ -124,11 +126,15 @@ impl Positions {
             heads,
             rate,
             model: model_states(&self.db).await?.remove(model),
+            disabled: disabled_models::all(&self.db).await?.contains(model),
         })
     }
 }
 
-fn possibility(model: Option<&ModelState>) -> (bool, Option<String>) {
+fn possibility(Snapshot { model, disabled, .. }: &Snapshot) -> (bool, Option<String>) {
+    if *disabled {
+        return (false, Some("the model is switched off".to_owned()));
+    }
     let with = |text: &str, detail: &Option<String>| match detail {
         Some(detail) => format!("{text}: {detail}"),
         None => text.to_owned(),

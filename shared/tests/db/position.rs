@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use lamplighter_shared::{
     db::{
-        jobs,
+        audit::Origin,
+        disabled_models, jobs,
         position::{Positions, QueueInfo},
         workers::{self, ModelStatus, Phase, Report, WorkerModel},
     },
@@ -156,6 +157,14 @@ async fn a_job_can_run_when_a_live_worker_has_its_model() {
         assert_eq!(told().await, (true, None));
         let states = workers::model_states(&w.db).await.expect("states");
         assert_eq!((states[MODEL].status, states[MODEL].workers), ("ready", 1));
+        let switch = async |on| {
+            let switched = disabled_models::set(&w.db, MODEL, on, &Origin::operator()).await;
+            switched.expect("switch");
+        };
+        switch(false).await;
+        assert_eq!(told().await, because(false, "the model is switched off"));
+        switch(true).await;
+        assert_eq!(told().await, (true, None));
         // The ready one is not heard of any more; the failed one is.
         w.clock.advance(14_000);
         say(0, ModelStatus::Failed, None).await;

@@ -67,6 +67,7 @@ pub struct Member {
     payload: Option<Payload>,
     cancel: Cancel,
     batch: Arc<Batch>,
+    seed: Option<u64>,
     answered: bool,
 }
 
@@ -95,6 +96,7 @@ impl Member {
             payload: Some(payload),
             cancel,
             batch: batch.clone(),
+            seed: None,
             answered: false,
         };
         jobs.into_iter().map(member).collect()
@@ -131,6 +133,11 @@ impl Member {
         });
     }
 
+    /// Says which seed numbers are drawn with; with it the result can be had again.
+    pub fn seeded(&mut self, seed: u64) {
+        self.seed = Some(seed);
+    }
+
     /// Ends the job with its output.
     pub fn done(self, output: Box<RawValue>) {
         // The envelope around an output is far shorter than this.
@@ -144,8 +151,8 @@ impl Member {
                 ..JobError::new(ErrorCode::ModelError, detail)
             });
         }
-        let ticket = self.ticket;
-        self.answer(FromRunner::Done { ticket, output });
+        let (ticket, seed) = (self.ticket, self.seed);
+        self.answer(FromRunner::Done { ticket, output, seed });
     }
 
     /// Ends the job with an error.

@@ -96,6 +96,9 @@ pub enum FromRunner {
         ticket: Ticket,
         /// Its output.
         output: Box<RawValue>,
+        /// The seed of the numbers that were drawn for it, where any were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seed: Option<u64>,
     },
     /// The job can't be prepared, or failed.
     Failed {
