@@ -231,8 +231,10 @@ impl Connection {
             text,
             retry_after,
         };
+        // Somebody has switched the model off: only they can change that.
+        let off = refusal.text.starts_with("model_unavailable");
         match status.as_u16() {
-            429 | 502 | 503 | 504 => CallError::Busy(refusal),
+            429 | 502 | 503 | 504 if !off => CallError::Busy(refusal),
             _ => CallError::Refused(refusal),
         }
     }

@@ -1,5 +1,5 @@
 //! What INPUT on a command line means: a JSON object is used as it is, a picture or a recording becomes a
-//! data URL, anything else is the model's text.
+//! data URL, anything else is a text; what that is to the model, [`super::plain`] knows.
 
 use std::{
     collections::HashMap,
@@ -16,11 +16,20 @@ use super::Failure;
 /// The most bytes read from a file or standard input.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// What INPUT stands for.
+#[derive(Debug)]
+pub enum Input {
+    /// The whole input of a job.
+    Whole(Box<RawValue>),
+    /// A text.
+    Text(String),
+}
+
 /// Reads INPUT: `-` is standard input, `@FILE` a file, everything else stands for itself.
 ///
 /// # Errors
 /// Where it can't be read, is no UTF-8, or is larger than 16 MiB.
-pub fn read(argument: &str) -> Result<Box<RawValue>, Failure> {
+pub fn read(argument: &str) -> Result<Input, Failure> {
     if argument == "-" {
         return of_bytes(
             read_capped(io::stdin().lock(), "standard input")?,
@@ -36,10 +45,11 @@ pub fn read(argument: &str) -> Result<Box<RawValue>, Failure> {
     }
 }
 
-fn of_bytes(bytes: Vec<u8>, name: &str) -> Result<Box<RawValue>, Failure> {
+fn of_bytes(bytes: Vec<u8>, name: &str) -> Result<Input, Failure> {
     if let Some((field, mime)) = media(&bytes) {
         let url = format!("data:{mime};base64,{}", BASE64_STANDARD.encode(&bytes));
-        return Ok(serde_json::value::to_raw_value(&json!({ field: url })).expect("a string is JSON"));
+        let raw = serde_json::value::to_raw_value(&json!({ field: url })).expect("a string is JSON");
+        return Ok(Input::Whole(raw));
     }
     let text = String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{name} is not UTF-8 text")))?;
     Ok(interpret(without_newline(&text)))
@@ -60,14 +70,14 @@ fn media(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// The input a text stands for. An object is passed on letter by letter, so that the server sees what
+/// What a text stands for. An object is passed on letter by letter, so that the server sees what
 /// the user wrote: duplicate keys, long numbers and all.
-pub fn interpret(text: &str) -> Box<RawValue> {
+pub fn interpret(text: &str) -> Input {
     let is_object = serde_json::from_str::<HashMap<String, IgnoredAny>>(text).is_ok();
     if is_object && let Ok(raw) = serde_json::from_str::<Box<RawValue>>(text) {
-        return raw;
+        return Input::Whole(raw);
     }
-    serde_json::value::to_raw_value(&json!({ "text": text })).expect("a string is JSON")
+    Input::Text(text.to_owned())
 }
 
 /// Files and pipes of text end with a line break that nobody meant.
@@ -95,47 +105,48 @@ fn read_capped(source: impl Read, name: &str) -> Result<Vec<u8>, Failure> {
 mod tests {
     use super::*;
 
+    /// An object as it is, a text between `«` and `»`.
+    fn shown(input: &Input) -> String {
+        match input {
+            Input::Whole(raw) => raw.get().to_owned(),
+            Input::Text(text) => format!("«{text}»"),
+        }
+    }
+
     #[test]
     fn an_object_is_used_as_it_is_and_the_rest_is_text() {
-        let cases = [
-            (r#"{"texts":["a"]}"#, r#"{"texts":["a"]}"#),
-            (r#"{}"#, r#"{}"#),
-            (r#"{"a":1,"a":2}"#, r#"{"a":1,"a":2}"#),
-            (
-                r#"{"n":123456789012345678901234567890}"#,
-                r#"{"n":123456789012345678901234567890}"#,
-            ),
-            ("hello", r#"{"text":"hello"}"#),
-            ("", r#"{"text":""}"#),
-            ("42", r#"{"text":"42"}"#),
-            ("null", r#"{"text":"null"}"#),
-            ("[1, 2]", r#"{"text":"[1, 2]"}"#),
-            (r#""quoted""#, r#"{"text":"\"quoted\""}"#),
-            (r#"{"broken": "#, r#"{"text":"{\"broken\": "}"#),
-            (r#"{"a":1} tail"#, r#"{"text":"{\"a\":1} tail"}"#),
-            ("two\nlines", r#"{"text":"two\nlines"}"#),
-        ];
-        for (text, input) in cases {
-            assert_eq!(interpret(text).get(), input, "{text}");
+        for object in [
+            r#"{"texts":["a"]}"#,
+            "{}",
+            r#"{"a":1,"a":2}"#,
+            r#"{"n":123456789012345678901234567890}"#,
+        ] {
+            assert_eq!(shown(&interpret(object)), object);
         }
-        assert_eq!(interpret("  {\"a\": 1}\n").get(), "{\"a\": 1}");
+        for text in [
+            "hello",
+            "",
+            "42",
+            "null",
+            "[1, 2]",
+            r#""quoted""#,
+            r#"{"broken": "#,
+            r#"{"a":1} tail"#,
+            "two\nlines",
+        ] {
+            assert_eq!(shown(&interpret(text)), format!("«{text}»"));
+        }
+        assert_eq!(shown(&interpret("  {\"a\": 1}\n")), "{\"a\": 1}");
     }
 
     #[test]
     fn a_file_loses_its_last_line_break_only() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("input.txt");
-        for (content, input) in [
-            ("one\ntwo\n\n", r#"{"text":"one\ntwo\n"}"#),
-            ("x\r\n", r#"{"text":"x"}"#),
-        ] {
+        for (content, input) in [("one\ntwo\n\n", "«one\ntwo\n»"), ("x\r\n", "«x»")] {
             std::fs::write(&path, content).expect("the folder is writable");
-            assert_eq!(
-                read(&format!("@{}", path.display()))
-                    .expect("it can be read")
-                    .get(),
-                input
-            );
+            let read = read(&format!("@{}", path.display())).expect("it can be read");
+            assert_eq!(shown(&read), input);
         }
     }
 
@@ -152,11 +163,11 @@ mod tests {
                 b"RIFF\0\0\0\0WAVE",
                 r#"{"audio":"data:audio/wav;base64,UklGRgAAAABXQVZF"}"#,
             ),
-            (b"RIFF is a text", r#"{"text":"RIFF is a text"}"#),
+            (b"RIFF is a text", "«RIFF is a text»"),
         ] {
             std::fs::write(&path, content).expect("the folder is writable");
             let read = read(&format!("@{}", path.display())).expect("it can be read");
-            assert_eq!(read.get(), input);
+            assert_eq!(shown(&read), input);
         }
     }
 

@@ -2,9 +2,11 @@
 //!
 //! It speaks only the public HTTP API, like any other client, and knows nothing of the server's inside.
 //! Start with [`run`]; [`stream`] holds what survives lost connections, [`http`] what is sent, [`input`]
-//! what a command line's INPUT means, [`render`] what people see.
+//! what a command line's INPUT means, [`plain`] what a text means to a model, [`render`] what people see.
 
 pub mod input;
+pub mod plain;
+pub mod retry;
 pub mod http;
 pub mod job;
 pub mod stream;

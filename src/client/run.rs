@@ -1,9 +1,6 @@
 //! `lamplighter run`: submit a job, show how it goes, print its output.
 
-use std::{
-    io::{self, Write},
-    time::Duration,
-};
+use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 use reqwest::Method;
@@ -14,22 +11,22 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{
     ClientArgs, Failure,
     http::{CallError, Connection},
-    input,
+    input::{self, Input},
     job::Job,
+    plain,
     render::Line,
+    retry,
     stream::{Patience, Update, Watch},
 };
-
-/// Tries of a submit whose answer was lost; the key makes them one job.
-const SUBMIT_TRIES: u32 = 8;
 
 /// What to run, and how to tell of it.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Id of the model (GET /v1/models lists them)
     pub model: String,
-    /// The input: a JSON object is used as it is, a picture or a recording becomes a data URL, anything else is
-    /// the model's text; - reads standard input, @FILE a file (texts without their last line break)
+    /// The input: a JSON object is used as it is, a picture or a recording becomes a data URL, anything else is a
+    /// text (the message of a chat, the prompt of text generation, the text of an embedding); - reads standard
+    /// input, @FILE a file (texts without their last line break)
     #[arg(allow_hyphen_values = true)]
     pub input: String,
     /// Print pieces of output as they come, each one line of JSON; the last line is the whole output
@@ -93,7 +90,14 @@ struct Timeout {
 /// Where the job did not succeed, whatever the reason.
 pub async fn run(args: RunArgs) -> Result<(), Failure> {
     let connection = Connection::new(&args.client)?;
-    let body = body(&args)?;
+    let input = match input::read(&args.input)? {
+        Input::Whole(input) => input,
+        Input::Text(text) => {
+            let (model, task) = (&args.model, args.task.as_deref());
+            plain::input(&connection, model, task, &text, Patience::default()).await?
+        }
+    };
+    let body = body(&args, input);
     // One listener for the whole command: a signal between two looks must not be lost.
     let interrupts = signal(SignalKind::interrupt())
         .map_err(|e| Failure::Failed(format!("can't listen for Ctrl-C: {e}")))?;
@@ -176,7 +180,7 @@ fn show(update: Update, follow: bool, line: &Line) -> Result<(), Failure> {
     Ok(())
 }
 
-fn body(args: &RunArgs) -> Result<String, Failure> {
+fn body(args: &RunArgs, input: Box<RawValue>) -> String {
     let (start_seconds, run_seconds) = (args.start_timeout, args.timeout);
     let timeout = (start_seconds.is_some() || run_seconds.is_some()).then_some(Timeout {
         start_seconds,
@@ -185,40 +189,25 @@ fn body(args: &RunArgs) -> Result<String, Failure> {
     let job = NewJob {
         model: &args.model,
         task: args.task.as_deref(),
-        input: input::read(&args.input)?,
+        input,
         priority: args.priority,
         timeout,
     };
-    Ok(serde_json::to_string(&job).expect("text, numbers and checked JSON are JSON"))
+    serde_json::to_string(&job).expect("text, numbers and checked JSON are JSON")
 }
 
 /// Submits under a key of its own, so that a lost answer can be asked for again.
 async fn submit(connection: &Connection, body: &str, patience: Patience) -> Result<Job, Failure> {
     let key = uuid::Uuid::now_v7().to_string();
-    let mut pause = patience.first;
-    for tries_left in (0..SUBMIT_TRIES).rev() {
+    let answer = retry::persist(patience, async || {
         let request = connection
             .request(Method::POST, &["v1", "jobs"], &[])?
             .header("content-type", "application/json")
             .header("idempotency-key", format!("\"{key}\""))
             .body(body.to_owned());
-        let asked = match connection.text(request).await {
-            Ok(text) => return Job::parse(text),
-            // Nobody was there in the first place: that will not change while we wait.
-            Err(e @ CallError::NotConnected(_)) if tries_left + 1 == SUBMIT_TRIES => return Err(e.into()),
-            Err(e) if tries_left == 0 => return Err(e.into()),
-            Err(CallError::NotConnected(_) | CallError::Lost(_)) => Duration::ZERO,
-            Err(CallError::Busy(refusal)) => refusal.retry_after.unwrap_or_default(),
-            // Our first try with this key is still on its way into the database.
-            Err(CallError::Refused(refusal)) if refusal.text.starts_with("idempotency_in_flight") => {
-                Duration::ZERO
-            }
-            Err(e) => return Err(e.into()),
-        };
-        tokio::time::sleep(pause.max(asked.min(patience.total))).await;
-        pause = (pause * 2).min(patience.longest);
-    }
-    unreachable!("the last try returns")
+        connection.text(request).await
+    });
+    Job::parse(answer.await?)
 }
 
 /// Asks to cancel; a job that has ended meanwhile is fine, the stream will say so.
@@ -233,6 +222,8 @@ async fn cancel(connection: &Connection, id: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::client::double::{Double, Reply};
 
@@ -278,6 +269,21 @@ mod tests {
             .expect_err("it is refused");
         assert_eq!(failure.exit_code(), 1);
         assert_eq!(failure.to_string(), "validation_failed: no\n  /input/text: empty");
+    }
+
+    #[tokio::test]
+    async fn a_model_that_is_switched_off_is_told_at_once() {
+        let problem = r#"{"code":"model_unavailable","detail":"The model is switched off."}"#;
+        let double = Double::start(vec![Reply::status(503, problem), Reply::status(503, problem)]);
+        let failure = submit(&double.connection(), "{}", PATIENCE)
+            .await
+            .expect_err("it is refused");
+        assert_eq!(failure.exit_code(), 1);
+        assert_eq!(
+            failure.to_string(),
+            "model_unavailable: The model is switched off."
+        );
+        assert_eq!(double.requests().len(), 1, "nobody asks again");
     }
 
     #[tokio::test]

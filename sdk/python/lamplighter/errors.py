@@ -36,7 +36,12 @@ class ApiError(LamplighterError):
 
     @property
     def temporary(self) -> bool:
-        """Whether the same request may succeed a little later."""
+        """Whether the same request may succeed a little later.
+
+        Not where the model is switched off: whoever did that has to switch it on first.
+        """
+        if self.code == "model_unavailable":
+            return False
         return self.status in (429, 502, 503, 504) or self.code == "idempotency_in_flight"
 
     @classmethod

@@ -68,6 +68,14 @@ def test_a_refusal_ends_a_stream_at_once():
     assert len(server.requests) == 1
 
 
+def test_a_model_that_is_switched_off_is_told_at_once():
+    with double(problem(503, "model_unavailable")) as server, Client(server.url, "t") as client:
+        with pytest.raises(ApiError) as refused:
+            client.submit("echo", "hi")
+    assert refused.value.code == "model_unavailable" and not refused.value.temporary
+    assert len(server.requests) == 1
+
+
 def test_submit_is_sent_again_with_the_same_idempotency_key():
     script = hang_up, problem(503, "unavailable", Retry_After="0"), body(202, JOB)
     with double(*script) as server, Client(server.url, "t") as client:

@@ -47,8 +47,12 @@ export class ApiError extends LamplighterError {
     this.requestId = problem.request_id;
   }
 
-  /** Whether the same request may succeed a little later. */
+  /**
+   * Whether the same request may succeed a little later. Not where the model is switched off: whoever did that has to
+   * switch it on first.
+   */
   get temporary(): boolean {
+    if (this.code === 'model_unavailable') return false;
     return [429, 502, 503, 504].includes(this.status) || this.code === 'idempotency_in_flight';
   }
 

@@ -65,6 +65,13 @@ test('a refusal ends a stream at once', async () => {
   assert.equal(server.requests.length, 1);
 });
 
+test('a model that is switched off is told at once', async () => {
+  await using server = await double(problem(503, 'model_unavailable'));
+  const client = new Client({ server: server.url, token: 't' });
+  await assert.rejects(client.submit('echo', 'hi'), (error) => error instanceof ApiError && !error.temporary);
+  assert.equal(server.requests.length, 1);
+});
+
 test('submit is sent again with the same idempotency key', async () => {
   await using server = await double(
     (response) => response.destroy(),
