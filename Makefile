@@ -4,7 +4,7 @@
 # rustup's folder, where a fresh installation is not in the shell's path yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help run test soak check fmt openapi sdk bench need-rust
+.PHONY: help run test soak check check-cuda fmt openapi sdk bench need-rust
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ soak: need-rust ## Run all tests at full size, one after another, for hours (som
 
 check: need-rust ## Check format, lints, docs, generated files and what is linked
 	scripts/check.sh
+
+check-cuda: need-rust ## Check that the cuda feature compiles; needs no GPU, but 2 GB and time
+	scripts/check-cuda.sh
 
 fmt: need-rust ## Format the code
 	cargo fmt --all

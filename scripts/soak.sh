@@ -16,7 +16,8 @@ run() {
 how=(--include-ignored --nocapture --test-threads 1 "$@")
 run cargo test --package lamplighter --test fleet -- "${how[@]}"
 # All but the fault scenarios, which are through.
-run cargo test --no-fail-fast --package lamplighter-shared --package lamplighter-api --lib --tests -- "${how[@]}"
+run cargo test --no-fail-fast --package lamplighter-shared --package lamplighter-api \
+    --package lamplighter-worker --package lamplighter-readers --lib --tests -- "${how[@]}"
 rest=()
 for target in tests/*.rs tests/*/main.rs; do
     name=${target#tests/}
