@@ -1,0 +1,28 @@
+/** What every page may use: theme, server state, notifications; and what is shown until texts are there. */
+import { MantineProvider } from '@mantine/core';
+import { QueryClientProvider } from '@tanstack/react-query';
+import { lazy, type ReactNode, Suspense } from 'react';
+import { PageLoader } from '@/components/page-loader';
+import { styleNonce } from '@/lib/nonce';
+import { queryClient } from '@/lib/query-client';
+import { cssVariables, theme } from './theme/theme';
+
+const Notifications = lazy(async () => ({ default: (await import('./notifications')).AppNotifications }));
+
+export function Provider({ children }: { children: ReactNode }) {
+  return (
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={cssVariables}
+      defaultColorScheme="auto"
+      getStyleNonce={styleNonce}
+    >
+      <Suspense>
+        <Notifications />
+      </Suspense>
+      <QueryClientProvider client={queryClient}>
+        <Suspense fallback={<PageLoader />}>{children}</Suspense>
+      </QueryClientProvider>
+    </MantineProvider>
+  );
+}

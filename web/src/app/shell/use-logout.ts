@@ -1,0 +1,22 @@
+/** Ends the session and leaves the pages that need one. */
+import { useMutation } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
+import { deleteSession } from '@/api/generated';
+import { paths } from '@/config/paths';
+import { useMessageOf } from '@/lib/message-of';
+import { notifyFailure } from '@/lib/notify';
+import { useSessionChanged } from '@/lib/session';
+
+export function useLogout() {
+  const sessionChanged = useSessionChanged();
+  const navigate = useNavigate();
+  const messageOf = useMessageOf();
+  return useMutation({
+    mutationFn: () => deleteSession(),
+    onSuccess: async () => {
+      await navigate({ to: paths.home });
+      await sessionChanged();
+    },
+    onError: (error) => notifyFailure(messageOf(error)),
+  });
+}

@@ -1,0 +1,66 @@
+/** Chooses a new password with the link of the mail. */
+import { Button, Stack, Text } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
+import { useTranslation } from 'react-i18next';
+import { resetPassword } from '@/api/generated';
+import { Link, LinkButton } from '@/components/link';
+import { ProblemAlert } from '@/components/problem-alert';
+import { paths } from '@/config/paths';
+import { useProblemForm } from '@/lib/problem-form';
+import { FormPage } from '../components/form-page';
+import { NewPassword } from '../components/new-password';
+import { useChecks } from '../components/use-checks';
+import { useFragmentToken } from '../components/use-fragment-token';
+
+export function ResetPage() {
+  const { t } = useTranslation('account');
+  const token = useFragmentToken();
+  const checks = useChecks();
+  const { form, failure, refuse, clear } = useProblemForm({
+    mode: 'controlled',
+    initialValues: { password: '' },
+    validate: { password: checks.required },
+  });
+  const reset = useMutation({
+    mutationFn: (password: string) => resetPassword({ body: { token, password } }),
+    onError: refuse,
+  });
+  const submit = form.onSubmit(({ password }) => {
+    clear();
+    reset.mutate(password);
+  });
+  if (reset.isSuccess) {
+    return (
+      <FormPage title={t('reset.done')} lead={t('reset.doneLead')}>
+        <LinkButton to={paths.login} fullWidth>
+          {t('login.submit')}
+        </LinkButton>
+      </FormPage>
+    );
+  }
+  return (
+    <FormPage
+      title={t('reset.title')}
+      lead={token ? t('reset.lead') : undefined}
+      footer={<Link to={paths.forgot}>{t('reset.again')}</Link>}
+    >
+      {token === '' ? (
+        <Text>{t('reset.noToken')}</Text>
+      ) : (
+        <form onSubmit={submit} noValidate>
+          <Stack gap="md">
+            <ProblemAlert error={failure} />
+            <NewPassword
+              label={t('field.newPassword')}
+              {...form.getInputProps('password')}
+              value={form.values.password}
+            />
+            <Button type="submit" loading={reset.isPending} fullWidth>
+              {t('reset.submit')}
+            </Button>
+          </Stack>
+        </form>
+      )}
+    </FormPage>
+  );
+}

@@ -1,0 +1,49 @@
+/** Where the link of the mail leads. Nothing happens until the button is pressed: scanners of mails open links too. */
+import { Button, Stack } from '@mantine/core';
+import { useMutation } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import { verifyAccount } from '@/api/generated';
+import { Link, LinkButton } from '@/components/link';
+import { ProblemAlert } from '@/components/problem-alert';
+import { paths } from '@/config/paths';
+import { FormPage } from '../components/form-page';
+import { useFragmentToken } from '../components/use-fragment-token';
+import { VerifyForm } from '../components/verify-form';
+
+const route = getRouteApi(paths.verify);
+
+export function VerifyPage() {
+  const { t } = useTranslation('account');
+  const token = useFragmentToken();
+  const { email = '' } = route.useSearch();
+  const verify = useMutation({ mutationFn: () => verifyAccount({ body: { token } }) });
+  if (verify.isSuccess) {
+    return (
+      <FormPage title={t('verify.done')} lead={t('verify.doneLead')}>
+        <LinkButton to={paths.login} fullWidth>
+          {t('login.submit')}
+        </LinkButton>
+      </FormPage>
+    );
+  }
+  const byCode = token === '' || verify.isError;
+  return (
+    <FormPage
+      title={t('verify.title')}
+      lead={byCode ? t('verify.leadCode') : t('verify.lead')}
+      footer={<Link to={paths.login}>{t('register.login')}</Link>}
+    >
+      <Stack gap="md">
+        <ProblemAlert error={verify.error} />
+        {byCode ? (
+          <VerifyForm email={email} />
+        ) : (
+          <Button fullWidth loading={verify.isPending} onClick={() => verify.mutate()}>
+            {t('verify.confirm')}
+          </Button>
+        )}
+      </Stack>
+    </FormPage>
+  );
+}

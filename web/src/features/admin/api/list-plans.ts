@@ -1,0 +1,9 @@
+/** The plans and what each allows. */
+import { queryOptions } from '@tanstack/react-query';
+import { listPlans } from '@/api/generated';
+
+export const plansQuery = queryOptions({
+  queryKey: ['admin', 'plans'],
+  queryFn: async ({ signal }) => (await listPlans({ signal })).data,
+  staleTime: 30_000,
+});

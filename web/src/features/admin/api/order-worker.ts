@@ -1,0 +1,16 @@
+/** Orders to a worker: finish and wait, leave the memory too, or go on. */
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { drainWorker, maintainWorker, resumeWorker } from '@/api/generated';
+import { workersQuery } from './list-workers';
+
+export type WorkerOrder = 'drain' | 'maintenance' | 'resume';
+
+const operations = { drain: drainWorker, maintenance: maintainWorker, resume: resumeWorker };
+
+export function useOrderWorker() {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, order }: { id: string; order: WorkerOrder }) => operations[order]({ path: { id } }),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: workersQuery.queryKey }),
+  });
+}

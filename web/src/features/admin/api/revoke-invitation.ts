@@ -1,0 +1,12 @@
+/** Takes an invitation back. */
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { revokeInvitation } from '@/api/generated';
+import { invitationsQuery } from './list-invitations';
+
+export function useRevokeInvitation() {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: (id: string) => revokeInvitation({ path: { id } }),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: invitationsQuery.queryKey }),
+  });
+}

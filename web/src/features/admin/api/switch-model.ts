@@ -1,0 +1,13 @@
+/** Switches a model on or off, for everybody. */
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { updateModel } from '@/api/generated';
+
+export function useSwitchModel() {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, enabled }: { id: string; enabled: boolean }) =>
+      updateModel({ path: { id }, body: { enabled } }),
+    onSuccess: () =>
+      queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey.includes('models') }),
+  });
+}

@@ -1,0 +1,89 @@
+/** Narrows the log down. What is chosen stands in the address of the page. */
+import { Button, Group, NativeSelect, TextInput } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { AuditOutcome } from '@/api/generated';
+import type { AuditFilters as Filters } from '../../api/list-audit';
+import { actionAreas, type Action } from '../../audit/actions';
+import { fromLocal, toLocal } from '../../audit/local-time';
+
+const TYPING_MS = 400;
+
+interface AuditFiltersProps {
+  filters: Filters;
+  onChange: (filters: Filters) => void;
+}
+
+export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
+  const { t } = useTranslation('admin');
+  // Fields that keep what is typed begin anew when everything is taken back.
+  const [round, setRound] = useState(0);
+  const type = useDebouncedCallback(
+    (field: 'user' | 'actor', value: string) => onChange({ ...filters, [field]: value.trim() || undefined }),
+    TYPING_MS,
+  );
+  const areas = Object.entries(actionAreas).map(([area, deeds]) => ({
+    group: t(`audit.area.${area as keyof typeof actionAreas}`),
+    items: deeds.map((deed) => {
+      const action = `${area}.${deed}` as Action;
+      return { value: action, label: t(`audit.action.${action}`) };
+    }),
+  }));
+  const reset = () => {
+    setRound(round + 1);
+    onChange({});
+  };
+  const any = { value: '', label: t('filter.any') };
+  return (
+    <Group key={round} gap="sm" align="flex-end" role="search" aria-label={t('audit.filters')}>
+      <NativeSelect
+        flex="2 1 200px"
+        label={t('audit.what')}
+        data={[any, ...areas]}
+        value={filters.action ?? ''}
+        onChange={(event) => onChange({ ...filters, action: event.currentTarget.value || undefined })}
+      />
+      <NativeSelect
+        flex="1 1 130px"
+        label={t('audit.outcome')}
+        data={[
+          any,
+          ...(['success', 'failure'] as const).map((value) => ({ value, label: t(`audit.${value}`) })),
+        ]}
+        value={filters.outcome ?? ''}
+        onChange={(event) =>
+          onChange({
+            ...filters,
+            outcome: (event.currentTarget.value || undefined) as AuditOutcome | undefined,
+          })
+        }
+      />
+      {(['user', 'actor'] as const).map((field) => (
+        <TextInput
+          key={`${field} ${filters[field] ?? ''}`}
+          flex="1 1 170px"
+          label={t(`audit.${field}`)}
+          placeholder={field === 'user' ? 'user_…' : 'user_… / tok_…'}
+          defaultValue={filters[field] ?? ''}
+          onChange={(event) => type(field, event.currentTarget.value)}
+        />
+      ))}
+      {(['since', 'until'] as const).map((field) => (
+        <TextInput
+          key={field}
+          flex="1 1 190px"
+          type="datetime-local"
+          label={t(`audit.${field}`)}
+          defaultValue={toLocal(filters[field])}
+          onChange={(event) => onChange({ ...filters, [field]: fromLocal(event.currentTarget.value) })}
+        />
+      ))}
+      {Object.values(filters).some(Boolean) && (
+        <Button variant="subtle" color="gray" onClick={reset}>
+          {t('filter.reset')}
+        </Button>
+      )}
+    </Group>
+  );
+}

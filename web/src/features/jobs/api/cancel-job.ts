@@ -1,0 +1,19 @@
+/** Asks to cancel a job. One that waits is canceled at once, one that runs when its worker has stopped it. */
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { cancelJob } from '@/api/generated';
+import { isApiError } from '@/lib/problem';
+
+export function useCancelJob(id: string) {
+  const queryClient = useQueryClient();
+  return useMutation({
+    mutationFn: async () => {
+      try {
+        await cancelJob({ path: { id } });
+      } catch (error) {
+        // It ended by itself in between.
+        if (!isApiError(error, 'job_finished')) throw error;
+      }
+    },
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: ['jobs'] }),
+  });
+}

@@ -1,0 +1,65 @@
+/** Cancel while it goes; run again once it has ended. */
+import { Button, Group } from '@mantine/core';
+import { IconPencil, IconPlayerStop, IconRefresh } from '@tabler/icons-react';
+import { useNavigate } from '@tanstack/react-router';
+import { useTranslation } from 'react-i18next';
+import type { Job } from '@/api/generated';
+import { LinkButton } from '@/components/link';
+import { paths } from '@/config/paths';
+import { isFinal } from '@/lib/job-stream/state';
+import { useMessageOf } from '@/lib/message-of';
+import { notifyFailure, notifySuccess } from '@/lib/notify';
+import { useCancelJob } from '../api/cancel-job';
+import { useRetryJob } from '../api/retry-job';
+import { hasMedia, inputFragment } from '../playground/input-fragment';
+
+export function JobActions({ job }: { job: Job }) {
+  const { t } = useTranslation('jobs');
+  const navigate = useNavigate();
+  const messageOf = useMessageOf();
+  const cancel = useCancelJob(job.id);
+  const retry = useRetryJob(job.id);
+  const fail = (error: unknown) => notifyFailure(messageOf(error));
+
+  const runAgain = () =>
+    retry.mutate(undefined, {
+      onSuccess: ({ id }) => {
+        notifySuccess(t('job.retried'));
+        void navigate({ to: paths.job, params: { id } });
+      },
+      onError: fail,
+    });
+
+  return (
+    <Group gap="sm">
+      {job.input && (
+        <LinkButton
+          variant="default"
+          to={paths.playground}
+          search={{ model: job.model, task: job.task }}
+          hash={inputFragment(job.input)}
+          leftSection={<IconPencil size={16} />}
+          title={hasMedia(job.input) ? t('job.mediaHint') : undefined}
+        >
+          {t('job.change')}
+        </LinkButton>
+      )}
+      {isFinal(job) && !job.data_removed && (
+        <Button leftSection={<IconRefresh size={16} />} loading={retry.isPending} onClick={runAgain}>
+          {t('job.retry')}
+        </Button>
+      )}
+      {!isFinal(job) && (
+        <Button
+          variant="default"
+          leftSection={<IconPlayerStop size={16} />}
+          disabled={Boolean(job.cancel_requested_at)}
+          loading={cancel.isPending}
+          onClick={() => cancel.mutate(undefined, { onError: fail })}
+        >
+          {t('job.cancel')}
+        </Button>
+      )}
+    </Group>
+  );
+}

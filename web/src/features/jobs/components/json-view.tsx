@@ -1,0 +1,19 @@
+/** A value as JSON, in colours. Long lists and texts are cut; copying and downloading give them whole. */
+import { useTranslation } from 'react-i18next';
+import { type Piece, piecesOf } from '../json/pieces';
+import classes from './json-view.module.css';
+
+export function JsonView({ value, label }: { value: unknown; label: string }) {
+  const { t } = useTranslation('jobs');
+  const text = (piece: Piece) =>
+    piece.kind === 'more' ? t('json.more', { count: piece.count }) : piece.text;
+  return (
+    <pre className={classes.json} tabIndex={0} role="group" aria-label={label}>
+      {piecesOf(value).map((piece, index) => (
+        <span key={index} className={classes[piece.kind]}>
+          {text(piece)}
+        </span>
+      ))}
+    </pre>
+  );
+}

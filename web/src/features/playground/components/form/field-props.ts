@@ -1,0 +1,12 @@
+/** What every field of a form is given. */
+import type { Field } from '../../schema/fields';
+
+export interface FieldProps {
+  field: Field;
+  label: string;
+  hint?: string | undefined;
+  value: unknown;
+  onChange: (value: unknown) => void;
+  /** The fault of the field, or of the part below it that `path` names (`/3`). */
+  errorAt: (path?: string) => string | undefined;
+}

@@ -1,0 +1,67 @@
+/** The chosen model with its light; opened, all of them. */
+import { Box, Group, Stack, Text, UnstyledButton } from '@mantine/core';
+import { useDisclosure, useId } from '@mantine/hooks';
+import { IconChevronDown } from '@tabler/icons-react';
+import { useTranslation } from 'react-i18next';
+import type { Model } from '@/api/generated';
+import { Light } from './light';
+import classes from './model.module.css';
+
+interface ModelPickerProps {
+  models: Model[];
+  current: Model;
+  onPick: (model: Model) => void;
+}
+
+export function ModelPicker({ models, current, onPick }: ModelPickerProps) {
+  const { t } = useTranslation('playground');
+  const [opened, list] = useDisclosure(false);
+  const id = useId();
+  const pick = (model: Model) => {
+    list.close();
+    onPick(model);
+  };
+  return (
+    <Box onKeyDown={(event) => event.key === 'Escape' && list.close()}>
+      <UnstyledButton
+        className={classes.current}
+        aria-expanded={opened}
+        aria-controls={id}
+        aria-label={t('model.choose', { model: current.id })}
+        onClick={list.toggle}
+      >
+        <Description model={current} />
+        <IconChevronDown size={18} className={classes.chevron} />
+      </UnstyledButton>
+      <ul id={id} hidden={!opened} className={classes.list}>
+        {models.map((model) => (
+          <li key={model.id}>
+            <UnstyledButton
+              className={classes.option}
+              aria-current={model.id === current.id}
+              onClick={() => pick(model)}
+            >
+              <Description model={model} />
+            </UnstyledButton>
+          </li>
+        ))}
+      </ul>
+    </Box>
+  );
+}
+
+function Description({ model }: { model: Model }) {
+  return (
+    <Stack gap={2} flex={1} miw={0} component="span">
+      <Group gap="sm" justify="space-between" wrap="nowrap" component="span">
+        <Text component="span" fw={650} truncate>
+          {model.id}
+        </Text>
+        <Light status={model.status} />
+      </Group>
+      <Text component="span" size="sm" c="dimmed" lineClamp={2}>
+        {model.description}
+      </Text>
+    </Stack>
+  );
+}

@@ -1,0 +1,82 @@
+/** The view of an output. Each kind is loaded when it is first needed. */
+import { Skeleton } from '@mantine/core';
+import { lazy, Suspense } from 'react';
+import type { JobState } from '@/lib/job-stream/state';
+import { cosineMatrix } from '../../results/cosine';
+import { readResult, readSegments } from '../../results/result-kind';
+import { textOf, textsOf } from '../../schema/values';
+import { JsonView } from './json-view';
+import { Writing } from './writing';
+
+const HeatMap = lazy(() => import('./heat-map'));
+const LabelBars = lazy(() => import('./label-bars'));
+const Ranking = lazy(() => import('./ranking'));
+const Faces = lazy(() => import('./faces'));
+const Lines = lazy(() => import('./lines'));
+const Mrz = lazy(() => import('./mrz'));
+const Speech = lazy(() => import('./speech'));
+
+interface ResultViewProps {
+  state: JobState;
+  input: Record<string, unknown>;
+}
+
+export function ResultView({ state, input }: ResultViewProps) {
+  return (
+    <Suspense fallback={<Skeleton h={220} radius="md" />}>
+      {state.job?.output === undefined ? (
+        <PartialView state={state} input={input} />
+      ) : (
+        <WholeView output={state.job.output} input={input} />
+      )}
+    </Suspense>
+  );
+}
+
+/** What has come so far. */
+function PartialView({ state, input }: ResultViewProps) {
+  const segments = readSegments(state.pieces);
+  if (state.text) return <Writing text={state.text} prompt={textOf(input.prompt)} writing />;
+  if (segments.length > 0) return <Speech data={{ segments }} audio={textOf(input.audio)} />;
+  return state.pieces.length > 0 ? <JsonView value={state.pieces} /> : null;
+}
+
+function WholeView({ output, input }: { output: unknown; input: Record<string, unknown> }) {
+  const result = readResult(output);
+  const texts = typeof input.text === 'string' ? [input.text] : textsOf(input.texts);
+  const image = textOf(input.image);
+  switch (result.kind) {
+    case 'embeddings':
+      return (
+        <HeatMap
+          matrix={cosineMatrix(result.data.embeddings)}
+          texts={texts}
+          vectors={result.data.embeddings}
+        />
+      );
+    case 'similarity':
+      return <HeatMap matrix={result.data.matrix} texts={texts} />;
+    case 'textLabels':
+      return (
+        <LabelBars groups={result.data.results.map(({ labels }, at) => ({ labels, text: texts[at] }))} />
+      );
+    case 'labels':
+      return <LabelBars groups={[{ labels: result.data.labels }]} image={image} />;
+    case 'ranking':
+      return <Ranking scores={result.data.scores} texts={texts} />;
+    case 'faces':
+      return <Faces data={result.data} image={image} />;
+    case 'lines':
+      return <Lines data={result.data} image={image} />;
+    case 'mrz':
+      return <Mrz data={result.data} image={image} />;
+    case 'speech':
+      return <Speech data={result.data} audio={textOf(input.audio)} />;
+    case 'writing':
+      return (
+        <Writing text={result.data.text} prompt={textOf(input.prompt)} finish={result.data.finish_reason} />
+      );
+    case 'json':
+      return <JsonView value={output} />;
+  }
+}

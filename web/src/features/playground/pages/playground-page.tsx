@@ -1,0 +1,70 @@
+/** Tries models: choose one, fill in its form, watch it run. */
+import { Alert, Card, Skeleton, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { IconLamp } from '@tabler/icons-react';
+import { useTranslation } from 'react-i18next';
+import { EmptyState } from '@/components/empty-state';
+import { Link } from '@/components/link';
+import { Page } from '@/components/page';
+import { ProblemAlert } from '@/components/problem-alert';
+import { paths } from '@/config/paths';
+import { useUser } from '@/lib/session';
+import { modelsQuery } from '../api/list-models';
+import { pickModel, pickTask, sortModels } from '../components/model/pick-model';
+import { Workbench } from '../components/workbench';
+
+const route = getRouteApi(paths.playground);
+
+export function PlaygroundPage() {
+  const { t } = useTranslation('playground');
+  const { data, error, isPending, refetch } = useQuery(modelsQuery);
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const models = sortModels(data ?? []);
+  const model = pickModel(models, search.model);
+  const task = model && pickTask(model, search.task);
+  const go = (next: { model: string; task?: string }) =>
+    void navigate({ search: next, replace: true, resetScroll: false });
+
+  return (
+    <Page title={t('title')} lead={t('lead')} size="xl">
+      <GuestNote />
+      {error && !data && <ProblemAlert error={error} onRetry={() => void refetch()} />}
+      {isPending && <Skeleton h={420} radius="lg" />}
+      {data && !model && (
+        <Card>
+          <EmptyState icon={<IconLamp size={26} />} title={t('model.none')}>
+            {t('model.noneHint')}
+          </EmptyState>
+        </Card>
+      )}
+      {model && task && (
+        <Workbench
+          key={`${model.id} ${task.task}`}
+          models={models}
+          model={model}
+          task={task}
+          onModel={(next) => go({ model: next.id })}
+          onTask={(next) => go({ model: model.id, task: next })}
+        />
+      )}
+    </Page>
+  );
+}
+
+function GuestNote() {
+  const { t } = useTranslation('playground');
+  const user = useUser();
+  if (user !== null) return null;
+  return (
+    <Alert variant="light" color="amber" py="xs">
+      <Text size="sm">
+        {t('guest.text')}{' '}
+        <Link to={paths.login} inherit>
+          {t('guest.login')}
+        </Link>
+      </Text>
+    </Alert>
+  );
+}

@@ -1,0 +1,11 @@
+/** What a task is called; one that is not known yet goes by its own name. */
+import { useTranslation } from 'react-i18next';
+
+export function useTaskName() {
+  const { t, i18n } = useTranslation('playground');
+  return (task: string): string => {
+    // Names come from the server: keys that the compiler can't know.
+    const key = `task.${task}`;
+    return i18n.exists(key, { ns: 'playground' }) ? t(key as 'task.chat') : task;
+  };
+}

@@ -1,0 +1,31 @@
+/** Which models a token may use; none chosen means all. */
+import { MultiSelect } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useTranslation } from 'react-i18next';
+import { modelNamesQuery } from '../api/list-model-names';
+
+interface ModelsFieldProps {
+  value: string[];
+  onChange: (value: string[]) => void;
+  error?: React.ReactNode;
+}
+
+export function ModelsField({ value, onChange, error }: ModelsFieldProps) {
+  const { t } = useTranslation('tokens');
+  const { data } = useQuery(modelNamesQuery);
+  return (
+    <MultiSelect
+      label={t('form.models')}
+      description={t('form.modelsHint')}
+      placeholder={value.length === 0 ? t('form.modelsAll') : undefined}
+      data={data ?? []}
+      value={value}
+      onChange={onChange}
+      error={error}
+      searchable
+      clearable
+      clearButtonProps={{ 'aria-label': t('form.modelsClear') }}
+      comboboxProps={{ withinPortal: true }}
+    />
+  );
+}

@@ -1,0 +1,30 @@
+/// <reference types="vitest/config" />
+import { fileURLToPath } from 'node:url';
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vite';
+
+// Where the API of `npm run dev` is.
+const server = process.env.LAMPLIGHTER_SERVER ?? 'http://127.0.0.1:8080';
+
+export default defineConfig({
+  plugins: [react()],
+  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  build: {
+    target: 'es2023',
+    outDir: 'dist/site',
+    emptyOutDir: true,
+    // `npm run size` reads from it what a page loads.
+    manifest: true,
+    // Nothing is put into the page or the styles as a data URL, so that the policy can stay strict.
+    assetsInlineLimit: 0,
+  },
+  server: {
+    proxy: Object.fromEntries(
+      ['/v1', '/docs', '/openapi.json', '/healthz', '/readyz'].map((path) => [path, { target: server }]),
+    ),
+  },
+  test: {
+    environment: 'node',
+    include: ['src/**/*.test.{ts,tsx}'],
+  },
+});
