@@ -10,6 +10,7 @@ help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 run: need-rust ## Build and start everything (more: make run ARGS="--bind 127.0.0.1:9000")
+	scripts/build-web.sh
 	cargo build --release
 	exec "$${CARGO_TARGET_DIR:-target}/release/lamplighter" serve $(ARGS)
 

@@ -22,6 +22,10 @@ cargo metadata --locked --format-version 1 > /dev/null
 step "format"
 cargo fmt --all --check
 
+step "the web app: format, lints, types, unit tests, generated client, size"
+scripts/build-web.sh
+(cd web && npm run --silent check && npm run --silent size)
+
 step "lints"
 cargo clippy --quiet --workspace --all-targets -- -D warnings
 

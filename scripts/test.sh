@@ -20,6 +20,8 @@ summarise() {
 }
 trap summarise EXIT
 
+# The server under test has the web app in it.
+scripts/build-web.sh
 echo "== cargo test --workspace"
 # What tests print is shown, too: their figures and seeds.
 cargo test --workspace -- --show-output < /dev/null 2>&1 | tee "$log"

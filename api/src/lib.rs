@@ -2,7 +2,7 @@
 //!
 //! Start with [`build`]: the whole API as one endpoint; [`serve()`] puts it on a socket. In reading order:
 //! `routes` (every operation), `auth` (who asks), `submit` (the one use-case), `wait` and `event_stream`
-//! (following a job), `edge` (failures become problem documents) and
+//! (following a job), `edge` (failures become problem documents), `site` (the web app) and
 //! `observe` (everything is counted) around it all, `openapi` (the document).
 //!
 //! Not here: SQL, leases, models. What a job is stands in `lamplighter-shared`.
@@ -20,6 +20,7 @@ mod preface;
 mod outlet;
 mod client_address;
 mod client;
+mod site;
 mod routes;
 pub mod auth;
 mod plans;

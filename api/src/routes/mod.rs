@@ -35,6 +35,7 @@ use crate::{
     observe::Observe,
     openapi::{self, Failures},
     rate_headers::RateHeaders,
+    site::Site,
     state::App,
 };
 
@@ -171,6 +172,7 @@ pub(crate) fn endpoint(app: Arc<App>) -> impl Endpoint<Output = Response> + 'sta
         .nest("/", service(Some(app.clone())))
         .data(app)
         .with(Admission { limit })
+        .with(Site)
         .with(edge)
         .with(RateHeaders)
         .with(Observe)
