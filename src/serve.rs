@@ -103,7 +103,7 @@ fn greet(config: &Config, address: &str, setup: Option<&Path>) {
     println!("       -d '{{\"model\":\"minilm\",\"input\":{{\"texts\":[\"hello\",\"world\"]}}}}'");
     if let Some(setup) = setup {
         println!(
-            "The first administrator sets an address and a password by POST {}/v1/setup with the token in {}",
+            "The first administrator sets an address and a password at {}/setup, with the token in {}",
             people_reach(config),
             setup.display()
         );
