@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use poem::{
     Endpoint, Middleware, Request, Response, Result,
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, header},
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 
@@ -15,7 +15,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 const OF_THE_API: [&str; 6] = ["/v1", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"];
 /// What the page says in the place of a nonce.
 const NONCE: &str = "__CSP_NONCE__";
-/// The policy of files: they are read, not run by themselves.
+/// The policy of files and of the page that stands in for the app: nothing of them runs.
 const FILE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 /// Where there is no app.
 const NOT_BUILT: &str = include_str!("site/not_built.html");
@@ -59,7 +59,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for SiteEndpoint<E> {
 
 fn is_of_the_api(path: &str) -> bool {
     OF_THE_API.iter().any(|prefix| {
-        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }
 
@@ -117,9 +118,8 @@ fn bytes(data: Cow<'static, [u8]>) -> Bytes {
 fn page() -> Response {
     let Some(index) = stored("/index.html") else {
         return Response::builder()
-            .status(StatusCode::OK)
             .content_type("text/html; charset=utf-8")
-            .header(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'")
+            .header(header::CONTENT_SECURITY_POLICY, FILE_POLICY)
             .body(NOT_BUILT);
     };
     let nonce = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>());

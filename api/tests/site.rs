@@ -43,9 +43,16 @@ async fn every_address_of_the_app_is_its_page_with_a_nonce_of_its_own() {
             assert!(read.text.contains("build-web.sh"), "{}", read.text);
             continue;
         }
-        let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next());
+        let nonce = policy
+            .split("'nonce-")
+            .nth(1)
+            .and_then(|rest| rest.split('\'').next());
         let nonce = nonce.expect("a nonce").to_owned();
-        assert!(read.text.contains(&format!("content=\"{nonce}\"")), "{}", read.text);
+        assert!(
+            read.text.contains(&format!("content=\"{nonce}\"")),
+            "{}",
+            read.text
+        );
         assert!(!read.text.contains("__CSP_NONCE__"));
         assert!(!nonces.contains(&nonce), "it is used once");
         nonces.push(nonce);
@@ -71,7 +78,10 @@ async fn what_is_the_apis_and_what_is_not_there_stay_so() {
         let read = ask(&world, Method::GET, path, headers).await;
         assert_eq!(read.status, StatusCode::NOT_FOUND, "{path}");
     }
-    assert_eq!(ask(&world, Method::GET, "/docs", PAGE).await.status, StatusCode::OK);
+    assert_eq!(
+        ask(&world, Method::GET, "/docs", PAGE).await.status,
+        StatusCode::OK
+    );
     let posted = ask(&world, Method::POST, "/playground", PAGE).await;
     assert!(posted.status.is_client_error(), "{}", posted.status);
 }
@@ -84,18 +94,29 @@ async fn files_are_kept_for_ever_and_come_packed_where_that_is_taken() {
     };
     let names = fs::read_dir(site.join("assets")).expect("files");
     let names: Vec<String> = names
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     let script = names.iter().find(|name| name.ends_with(".js")).expect("a script");
     let path = format!("/assets/{script}");
     let plain = ask(&world, Method::GET, &path, &[]).await;
     assert_eq!(plain.status, StatusCode::OK);
     assert!(plain.header("content-type").starts_with("text/javascript"));
-    assert_eq!(plain.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(
+        plain.header("cache-control"),
+        "public, max-age=31536000, immutable"
+    );
     assert_eq!(plain.header("x-content-type-options"), "nosniff");
     let wanted = fs::read_to_string(site.join("assets").join(script)).expect("a text");
     assert_eq!(plain.text, wanted);
-    let request = world.request(Method::GET, &path).header("accept-encoding", "br, gzip;q=0.9");
+    let request = world
+        .request(Method::GET, &path)
+        .header("accept-encoding", "br, gzip;q=0.9");
     let mut packed = world.api().get_response(request.finish()).await;
     assert_eq!(packed.headers()["content-encoding"], "gzip");
     assert_eq!(packed.headers()["vary"], "accept-encoding");
