@@ -4,7 +4,7 @@
 # rustup's folder, where a fresh installation is not in the shell's path yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help run test soak check check-cuda fmt openapi sdk bench need-rust
+.PHONY: help run test e2e soak check check-cuda fmt openapi sdk bench need-rust
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +17,12 @@ run: need-rust ## Build and start everything (more: make run ARGS="--bind 127.0.
 test: need-rust ## Run all tests; sets up what they need
 	scripts/setup-tests.sh
 	scripts/test.sh
+
+e2e: need-rust ## Walk through the web pages in Chromium, against a real server and a fleet
+	scripts/setup-tests.sh
+	scripts/build-web.sh
+	cargo test --quiet --workspace --no-run
+	cd web && npm run --silent e2e -- $(ARGS)
 
 soak: need-rust ## Run all tests at full size, one after another, for hours (some: make soak ARGS=nemesis)
 	SOAK=1 scripts/setup-tests.sh

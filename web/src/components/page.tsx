@@ -17,8 +17,8 @@ export function Page({ title, lead, actions, size = 'lg', children }: PageProps)
     <Container size={size} py={{ base: 'lg', sm: 'xl' }} px={{ base: 'md', sm: 'lg' }}>
       <Stack gap="lg">
         <Group justify="space-between" align="flex-end" gap="md">
-          <Stack gap={4}>
-            <Title order={1} fz={{ base: 26, sm: 32 }}>
+          <Stack gap={4} miw={0}>
+            <Title order={1} fz={{ base: 26, sm: 32 }} style={{ overflowWrap: 'anywhere' }}>
               {title}
             </Title>
             {lead && (

@@ -6,10 +6,21 @@ function read(): string {
 }
 
 export function useFragmentToken(): string {
-  const [token] = useState(read);
+  const [token, setToken] = useState(read);
   useEffect(() => {
-    if (!window.location.hash) return;
-    window.history.replaceState(window.history.state, '', window.location.pathname + window.location.search);
+    const take = () => {
+      if (!window.location.hash) return;
+      setToken(read());
+      window.history.replaceState(
+        window.history.state,
+        '',
+        window.location.pathname + window.location.search,
+      );
+    };
+    take();
+    // Another link in the same tab changes nothing but the fragment.
+    window.addEventListener('hashchange', take);
+    return () => window.removeEventListener('hashchange', take);
   }, []);
   return token;
 }

@@ -50,7 +50,8 @@ export function useSchemaForm(form: Form, initial: () => Values): SchemaForm {
     },
     errorAt: (pointer) => {
       const fault = faults[pointer];
-      return fault ? messageOf(fault) : refused[INPUT + pointer];
+      if (fault) return messageOf(fault);
+      return form.free ? anywhere(refused) : refused[INPUT + pointer];
     },
     check,
     draft: () => {
@@ -62,6 +63,14 @@ export function useSchemaForm(form: Form, initial: () => Values): SchemaForm {
     },
     refuse: setRefused,
   };
+}
+
+/** The first fault of an input that is one field, with its place in it. */
+function anywhere(refused: Record<string, string>): string | undefined {
+  const first = Object.entries(refused).find(([at]) => at === INPUT || at.startsWith(`${INPUT}/`));
+  if (!first) return undefined;
+  const [at, message] = first;
+  return at === INPUT ? message : `${at.slice(INPUT.length)}: ${message}`;
 }
 
 /** Without what is said of `pointer` and of everything below it. */

@@ -1,0 +1,97 @@
+import * as flows from './flows';
+import { newAddress, newPerson, PASSWORD } from './people';
+import { expect, test } from './test';
+
+test('an address is verified by the code of the mail', async ({ page, server }) => {
+  const email = newAddress('typist');
+  await flows.register(page, email);
+  const { code = '' } = await server.mailbox.take(email);
+  await page.getByLabel('Code').fill(code);
+  await page.getByRole('button', { name: 'Verify', exact: true }).click();
+  await expect(page).toHaveURL(/\/login$/);
+  await flows.logIn(page, email);
+});
+
+test('a wrong code is refused in words, and the right one still counts', async ({ page, server, watch }) => {
+  watch.expect(/account\/verify: .*status of 422/);
+  const email = newAddress('hasty');
+  await flows.register(page, email);
+  const { code = '' } = await server.mailbox.take(email);
+  const wrong = code === '000000' ? '111111' : '000000';
+  await page.getByLabel('Code').fill(wrong);
+  await page.getByRole('button', { name: 'Verify', exact: true }).click();
+  await expect(page.getByRole('alert')).toBeVisible();
+  await page.getByLabel('Code').fill(code);
+  await page.getByRole('button', { name: 'Verify', exact: true }).click();
+  await expect(page).toHaveURL(/\/login$/);
+});
+
+test('opening the link of a mail uses nothing up', async ({ page, context, server, request }) => {
+  const email = newAddress('scanned');
+  await flows.register(page, email);
+  const { link } = await server.mailbox.take(email);
+  // As a scanner of mails does it.
+  const scanned = await request.get(link, { headers: { accept: 'text/html' } });
+  expect(scanned.status()).toBe(200);
+  const first = await context.newPage();
+  await first.goto(link);
+  await expect(first.getByRole('button', { name: 'Verify this address' })).toBeVisible();
+  await flows.verifyByLink(await context.newPage(), link);
+});
+
+test('a forgotten password is replaced by a mail', async ({ page, server }) => {
+  const email = newAddress('forgetful');
+  await server.createUser(email, { password: PASSWORD });
+  await page.goto('/login');
+  await page.getByRole('link', { name: 'Forgot your password?' }).click();
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByRole('button', { name: 'Send the link' }).click();
+  await expect(page.getByRole('status').filter({ hasText: email })).toBeVisible();
+  const { link } = await server.mailbox.take(email);
+  await page.goto(link);
+  const another = 'seven boats under one moon, twice';
+  await page.getByLabel(/^New password/).fill(another);
+  await page.getByRole('button', { name: 'Set the password' }).click();
+  await expect(page.getByRole('heading', { name: 'The password is set' })).toBeVisible();
+  await flows.logIn(page, email, another);
+});
+
+test('an administrator sets up the account by the link of the command line', async ({ page, server }) => {
+  const email = newAddress('founder');
+  const link = await server.createUser(email, { admin: true });
+  await page.goto(link ?? '');
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Set up', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Everything is set up' })).toBeVisible();
+  await flows.logIn(page, email);
+  await page.getByRole('link', { name: 'Admin', exact: true }).click();
+  await expect(page).toHaveURL(/\/admin\/fleet$/);
+  await expect(page.getByRole('heading', { name: 'Workers', exact: true })).toBeVisible();
+});
+
+test('whoever is no administrator finds no administration', async ({ contextFor, member }) => {
+  const page = await (await contextFor(member)).newPage();
+  await page.goto('/admin/users');
+  await expect(page.getByRole('heading', { name: 'There is nothing here' })).toBeVisible();
+});
+
+test('a guest who wants to see jobs logs in first and gets there', async ({ page, server }) => {
+  const { email } = await newPerson(server, 'visitor');
+  await page.goto('/jobs?status=failed');
+  await expect(page).toHaveURL(/\/login\?next=/);
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
+  await expect(page).toHaveURL(/\/jobs\?status=failed$/);
+});
+
+test('logging out ends the session', async ({ contextFor, server }) => {
+  const person = await newPerson(server, 'leaver');
+  const page = await (await contextFor(person)).newPage();
+  await page.goto('/account');
+  await page.getByRole('button', { name: /^Account of / }).click();
+  await page.getByRole('menuitem', { name: 'Log out' }).click();
+  await expect(page.getByRole('link', { name: 'Log in' }).first()).toBeVisible();
+  expect((await person.api.get('/v1/session')).status()).toBe(401);
+});

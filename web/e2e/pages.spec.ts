@@ -1,0 +1,84 @@
+import type { Page } from '@playwright/test';
+import { paths } from '../src/config/paths';
+import { languages } from '../src/lib/languages';
+import { DESK, expectAccessible, expectFits, expectNoViolation, keepPicture, PHONE } from './accessible';
+import { pages } from './pages';
+import type { Person } from './people';
+import { expect, test } from './test';
+import { textKeys } from './words';
+
+const cases = [
+  ...Object.entries(pages).map(([name, page]) => ({
+    name,
+    path: paths[name as keyof typeof paths],
+    ...page,
+  })),
+  { name: 'notFound', path: '/nowhere', by: 'guest', id: undefined } as const,
+];
+
+/** The page is there with what it loads. */
+async function open(page: Page, path: string) {
+  await page.goto(path);
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+  await expect(page.locator('.mantine-Skeleton-root')).toHaveCount(0);
+  await page.evaluate(() => document.fonts.ready.then(() => undefined));
+}
+
+/** Texts of the page, seen and unseen ones; code is not ours to translate. */
+function textsOf(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const texts = [document.title];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      if (!node.parentElement?.closest('script, style, pre, code')) texts.push(node.textContent ?? '');
+    }
+    for (const name of ['aria-label', 'title', 'placeholder', 'alt', 'aria-description']) {
+      for (const element of document.querySelectorAll(`[${name}]`)) {
+        texts.push(element.getAttribute(name) ?? '');
+      }
+    }
+    return texts.map((text) => text.trim()).filter((text) => text !== '');
+  });
+}
+
+const known = new Set(textKeys);
+
+for (const { name, path, by, id } of cases) {
+  test.describe(name, () => {
+    const addressFor = async (person: Person | undefined, server: Parameters<NonNullable<typeof id>>[1]) =>
+      person && id ? path.replace('$id', await id(person, server)) : path;
+
+    test('is there in every language, at every width', async ({ contextFor, member, admin, server }) => {
+      const person = { guest: undefined, member, admin }[by];
+      const address = await addressFor(person, server);
+      for (const { code } of languages) {
+        const context = await contextFor(person, { locale: code });
+        const page = await context.newPage();
+        await open(page, address);
+        await expect(page.locator('html')).toHaveAttribute('lang', code);
+        const texts = await textsOf(page);
+        const raw = texts.filter((text) => known.has(text) || text.includes('{{'));
+        expect.soft(raw, `keys instead of texts, ${code}`).toEqual([]);
+        if (code !== 'en') {
+          const main = (await page.getByRole('main').textContent()) ?? '';
+          expect.soft(main, `the page, ${code}`).toMatch(/[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}]/u);
+        }
+        await expectFits(page);
+        await keepPicture(page, `${name}.${code}`);
+        await page.setViewportSize(PHONE);
+        await expectFits(page);
+        await keepPicture(page, `${name}.${code}.360`);
+        await context.close();
+      }
+    });
+
+    test('is for everybody, in light and dark', async ({ contextFor, member, admin, server }) => {
+      const person = { guest: undefined, member, admin }[by];
+      const page = await (await contextFor(person, { viewport: DESK })).newPage();
+      await open(page, await addressFor(person, server));
+      await expectAccessible(page, name);
+      await page.setViewportSize(PHONE);
+      await expectNoViolation(page, '360 px');
+    });
+  });
+}

@@ -1,0 +1,41 @@
+import * as flows from './flows';
+import { newPerson } from './people';
+import { expect, test } from './test';
+
+// What the browser says of a server that is away.
+const AWAY = [/ERR_(CONNECTION|INCOMPLETE|EMPTY|SOCKET)/, /status of 50[234]/];
+
+test('the server restarts in the middle of a stream, and the page comes to the end', async ({
+  contextFor,
+  server,
+  watch,
+}) => {
+  watch.expect(...AWAY);
+  const person = await newPerson(server, 'steadfast');
+  const page = await (await contextFor(person)).newPage();
+  await flows.runEcho(page, { sleep_ms: 10_000, chunks: 20, lamp: 'still lit' });
+  const written = page.locator('[aria-live=polite]');
+  await expect(written).toContainText('chunk 2');
+  await server.stopServing();
+  await expect(page.getByText('The connection was lost. The run goes on; connecting again…')).toBeVisible();
+  await server.serveAgain();
+  await expect(flows.runStatus(page)).toContainText('Done', { timeout: 90_000 });
+  await expect(page.getByText('The connection was lost')).toHaveCount(0);
+  await expect(page.locator('pre', { hasText: 'still lit' })).toBeVisible();
+});
+
+test('the page of a job comes to the end over a restart, too', async ({ contextFor, server, watch }) => {
+  watch.expect(...AWAY);
+  const person = await newPerson(server, 'calm');
+  const page = await (await contextFor(person)).newPage();
+  await flows.runEcho(page, { sleep_ms: 10_000, chunks: 20, lamp: 'still lit' });
+  await expect(flows.runStatus(page)).toContainText('Running');
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+  await page.getByRole('table').getByRole('link', { name: 'echo' }).click();
+  await expect(page.getByText(/chunk \d/).first()).toBeVisible();
+  await server.stopServing();
+  await expect(page.getByText('The connection was lost. Reconnecting…')).toBeVisible();
+  await server.serveAgain();
+  await expect(page.getByRole('status').filter({ hasText: 'Succeeded' })).toBeVisible({ timeout: 90_000 });
+  await expect(page.getByText('The connection was lost')).toHaveCount(0);
+});
