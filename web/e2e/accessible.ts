@@ -21,7 +21,20 @@ export async function expectAccessible(page: Page, name: string) {
   await page.emulateMedia({ colorScheme: 'light' });
 }
 
+/** Colours on their way to others are neither: what goes from one look to the next has to have come there. */
+async function settled(page: Page) {
+  await page.evaluate(() =>
+    Promise.allSettled(
+      document
+        .getAnimations()
+        .filter((animation) => animation.effect?.getComputedTiming().iterations !== Infinity)
+        .map((animation) => animation.finished),
+    ),
+  );
+}
+
 export async function expectNoViolation(page: Page, where: string) {
+  await settled(page);
   const { violations } = await new AxeBuilder({ page }).analyze();
   const found = violations.flatMap(({ id, help, nodes }) =>
     nodes.map(({ target, failureSummary = '' }) => {
