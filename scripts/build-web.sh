@@ -15,7 +15,7 @@ if [ ! -e "$installed" ] || [ package-lock.json -nt "$installed" ]; then
     npm ci --no-audit --no-fund --loglevel=error
 fi
 built=dist/site/index.html
-newer=$(find . \( -name node_modules -o -name dist \) -prune -o -type f -newer "$built" -print -quit 2> /dev/null || true)
+newer=$(find . \( -name node_modules -o -name dist -o -name e2e \) -prune -o -type f -newer "$built" -print -quit 2> /dev/null || true)
 if [ -e "$built" ] && [ -z "$newer" ]; then
     exit 0
 fi
