@@ -3,7 +3,6 @@
 
 mod compose;
 mod files;
-mod locale;
 mod render;
 mod transport;
 pub(crate) mod worker;
@@ -19,7 +18,7 @@ use lamplighter_shared::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-pub use locale::Locale;
+pub use crate::locale::Locale;
 
 use crate::error::ApiError;
 

@@ -1,4 +1,4 @@
-//! Which language a mail is written in: the account's, else the one that the browser asks for.
+//! Which language somebody is written to in: the account's, else the one that the browser asks for.
 
 use serde::{Deserialize, Serialize};
 
