@@ -11,7 +11,7 @@ use tokio::{
     task_local,
 };
 
-use crate::error::ApiError;
+use crate::{error::ApiError, message::message};
 
 task_local! {
     /// The right of the request in hand to be in work.
@@ -91,7 +91,7 @@ impl<E: Endpoint> Endpoint for Admitted<E> {
 }
 
 fn overloaded() -> ApiError {
-    let detail = "The server has more to do than it can; try again in a moment.";
+    let detail = message!("The server has more to do than it can; try again in a moment.");
     // Not all at the same moment again.
     let again = Duration::from_millis(rand::random_range(500..=2000));
     ApiError::new(ErrorCode::Unavailable, detail).retry_after(again)

@@ -13,7 +13,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, locale::Locale};
 
 /// What the documentation says of a handler's answers; its failures stand in `openapi`.
 pub trait Documented: Send + Sync + 'static {
@@ -57,6 +57,13 @@ impl<D> Answer<D> {
             response,
             documented_as: PhantomData,
         }
+    }
+
+    /// Says in which language it is.
+    #[must_use]
+    pub fn language(mut self, locale: Locale) -> Self {
+        locale.mark(self.response.headers_mut());
+        self
     }
 
     /// Sets a cookie, where there is one to set.

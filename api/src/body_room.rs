@@ -11,7 +11,7 @@ use std::{
 
 use lamplighter_shared::{error::ErrorCode, telemetry::metrics::REQUESTS_SHED};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, message::message};
 
 /// When somebody who is turned away may come again, at the earliest.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -69,8 +69,9 @@ impl Space {
         let own = taken.by_client.get(&self.client).copied().unwrap_or(0);
         if taken.sum + more > self.room.bytes || own + more > self.room.bytes / 2 {
             metrics::counter!(REQUESTS_SHED).increment(1);
-            let detail =
-                "As many large bodies are on their way as this server takes at once; try again in a moment.";
+            let detail = message!(
+                "As many large bodies are on their way as this server takes at once; try again in a moment."
+            );
             // Not all at the same moment again.
             let again = AGAIN + Duration::from_millis(rand::random_range(0..=1000));
             return Err(ApiError::new(ErrorCode::Unavailable, detail).retry_after(again));

@@ -9,7 +9,7 @@ use poem::{
     http::{HeaderMap, HeaderName, Method, header},
 };
 
-use crate::{auth::cookies::Cookies, error::ApiError};
+use crate::{auth::cookies::Cookies, error::ApiError, message::message};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -47,7 +47,7 @@ impl CrossSite {
             cookie: self.cookies.proves_somebody(request.headers()),
         };
         if is_forged(&asked) {
-            let detail = "A page of another site may not do this; a program sends an API token.";
+            let detail = message!("A page of another site may not do this; a program sends an API token.");
             return Err(ApiError::new(ErrorCode::CrossSite, detail));
         }
         Ok(())

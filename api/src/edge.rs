@@ -1,6 +1,6 @@
 //! The outermost layer: request ids, what browsers may send and read, headers that every answer has, and the
-//! one place where failures, ours and the framework's, become problem documents and log lines. A panic ends
-//! here too.
+//! one place where failures, ours and the framework's, become log lines and problem documents in the language that
+//! was asked for. A panic ends here too.
 
 use std::{net::IpAddr, panic::AssertUnwindSafe};
 
@@ -24,6 +24,8 @@ use crate::{
     cross_site::CrossSite,
     error::{ApiError, RETRY_AFTER_MS, SHOULD_RETRY},
     headers::Headers,
+    locale::Locale,
+    message::{Message, message},
 };
 
 /// The header that names a request, in both directions.
@@ -79,6 +81,7 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
         let client = self.edge.client(&request);
+        let locale = Locale::asked_for(request.headers());
         let allowed = self.edge.cors.allowed(&path, request.headers());
         let info = ClientInfo::new(&request, client, &self.edge.trusted, &id);
         request.set_data(info);
@@ -93,7 +96,7 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
                 let operation = e.data::<OperationId>().map(|operation| operation.0);
                 let error = self.edge.understand(e, &path);
                 log(&error, &id, client, (&method, &path));
-                let mut response = problem(error, &path, &id);
+                let mut response = problem(error, locale, (&path, &id));
                 if let Some(operation) = operation {
                     // Whoever counts answers wants to know what of.
                     response.set_data(OperationId(operation));
@@ -105,7 +108,7 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
                 let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
                 let error = ApiError::internal(format!("a panic: {}", words.unwrap_or_default()));
                 log(&error, &id, client, (&method, &path));
-                problem(error, &path, &id)
+                problem(error, locale, (&path, &id))
             }
         };
         if method == Method::HEAD {
@@ -113,6 +116,10 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         }
         let headers = response.headers_mut();
         cors::mark(headers, allowed);
+        if headers.contains_key(header::CONTENT_LANGUAGE) {
+            // Whoever says which language it is in would have written it in another one.
+            headers.append(header::VARY, HeaderValue::from_static("Accept-Language"));
+        }
         self.edge.headers.complete(headers);
         if let Ok(id) = HeaderValue::from_str(&id) {
             headers.insert(REQUEST_ID, id);
@@ -146,16 +153,19 @@ impl Edge {
             Err(other) => other,
         };
         if let Some(e) = error.downcast_ref::<ParseParamError>() {
-            return ApiError::bad_parameter(e.name, e.reason.clone());
+            return ApiError::bad_parameter(
+                e.name,
+                message!("does not fit: {reason}", reason = e.reason.as_str()),
+            );
         }
         if error.is::<NotFoundError>() || error.is::<ParsePathError>() {
-            return ApiError::new(ErrorCode::NotFound, "There is nothing at this address.");
+            return ApiError::new(ErrorCode::NotFound, message!("There is nothing at this address."));
         }
         if error.is::<MethodNotAllowedError>() {
             return self.not_allowed(path);
         }
         if error.is::<ContentTypeError>() {
-            return ApiError::new(ErrorCode::UnsupportedMediaType, error.to_string());
+            return ApiError::new(ErrorCode::UnsupportedMediaType, refused(&error));
         }
         let code = match error.status() {
             StatusCode::NOT_FOUND => ErrorCode::NotFound,
@@ -166,13 +176,13 @@ impl Edge {
             status if status.is_client_error() => ErrorCode::MalformedRequest,
             _ => return ApiError::internal(error),
         };
-        ApiError::new(code, error.to_string())
+        ApiError::new(code, refused(&error))
     }
 
     fn not_allowed(&self, path: &str) -> ApiError {
         let error = ApiError::new(
             ErrorCode::MethodNotAllowed,
-            "This address does not take this method.",
+            message!("This address does not take this method."),
         );
         let fits = |template: &str| {
             let (mut ours, mut asked) = (template.split('/'), path.split('/'));
@@ -193,6 +203,11 @@ impl Edge {
             Err(_) => error,
         }
     }
+}
+
+/// What the framework refuses, in its own words.
+fn refused(error: &poem::Error) -> Message {
+    message!("The request was refused: {reason}", reason = error.to_string())
 }
 
 /// The client's own id where it is harmless to log and repeat, else a new one.
@@ -224,13 +239,14 @@ fn log(error: &ApiError, id: &str, client: Option<IpAddr>, (method, path): (&Met
     }
 }
 
-fn problem(mut error: ApiError, path: &str, id: &str) -> Response {
+fn problem(mut error: ApiError, locale: Locale, (path, id): (&str, &str)) -> Response {
     let headers = std::mem::take(&mut error.headers);
-    let problem = error.problem(path, id);
+    let problem = error.problem(locale, path, id);
     let mut response = Response::builder()
         .status(StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
         .content_type("application/problem+json")
         .body(serde_json::to_string(&problem).expect("a problem can always be written as JSON"));
+    locale.mark(response.headers_mut());
     for (name, value) in headers {
         response.headers_mut().insert(name, value);
     }
@@ -281,19 +297,20 @@ mod tests {
             (ErrorCode::Unavailable, true),
             (ErrorCode::Conflict, false),
         ] {
-            let error = ApiError::new(code, "Later.").header(header::RETRY_AFTER, HeaderValue::from(7));
-            let answer = problem(error, "/x", "req_1");
+            let error =
+                ApiError::new(code, message!("low")).header(header::RETRY_AFTER, HeaderValue::from(7));
+            let answer = problem(error, Locale::English, ("/x", "req_1"));
             let value = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok());
             assert_eq!(value("retry-after"), Some("7"), "{code}");
             assert_eq!(value("retry-after-ms"), told.then_some("7000"), "{code}");
             assert_eq!(value("x-should-retry"), told.then_some("true"), "{code}");
         }
         // Who knows it better is believed.
-        let error = ApiError::new(ErrorCode::QueueFull, "Later.");
+        let error = ApiError::new(ErrorCode::QueueFull, message!("low"));
         let answer = problem(
             error.retry_after(std::time::Duration::from_millis(1)),
-            "/x",
-            "req_1",
+            Locale::English,
+            ("/x", "req_1"),
         );
         assert!(answer.headers()[RETRY_AFTER_MS].len() < 4, "{answer:?}");
     }

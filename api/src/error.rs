@@ -1,8 +1,8 @@
 //! What the API answers when it can't do what was asked: RFC 9457 problem documents.
 //!
 //! Every failure of a handler is an [`ApiError`]: a code of the shared table and a sentence about this
-//! request. The `edge` turns it, and what the framework refuses by itself, into an answer. The `source`
-//! is for the log and never leaves the process.
+//! request. The `edge` turns it, and what the framework refuses by itself, into an answer, in the language that
+//! the request asks for. The `cause` is for the log and never leaves the process.
 
 use std::time::Duration;
 
@@ -17,6 +17,11 @@ use poem_openapi::{
     types::Type,
 };
 use serde::Serialize;
+
+use crate::{
+    locale::Locale,
+    message::{self, Message, message},
+};
 
 /// `Retry-After` in milliseconds, as SDKs read it.
 pub(crate) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
@@ -38,24 +43,55 @@ pub struct FieldError {
     pub code: String,
 }
 
-impl FieldError {
+/// One thing that is wrong with a request, before it is told in a language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where in the body: a JSON pointer (RFC 6901).
+    pub pointer: Option<String>,
+    /// Which query parameter or header, where it is not in the body.
+    pub parameter: Option<String>,
+    /// What is wrong, in words.
+    pub detail: Message,
+    /// What is wrong, for programs.
+    pub code: String,
+}
+
+impl Fault {
     /// Something in the body.
-    pub fn at(pointer: impl Into<String>, code: &str, detail: impl Into<String>) -> Self {
+    pub fn at(pointer: impl Into<String>, code: &str, detail: Message) -> Self {
         Self {
             pointer: Some(pointer.into()),
             parameter: None,
-            detail: detail.into(),
+            detail,
             code: code.to_owned(),
         }
     }
 
     /// A query parameter or header.
-    pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
+    pub fn parameter(name: &str, detail: Message) -> Self {
         Self {
             pointer: None,
             parameter: Some(name.to_owned()),
-            detail: detail.into(),
+            detail,
             code: "invalid".to_owned(),
+        }
+    }
+
+    /// The sentence about the whole request, where nothing else is wrong with its body.
+    fn alone(&self) -> Message {
+        let fault = self.detail.clone();
+        match self.pointer.as_deref() {
+            None | Some("") => message!("body: {fault}", fault = fault),
+            Some(pointer) => message!("{place}: {fault}", place = pointer, fault = fault),
+        }
+    }
+
+    fn in_locale(self, locale: Locale) -> FieldError {
+        FieldError {
+            pointer: self.pointer,
+            parameter: self.parameter,
+            detail: self.detail.in_locale(locale),
+            code: self.code,
         }
     }
 }
@@ -96,9 +132,9 @@ pub struct ApiError {
     /// The code, and with it status and title.
     pub code: ErrorCode,
     /// What happened this time; seen by the client.
-    pub detail: String,
+    pub detail: Message,
     /// Each thing that is wrong.
-    pub errors: Vec<FieldError>,
+    pub errors: Vec<Fault>,
     /// The policy that was exceeded.
     pub violated: Option<Box<str>>,
     /// Headers of the answer beyond the usual.
@@ -109,10 +145,10 @@ pub struct ApiError {
 
 impl ApiError {
     /// A failure of this code.
-    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, detail: Message) -> Self {
         Self {
             code,
-            detail: detail.into(),
+            detail,
             errors: Vec::new(),
             violated: None,
             headers: Vec::new(),
@@ -122,30 +158,22 @@ impl ApiError {
 
     /// The job does not exist, or is somebody else's: the two look the same.
     pub fn no_such_job() -> Self {
-        Self::new(ErrorCode::NotFound, "There is no such job.")
+        Self::new(ErrorCode::NotFound, message!("There is no such job."))
     }
 
     /// A query parameter or header can't be read.
-    pub fn bad_parameter(name: &str, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        let mut error = Self::new(ErrorCode::MalformedRequest, format!("{name}: {detail}"));
-        error.errors.push(FieldError::parameter(name, detail));
+    pub fn bad_parameter(name: &str, fault: Message) -> Self {
+        let detail = message!("{place}: {fault}", place = name, fault = fault.clone());
+        let mut error = Self::new(ErrorCode::MalformedRequest, detail);
+        error.errors.push(Fault::parameter(name, fault));
         error
     }
 
     /// The body does not fit.
-    pub fn invalid(errors: Vec<FieldError>) -> Self {
+    pub fn invalid(errors: Vec<Fault>) -> Self {
         let detail = match errors.as_slice() {
-            [one] => format!(
-                "{}: {}",
-                // By name: poem-openapi has an `is_empty` of its own for every type it documents.
-                one.pointer
-                    .as_deref()
-                    .filter(|pointer| !str::is_empty(pointer))
-                    .unwrap_or("body"),
-                one.detail
-            ),
-            many => format!("{} things are wrong with the body.", many.len()),
+            [one] => one.alone(),
+            many => message!("{count} things are wrong with the body.", count = many.len()),
         };
         Self {
             errors,
@@ -155,7 +183,8 @@ impl ApiError {
 
     /// A fault of ours.
     pub fn internal(cause: impl ToString) -> Self {
-        let detail = "The request failed for a reason on our side; the log has it under the request id.";
+        let detail =
+            message!("The request failed for a reason on our side; the log has it under the request id.");
         Self {
             cause: Some(cause.to_string()),
             ..Self::new(ErrorCode::Internal, detail)
@@ -186,17 +215,21 @@ impl ApiError {
         self
     }
 
-    /// The problem document for one request.
-    pub fn problem(self, instance: &str, request_id: &str) -> Problem {
+    /// The problem document for one request, in a language.
+    pub fn problem(self, locale: Locale, instance: &str, request_id: &str) -> Problem {
         Problem {
             kind: problem_type(self.code),
-            title: self.code.title().to_owned(),
+            title: message::translate(locale, self.code.title()),
             status: self.code.status(),
-            detail: self.detail,
+            detail: self.detail.in_locale(locale),
             instance: instance.to_owned(),
             code: self.code.as_str().to_owned(),
             request_id: request_id.to_owned(),
-            errors: self.errors,
+            errors: self
+                .errors
+                .into_iter()
+                .map(|fault| fault.in_locale(locale))
+                .collect(),
             violated_policies: self.violated.map(String::from).into_iter().collect(),
         }
     }
@@ -216,7 +249,7 @@ impl From<DbError> for ApiError {
     fn from(e: DbError) -> Self {
         match e {
             DbError::Unavailable(cause) => {
-                let detail = "The database does not answer; try again in a moment.";
+                let detail = message!("The database does not answer; try again in a moment.");
                 Self {
                     cause: Some(cause),
                     ..Self::new(ErrorCode::Unavailable, detail)

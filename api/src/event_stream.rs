@@ -21,7 +21,8 @@ use tokio::{
 };
 
 use crate::{
-    auth::principal::Credential, error::ApiError, present, sse, state::App, stream_slots::StreamSlot,
+    auth::principal::Credential, error::ApiError, locale::Locale, message, present, sse, state::App,
+    stream_slots::StreamSlot,
 };
 
 /// The most a stream holds for its client: events, and bytes of them.
@@ -46,6 +47,8 @@ const LAST_QUESTIONS: u8 = 5;
 pub struct Start {
     /// The job, as its owner may see it.
     pub job: Job,
+    /// In which language it is told.
+    pub locale: Locale,
     /// The last event the client has.
     pub after: EventId,
     /// What proved it; looked at again while the stream is open.
@@ -57,6 +60,7 @@ pub struct Start {
 /// One client's stream.
 pub struct EventStream {
     app: Arc<App>,
+    locale: Locale,
     job: Job,
     credential: Credential,
     _slot: StreamSlot,
@@ -113,6 +117,7 @@ impl EventStream {
     pub async fn open(app: Arc<App>, start: Start) -> Result<Self, ApiError> {
         let Start {
             job,
+            locale,
             after,
             credential,
             slot,
@@ -130,6 +135,7 @@ impl EventStream {
             last: if imagined { EventId::default() } else { after },
             epoch: if imagined { 0 } else { after.epoch },
             app,
+            locale,
             job: row.clone(),
             credential,
             _slot: slot,
@@ -265,7 +271,7 @@ impl EventStream {
     /// Sends a snapshot when there is news in it.
     async fn tell_status(&mut self) -> Result<(), ApiError> {
         let view = match present::brief(&self.app, &self.job, self.progress.clone()).await {
-            Ok(view) => view,
+            Ok(view) => view.in_locale(self.locale),
             // The first snapshot has to come; a later one can wait for the next look.
             Err(e) if self.told.is_none() => return Err(e),
             Err(_) => return Ok(()),
@@ -365,7 +371,11 @@ impl EventStream {
         match event {
             JobEvent::Changed => Ok(()),
             JobEvent::Progress { progress, .. } => {
-                self.hold_event("progress", &progress)?;
+                let told = Progress {
+                    stage: message::translate_stored(self.locale, &progress.stage),
+                    ..progress.clone()
+                };
+                self.hold_event("progress", &told)?;
                 self.progress = Some(progress);
                 Ok(())
             }
@@ -428,7 +438,7 @@ impl EventStream {
         }
         // Before anything more is told, so that nothing is told twice.
         let view = match present::whole(&self.app, &self.job).await {
-            Ok(view) => view,
+            Ok(view) => view.in_locale(self.locale),
             // The end is known; it is told once the output can be read.
             Err(e) if e.code == ErrorCode::Unavailable => {
                 self.pause().await;

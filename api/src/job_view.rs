@@ -14,6 +14,8 @@ use crate::{
     create_job::{JobPriority, JobTimeout},
     error::ApiError,
     free_form::FreeForm,
+    locale::Locale,
+    message,
     timestamp::Timestamp,
 };
 
@@ -259,6 +261,23 @@ impl JobView {
                 get,
             },
         })
+    }
+}
+
+impl JobView {
+    /// The same with what is told to people in a language: what it is at, why it failed, why it can't run now.
+    pub fn in_locale(mut self, locale: Locale) -> Self {
+        if let Some(error) = &mut self.error {
+            error.title = message::translate(locale, &error.title);
+            error.detail = message::translate_stored(locale, &error.detail);
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.stage = message::translate_stored(locale, &progress.stage);
+        }
+        if let Some(reason) = self.queue.as_mut().and_then(|queue| queue.reason.as_mut()) {
+            *reason = message::translate_stored(locale, reason);
+        }
+        self
     }
 }
 

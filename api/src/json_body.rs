@@ -22,7 +22,8 @@ use crate::{
     auth::witness::Witness,
     body_room::Space,
     client::ClientInfo,
-    error::{ApiError, FieldError},
+    error::{ApiError, Fault},
+    message::message,
     routes,
     state::App,
     strict_json,
@@ -80,10 +81,10 @@ impl<'a, T: Type> ApiExtractor<'a> for JsonBody<T> {
         let value = strict_json::parse(&bytes).map_err(|refused| {
             let mut error = ApiError::new(
                 ErrorCode::MalformedRequest,
-                format!("The body: {}", refused.detail),
+                message!("The body: {fault}", fault = refused.detail.clone()),
             );
-            let fault = FieldError::at(String::new(), "malformed", refused.detail);
-            error.errors.push(FieldError {
+            let fault = Fault::at(String::new(), "malformed", refused.detail);
+            error.errors.push(Fault {
                 pointer: refused.pointer,
                 ..fault
             });
@@ -117,10 +118,10 @@ impl<T> JsonBody<T> {
 }
 
 fn check_media_type(request: &Request) -> Result<(), ApiError> {
-    let refuse = |detail: &str| Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
+    let refuse = |detail| Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
     let coding = request.headers().get(header::CONTENT_ENCODING);
     if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return refuse("A compressed body is not read; send it as it is.");
+        return refuse(message!("A compressed body is not read; send it as it is."));
     }
     let mut parts = request
         .content_type()
@@ -131,12 +132,12 @@ fn check_media_type(request: &Request) -> Result<(), ApiError> {
         .next()
         .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
     {
-        return refuse("The body must be application/json.");
+        return refuse(message!("The body must be application/json."));
     }
     for parameter in parts {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if name.eq_ignore_ascii_case("charset") && !value.trim_matches('"').eq_ignore_ascii_case("utf-8") {
-            return refuse("The body must be UTF-8.");
+            return refuse(message!("The body must be UTF-8."));
         }
     }
     Ok(())
@@ -186,7 +187,7 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<(Vec<u8>, Opt
 }
 
 fn too_large(cap: usize) -> ApiError {
-    let detail = format!("The body may have at most {cap} bytes.");
+    let detail = message!("The body may have at most {limit} bytes.", limit = cap);
     ApiError::new(ErrorCode::PayloadTooLarge, detail)
 }
 
@@ -199,7 +200,8 @@ async fn collect(
     let mut chunks = std::pin::pin!(body.into_bytes_stream());
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| ApiError::new(ErrorCode::MalformedRequest, "The body broke off."))?;
+        let chunk =
+            chunk.map_err(|_| ApiError::new(ErrorCode::MalformedRequest, message!("The body broke off.")))?;
         if bytes.len() + chunk.len() > cap {
             return Err(too_large(cap));
         }

@@ -50,6 +50,7 @@ mod event_stream;
 mod stream_slots;
 mod sse;
 mod error;
+mod message;
 mod locale;
 mod answer;
 mod openapi;

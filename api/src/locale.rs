@@ -1,8 +1,13 @@
-//! Which language somebody is written to in: the account's, else the one that the browser asks for.
+//! Which language somebody is written to in: an answer in the one that the request asks for, a mail in the account's
+//! before that. The words stand in `message` and in `mail`.
 
+use poem::{
+    FromRequest, Request, RequestBody, Result,
+    http::{HeaderMap, HeaderValue, header},
+};
 use serde::{Deserialize, Serialize};
 
-/// A language that mails are written in.
+/// A language that people are written to in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Locale {
     /// English.
@@ -28,6 +33,18 @@ impl Locale {
             .and_then(Self::tagged)
             .or_else(|| accept_language.and_then(Self::accepted))
             .unwrap_or(Self::English)
+    }
+
+    /// The best that the `Accept-Language` of a request asks for, else English.
+    pub(crate) fn asked_for(headers: &HeaderMap) -> Self {
+        let lines = headers.get_all(header::ACCEPT_LANGUAGE).iter();
+        let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+        Self::of(None, Some(&lines.join(",")))
+    }
+
+    /// Says on an answer that it is in this language.
+    pub(crate) fn mark(self, headers: &mut HeaderMap) {
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.as_str()));
     }
 
     /// The tag (BCP 47), as in accounts and headers.
@@ -69,6 +86,12 @@ impl Locale {
     }
 }
 
+impl<'a> FromRequest<'a> for Locale {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        Ok(Self::asked_for(request.headers()))
+    }
+}
+
 /// More languages than these nobody reads.
 const MOST_RANGES: usize = 20;
 
@@ -96,5 +119,16 @@ mod tests {
         ] {
             assert_eq!(Locale::of(user, header), expected, "{user:?} {header:?}");
         }
+    }
+
+    #[test]
+    fn several_headers_are_one_list_and_what_is_no_text_asks_for_nothing() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(Locale::asked_for(&headers), Locale::English);
+        for line in [&b"\xff"[..], b"en;q=0.5", b"ja"] {
+            let value = HeaderValue::from_bytes(line).expect("a header");
+            headers.append(header::ACCEPT_LANGUAGE, value);
+        }
+        assert_eq!(Locale::asked_for(&headers), Locale::Japanese);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use poem::http::{HeaderMap, header};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, message::message};
 
 /// The longest wait, seconds; also what a bare `wait` means.
 pub const MAX_WAIT_SECONDS: u64 = 60;
@@ -124,21 +124,22 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> 
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err(ApiError::bad_parameter(NAME, "was sent more than once"));
+        return Err(ApiError::bad_parameter(NAME, message!("was sent more than once")));
     }
     let text = value
         .to_str()
-        .map_err(|_| ApiError::bad_parameter(NAME, "must be printable ASCII"))?
+        .map_err(|_| ApiError::bad_parameter(NAME, message!("must be printable ASCII")))?
         .trim();
     let key = if text.starts_with('"') {
-        unquote(text).ok_or_else(|| ApiError::bad_parameter(NAME, "has a quote that is not closed"))?
+        unquote(text)
+            .ok_or_else(|| ApiError::bad_parameter(NAME, message!("has a quote that is not closed")))?
     } else {
         text.to_owned()
     };
     if key.is_empty() || key.len() > 255 || !key.bytes().all(|b| (0x20..0x7f).contains(&b)) {
         return Err(ApiError::bad_parameter(
             NAME,
-            "must have 1 to 255 printable ASCII characters",
+            message!("must have 1 to 255 printable ASCII characters"),
         ));
     }
     Ok(Some(key))

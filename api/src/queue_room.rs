@@ -12,7 +12,7 @@ use lamplighter_shared::{
     telemetry::metrics::RATE_LIMIT,
 };
 
-use crate::error::ApiError;
+use crate::{error::ApiError, message::message};
 
 /// How long a sum is good.
 const GOOD: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ impl QueueRoom {
         let outcome = if full { "refused" } else { "allowed" };
         metrics::counter!(RATE_LIMIT, "policy" => "queue", "outcome" => outcome).increment(1);
         if full {
-            let detail = "As many jobs wait as this installation takes; try again in a moment.";
+            let detail = message!("As many jobs wait as this installation takes; try again in a moment.");
             return Err(ApiError::new(ErrorCode::QueueFull, detail).retry_after(AGAIN));
         }
         Ok(())

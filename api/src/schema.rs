@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    error::{ApiError, FieldError},
+    error::{ApiError, Fault},
+    message::{Message, message},
     strict_json::push_token,
 };
 
@@ -43,13 +44,13 @@ impl Schema {
             e.path()
                 .iter()
                 .for_each(|segment| push_token(&mut pointer, &segment.to_string()));
-            let fault = FieldError::at(pointer, "wrong_type", "is not of the right type");
+            let fault = Fault::at(pointer, "wrong_type", message!("is not of the right type"));
             ApiError::invalid(vec![fault])
         })
     }
 
     /// What is wrong with `value`, which stands at `base` in the body; empty when it fits.
-    pub fn faults(&self, value: &Value, base: &str) -> Vec<FieldError> {
+    pub fn faults(&self, value: &Value, base: &str) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut alternatives = Vec::new();
         for error in self.0.iter_errors(value) {
@@ -59,10 +60,10 @@ impl Schema {
                 Kind::OneOfNotValid { .. } | Kind::OneOfMultipleValid { .. }
             ) {
                 let pointer = format!("{base}{}", error.instance_path().as_str());
-                alternatives.push(FieldError::at(
+                alternatives.push(Fault::at(
                     pointer,
                     "one_of",
-                    "must have exactly one of the fields that stand for each other",
+                    message!("must have exactly one of the fields that stand for each other"),
                 ));
                 continue;
             }
@@ -80,7 +81,7 @@ impl Schema {
     }
 }
 
-fn describe(kind: &Kind, pointer: String, faults: &mut Vec<FieldError>) {
+fn describe(kind: &Kind, pointer: String, faults: &mut Vec<Fault>) {
     let below = |name: &str| {
         let mut pointer = pointer.clone();
         push_token(&mut pointer, name);
@@ -89,37 +90,77 @@ fn describe(kind: &Kind, pointer: String, faults: &mut Vec<FieldError>) {
     let (code, detail) = match kind {
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            return faults.push(FieldError::at(below(name), "required", "is required"));
+            return faults.push(Fault::at(below(name), "required", message!("is required")));
         }
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            let unknown =
-                |name: &String| FieldError::at(below(name), "unknown_field", "is not a field of this object");
+            let unknown = |name: &String| {
+                Fault::at(
+                    below(name),
+                    "unknown_field",
+                    message!("is not a field of this object"),
+                )
+            };
             return faults.extend(unexpected.iter().map(unknown));
         }
-        Kind::Type { kind } => ("wrong_type", format!("must be {}", type_names(kind))),
-        Kind::MaxLength { limit } => ("too_long", format!("must have at most {limit} characters")),
-        Kind::MinLength { limit } => ("too_short", format!("must have at least {limit} character(s)")),
-        Kind::MaxItems { limit } => ("too_many", format!("must have at most {limit} items")),
-        Kind::MinItems { limit } => ("too_few", format!("must have at least {limit} item(s)")),
-        Kind::MaxProperties { limit } => ("too_many", format!("must have at most {limit} field(s)")),
-        Kind::MinProperties { limit } => ("too_few", format!("must have at least {limit} field(s)")),
-        Kind::Maximum { limit } => ("too_large", format!("must be at most {limit}")),
-        Kind::Minimum { limit } => ("too_small", format!("must be at least {limit}")),
-        Kind::ExclusiveMaximum { limit } => ("too_large", format!("must be less than {limit}")),
-        Kind::ExclusiveMinimum { limit } => ("too_small", format!("must be more than {limit}")),
-        Kind::Enum { options } => ("not_allowed", format!("must be one of {options}")),
+        Kind::Type { kind } => ("wrong_type", type_named(kind)),
+        Kind::MaxLength { limit } => (
+            "too_long",
+            message!("must have at most {limit} characters", limit = *limit),
+        ),
+        Kind::MinLength { limit } => (
+            "too_short",
+            message!("must have at least {limit} character(s)", limit = *limit),
+        ),
+        Kind::MaxItems { limit } => (
+            "too_many",
+            message!("must have at most {limit} items", limit = *limit),
+        ),
+        Kind::MinItems { limit } => (
+            "too_few",
+            message!("must have at least {limit} item(s)", limit = *limit),
+        ),
+        Kind::MaxProperties { limit } => (
+            "too_many",
+            message!("must have at most {limit} field(s)", limit = *limit),
+        ),
+        Kind::MinProperties { limit } => (
+            "too_few",
+            message!("must have at least {limit} field(s)", limit = *limit),
+        ),
+        Kind::Maximum { limit } => (
+            "too_large",
+            message!("must be at most {limit}", limit = limit.to_string()),
+        ),
+        Kind::Minimum { limit } => (
+            "too_small",
+            message!("must be at least {limit}", limit = limit.to_string()),
+        ),
+        Kind::ExclusiveMaximum { limit } => (
+            "too_large",
+            message!("must be less than {limit}", limit = limit.to_string()),
+        ),
+        Kind::ExclusiveMinimum { limit } => (
+            "too_small",
+            message!("must be more than {limit}", limit = limit.to_string()),
+        ),
+        Kind::Enum { options } => (
+            "not_allowed",
+            message!("must be one of {options}", options = options.to_string()),
+        ),
         other => (
             "invalid",
-            format!("does not fit the schema ({})", other.keyword()),
+            message!("does not fit the schema ({keyword})", keyword = other.keyword()),
         ),
     };
-    faults.push(FieldError::at(pointer, code, detail));
+    faults.push(Fault::at(pointer, code, detail));
 }
 
-fn type_names(kind: &jsonschema::error::TypeKind) -> String {
+fn type_named(kind: &jsonschema::error::TypeKind) -> Message {
     match kind {
-        jsonschema::error::TypeKind::Single(one) => format!("of type {one}"),
-        jsonschema::error::TypeKind::Multiple(_) => "of another type".to_owned(),
+        jsonschema::error::TypeKind::Single(one) => {
+            message!("must be of type {kind}", kind = one.to_string())
+        }
+        jsonschema::error::TypeKind::Multiple(_) => message!("must be of another type"),
     }
 }
 

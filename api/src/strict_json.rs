@@ -7,6 +7,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::message::{Message, Part, message};
+
 /// The deepest nesting of arrays and objects that is read.
 pub const MAX_DEPTH: usize = 64;
 
@@ -17,7 +19,7 @@ const MAX_VALUES: usize = 256 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// What is wrong, with line and column.
-    pub detail: String,
+    pub detail: Message,
     /// JSON pointer to the place, where the text is JSON up to there.
     pub pointer: Option<String>,
 }
@@ -28,21 +30,43 @@ pub struct Refused {
 /// Where the text is not JSON, or is JSON that this parser refuses.
 pub fn parse(text: &[u8]) -> Result<Value, Refused> {
     let mut at = String::new();
-    let mut refused_at = None;
+    let mut refused = None;
     let mut left = MAX_VALUES;
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let seed = Seed {
         depth: 0,
         at: &mut at,
-        refused_at: &mut refused_at,
+        refused: &mut refused,
         left: &mut left,
     };
     seed.deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|e| Refused {
-            detail: e.to_string(),
-            pointer: refused_at,
+        .map_err(|e| {
+            let (pointer, reason) = refused.unzip();
+            Refused {
+                detail: placed(&e, reason),
+                pointer,
+            }
         })
+}
+
+/// What is wrong, in our words or serde's, and where.
+fn placed(error: &serde_json::Error, ours: Option<Message>) -> Message {
+    let (line, column) = (error.line(), error.column());
+    let reason = ours.map_or_else(
+        || {
+            let text = error.to_string();
+            let place = format!(" at line {line} column {column}");
+            Part::from(text.strip_suffix(&place).unwrap_or(&text))
+        },
+        Part::from,
+    );
+    message!(
+        "{reason} at line {line} column {column}",
+        reason = reason,
+        line = line,
+        column = column
+    )
 }
 
 /// Appends one token to a JSON pointer.
@@ -61,29 +85,31 @@ pub fn push_token(pointer: &mut String, token: &str) {
 struct Seed<'a> {
     depth: usize,
     at: &'a mut String,
-    refused_at: &'a mut Option<String>,
+    /// Where we refused what is JSON, and why.
+    refused: &'a mut Option<(String, Message)>,
     /// Values that may still come.
     left: &'a mut usize,
 }
 
 impl Seed<'_> {
-    fn refuse<E: serde::de::Error>(self, why: impl fmt::Display) -> E {
-        *self.refused_at = Some(self.at.clone());
-        E::custom(why)
+    fn refuse<E: serde::de::Error>(self, why: Message) -> E {
+        let error = E::custom(&why);
+        *self.refused = Some((self.at.clone(), why));
+        error
     }
 
     fn deeper<'b>(&'b mut self) -> Seed<'b> {
         Seed {
             depth: self.depth + 1,
             at: self.at,
-            refused_at: self.refused_at,
+            refused: self.refused,
             left: self.left,
         }
     }
 
     fn text<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
         if text.contains('\0') {
-            Err(self.refuse("a string holds a NUL character"))
+            Err(self.refuse(message!("a string holds a NUL character")))
         } else {
             Ok(())
         }
@@ -96,7 +122,7 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         match self.left.checked_sub(1) {
             Some(left) => *self.left = left,
-            None => return Err(self.refuse(format_args!("more than {MAX_VALUES} values"))),
+            None => return Err(self.refuse(message!("more than {most} values", most = MAX_VALUES))),
         }
         deserializer.deserialize_any(self)
     }
@@ -128,7 +154,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<Value, E> {
         match Number::from_f64(v) {
             Some(n) => Ok(Value::Number(n)),
-            None => Err(self.refuse("a number is out of range")),
+            None => Err(self.refuse(message!("a number is out of range"))),
         }
     }
 
@@ -144,7 +170,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Value, A::Error> {
         if self.depth >= MAX_DEPTH {
-            return Err(self.refuse(format_args!("nested deeper than {MAX_DEPTH}")));
+            return Err(self.refuse(message!("nested deeper than {most}", most = MAX_DEPTH)));
         }
         let mut list = Vec::new();
         loop {
@@ -161,17 +187,17 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Value, A::Error> {
         if self.depth >= MAX_DEPTH {
-            return Err(self.refuse(format_args!("nested deeper than {MAX_DEPTH}")));
+            return Err(self.refuse(message!("nested deeper than {most}", most = MAX_DEPTH)));
         }
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             let length = self.at.len();
             push_token(self.at, &key);
             if key.contains('\0') {
-                return Err(self.refuse("a key holds a NUL character"));
+                return Err(self.refuse(message!("a key holds a NUL character")));
             }
             if map.contains_key(&key) {
-                return Err(self.refuse("a key stands twice in one object"));
+                return Err(self.refuse(message!("a key stands twice in one object")));
             }
             let value = entries.next_value_seed(self.deeper())?;
             self.at.truncate(length);
@@ -200,7 +226,7 @@ mod tests {
         let many = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
         assert!(parse(many(MAX_VALUES - 1).as_bytes()).is_ok());
         let refused = parse(many(MAX_VALUES).as_bytes()).expect_err("one too many");
-        assert!(refused.detail.contains("values"), "{refused:?}");
+        assert!(refused.detail.to_string().contains("values"), "{refused:?}");
     }
 
     #[test]
@@ -240,7 +266,7 @@ mod tests {
                 "{}",
                 String::from_utf8_lossy(text)
             );
-            assert!(refused.detail.contains("line"), "{}", refused.detail);
+            assert!(refused.detail.to_string().contains("line"), "{}", refused.detail);
         }
         println!("refused kinds of JSON: {}", cases.len());
     }

@@ -22,8 +22,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     auth::{principal::Principal, share::Share},
     create_job::{CreateJob, MAX_METADATA},
-    error::{ApiError, FieldError},
+    error::{ApiError, Fault},
     json_body::JsonBody,
+    message::{Message, message},
     rate_headers::{self, Policy},
     state::App,
     work::Work,
@@ -107,8 +108,8 @@ pub async fn validate(
         .as_ref()
         .is_some_and(|m| m.text().len() > MAX_METADATA)
     {
-        let detail = format!("must have at most {MAX_METADATA} bytes");
-        return Err(ApiError::invalid(vec![FieldError::at(
+        let detail = message!("must have at most {limit} bytes", limit = MAX_METADATA);
+        return Err(ApiError::invalid(vec![Fault::at(
             "/metadata",
             "too_long",
             detail,
@@ -141,13 +142,13 @@ pub async fn repeat(app: &App, client: &Client<'_>, id: JobId) -> Result<NewJob,
         .await?
         .ok_or_else(ApiError::no_such_job)?;
     if !job.state.is_terminal() {
-        let detail = "The job has not ended; only a job that has ended can be repeated.";
+        let detail = message!("The job has not ended; only a job that has ended can be repeated.");
         return Err(ApiError::new(ErrorCode::JobActive, detail));
     }
     let gone = || {
         ApiError::new(
             ErrorCode::DataRemoved,
-            "The job's input was removed; it can't be repeated.",
+            message!("The job's input was removed; it can't be repeated."),
         )
     };
     let stored = jobs::input(&app.db, owner, id).await?;
@@ -188,7 +189,7 @@ pub(crate) async fn earlier<S>(
 }
 
 fn key_reused() -> ApiError {
-    let detail = "This Idempotency-Key was used for a request with another body.";
+    let detail = message!("This Idempotency-Key was used for a request with another body.");
     ApiError::new(ErrorCode::IdempotencyKeyReused, detail)
 }
 
@@ -233,7 +234,8 @@ pub async fn submit(app: &Arc<App>, job: NewJob) -> Result<Submission, ApiError>
         Submitted::Refused(refusal) => Err(refused(&refusal)),
         Submitted::KeyReused => Err(key_reused()),
         Submitted::InFlight => {
-            let detail = "The first request with this Idempotency-Key is still being stored; ask again.";
+            let detail =
+                message!("The first request with this Idempotency-Key is still being stored; ask again.");
             let error = ApiError::new(ErrorCode::IdempotencyInFlight, detail);
             Err(error.header(header::RETRY_AFTER, HeaderValue::from_static("1")))
         }
@@ -334,11 +336,6 @@ fn tell(limits: &ShareLimits, standing: &Standing) {
 
 fn refused(refusal: &Refusal) -> ApiError {
     metrics::counter!(RATE_LIMIT, "policy" => refusal.quota.as_str(), "outcome" => "refused").increment(1);
-    let what = match refusal.quota {
-        Quota::Hourly => "jobs an hour",
-        Quota::Daily => "jobs a day",
-        Quota::Waiting => "jobs waiting at once",
-    };
     if refusal.quota == Quota::Waiting {
         // The others stand in every answer of a submission; of this one there is something to tell only now.
         rate_headers::note(Policy {
@@ -348,13 +345,35 @@ fn refused(refusal: &Refusal) -> ApiError {
             left: Some((0, refusal.retry_after)),
         });
     }
-    let detail = format!(
-        "You may have {} {what}, and have {}.",
-        refusal.limit, refusal.used
-    );
+    let (limit, used) = (refusal.limit, refusal.used);
+    let detail = match refusal.quota {
+        Quota::Hourly => message!(
+            "You may have {limit} jobs an hour, and have {used}.",
+            limit = limit,
+            used = used
+        ),
+        Quota::Daily => message!(
+            "You may have {limit} jobs a day, and have {used}.",
+            limit = limit,
+            used = used
+        ),
+        Quota::Waiting => message!(
+            "You may have {limit} jobs waiting at once, and have {used}.",
+            limit = limit,
+            used = used
+        ),
+    };
     ApiError::new(ErrorCode::QuotaExceeded, detail)
         .violates(refusal.quota.as_str())
         .retry_after(refusal.retry_after)
+}
+
+fn priority_in_words(priority: Priority) -> Message {
+    match priority {
+        Priority::Low => message!("low"),
+        Priority::Normal => message!("normal"),
+        Priority::High => message!("high"),
+    }
 }
 
 fn new_job(
@@ -365,9 +384,10 @@ fn new_job(
 ) -> Result<NewJob, ApiError> {
     let plan = &client.share.plan;
     if !plan.priorities.contains(&priority) {
-        let detail = format!(
-            "The plan {} has no jobs of {priority} priority.",
-            client.share.plan_name
+        let detail = message!(
+            "The plan {plan} has no jobs of {priority} priority.",
+            plan = &client.share.plan_name,
+            priority = priority_in_words(priority)
         );
         return Err(ApiError::new(ErrorCode::PriorityNotAllowed, detail));
     }

@@ -12,7 +12,7 @@ use lamplighter_shared::{
 };
 use tokio::sync::Mutex;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, message::message};
 
 /// How long what was read is good.
 const GOOD: Duration = Duration::from_secs(1);
@@ -64,8 +64,9 @@ impl Switches {
         if !self.is_off(model).await {
             return Ok(());
         }
-        let detail = format!(
-            "An administrator has switched the model {model} off; it takes no new jobs until it is switched on again."
+        let detail = message!(
+            "An administrator has switched the model {model} off; it takes no new jobs until it is switched on again.",
+            model = model
         );
         Err(ApiError::new(ErrorCode::ModelUnavailable, detail))
     }

@@ -4,7 +4,8 @@ use lamplighter_shared::{error::ErrorCode, model_spec::ModelSpec, task::Task};
 use serde_json::Value;
 
 use crate::{
-    error::{ApiError, FieldError},
+    error::{ApiError, Fault},
+    message::message,
     state::App,
     submit::Client,
 };
@@ -31,28 +32,25 @@ impl<'a> Work<'a> {
         task: Option<&str>,
     ) -> Result<Self, ApiError> {
         let Some(spec) = app.catalog.get(model) else {
-            let detail =
-                "The model does not exist or is not served here; GET /v1/models lists those that are.";
+            let detail = message!(
+                "The model does not exist or is not served here; GET /v1/models lists those that are."
+            );
             let mut error = ApiError::new(ErrorCode::UnknownModel, detail);
-            error.errors.push(FieldError::at(
+            error.errors.push(Fault::at(
                 "/model",
                 "unknown_model",
-                "is not a model of this server",
+                message!("is not a model of this server"),
             ));
             return Err(error);
         };
         if client.models.is_some_and(|models| !models.contains(&spec.id)) {
-            let detail = format!("The token does not allow the model {}.", spec.id);
+            let detail = message!("The token does not allow the model {model}.", model = &spec.id);
             return Err(ApiError::new(ErrorCode::ModelNotAllowed, detail));
         }
         let Some(task) = spec.task(task) else {
             let tasks: Vec<&str> = spec.tasks.iter().map(|task| task.as_str()).collect();
-            let detail = format!("must be a task of the model: {}", tasks.join(", "));
-            return Err(ApiError::invalid(vec![FieldError::at(
-                "/task",
-                "not_allowed",
-                detail,
-            )]));
+            let detail = message!("must be a task of the model: {tasks}", tasks = tasks.join(", "));
+            return Err(ApiError::invalid(vec![Fault::at("/task", "not_allowed", detail)]));
         };
         Ok(Self { spec, task })
     }

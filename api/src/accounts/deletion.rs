@@ -15,7 +15,7 @@ use lamplighter_shared::{
 };
 
 use super::{Asker, forget_proofs, mail};
-use crate::{error::ApiError, mail::Message, state::App};
+use crate::{error::ApiError, mail::Message, message::message, state::App};
 
 /// Schedules the deletion of an account; when it will be gone. Its sessions and tokens end, its jobs are
 /// cancelled.
@@ -34,7 +34,7 @@ pub(crate) async fn schedule(app: &App, user: &User, asker: &Asker<'_>) -> Resul
     let grace = Duration::from_secs_f64(days * 86_400.0);
     let scheduled = accounts::schedule_deletion(&app.db, user.id, grace, (&notice, asker.origin)).await?;
     let Deletion::Scheduled(at) = scheduled else {
-        let detail = "You are the last administrator; make somebody else one first.";
+        let detail = message!("You are the last administrator; make somebody else one first.");
         return Err(ApiError::new(ErrorCode::Conflict, detail));
     };
     forget_proofs(app, user.id).await?;

@@ -12,7 +12,7 @@ use lamplighter_shared::{
 use sha2::{Digest, Sha256};
 
 use super::{Asker, forget_proofs, mail};
-use crate::{error::ApiError, mail::Message, state::App};
+use crate::{error::ApiError, mail::Message, message::message, state::App};
 
 /// The identifier of an identity, `idn_…`: made of the issuer and its name for the account, which it does not tell.
 pub(crate) fn id_of(identity: &Identity) -> String {
@@ -60,13 +60,14 @@ pub(crate) async fn unlink(
         Unlinked::Done => forget_proofs(app, user.id).await,
         Unlinked::NotFound => Err(no_such_identity()),
         Unlinked::OnlyWay => {
-            let detail =
-                "Nothing else opens your account; choose a password first (POST /v1/account/recover).";
+            let detail = message!(
+                "Nothing else opens your account; choose a password first (POST /v1/account/recover)."
+            );
             Err(ApiError::new(ErrorCode::Conflict, detail))
         }
     }
 }
 
 fn no_such_identity() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such identity.")
+    ApiError::new(ErrorCode::NotFound, message!("There is no such identity."))
 }

@@ -5,7 +5,7 @@ use lamplighter_shared::{db::attempts, email::Email, error::ErrorCode};
 use poem::http::{HeaderValue, header};
 use sha2::{Digest, Sha256};
 
-use crate::{auth::share::network_of, client::ClientInfo, error::ApiError, state::App};
+use crate::{auth::share::network_of, client::ClientInfo, error::ApiError, message::message, state::App};
 
 /// Mails that strangers may cause to one address: at once, and seconds until there may be another one.
 const MAILS: u32 = 3;
@@ -58,7 +58,10 @@ async fn admit(
         return Ok(());
     }
     let seconds = admission.retry_after.as_secs_f64().ceil().max(1.0);
-    let detail = format!("Too many tries from your network; come again in {seconds} s.");
+    let detail = message!(
+        "Too many tries from your network; come again in {seconds} s.",
+        seconds = seconds
+    );
     let retry = HeaderValue::from_str(&seconds.to_string()).map_err(ApiError::internal)?;
     Err(ApiError::new(ErrorCode::TooManyAttempts, detail).header(header::RETRY_AFTER, retry))
 }

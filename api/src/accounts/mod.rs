@@ -33,8 +33,9 @@ use poem::{Request, http::header};
 use crate::{
     auth::{cookies, void::void},
     client::ClientInfo,
-    error::{ApiError, FieldError},
+    error::{ApiError, Fault},
     mail::{Locale, Mail, Message},
+    message::message,
     state::App,
 };
 
@@ -101,8 +102,13 @@ impl<'a> Asker<'a> {
 /// # Errors
 /// 422 where it is none.
 pub(crate) fn email(text: &str, pointer: &str) -> Result<Email, ApiError> {
-    Email::parse(text)
-        .map_err(|error| ApiError::invalid(vec![FieldError::at(pointer, "invalid", error.to_string())]))
+    Email::parse(text).map_err(|_| {
+        ApiError::invalid(vec![Fault::at(
+            pointer,
+            "invalid",
+            message!("is not an e-mail address"),
+        )])
+    })
 }
 
 /// The same for an address that somebody wants to have: one that mail can reach. The server's own accounts have
@@ -113,10 +119,8 @@ pub(crate) fn email(text: &str, pointer: &str) -> Result<Email, ApiError> {
 pub(crate) fn email_to_have(text: &str, pointer: &str) -> Result<Email, ApiError> {
     let email = email(text, pointer)?;
     if email.is_reserved() {
-        let detail = "is no address that mail can be sent to";
-        return Err(ApiError::invalid(vec![FieldError::at(
-            pointer, "invalid", detail,
-        )]));
+        let detail = message!("is no address that mail can be sent to");
+        return Err(ApiError::invalid(vec![Fault::at(pointer, "invalid", detail)]));
     }
     Ok(email)
 }
@@ -127,7 +131,11 @@ pub(crate) fn email_to_have(text: &str, pointer: &str) -> Result<Email, ApiError
 /// 422 where it has control characters.
 pub(crate) fn display_name(text: &str) -> Result<&str, ApiError> {
     if text.chars().any(char::is_control) {
-        let fault = FieldError::at("/display_name", "invalid", "must not have control characters");
+        let fault = Fault::at(
+            "/display_name",
+            "invalid",
+            message!("must not have control characters"),
+        );
         return Err(ApiError::invalid(vec![fault]));
     }
     Ok(text.trim())
@@ -135,7 +143,7 @@ pub(crate) fn display_name(text: &str) -> Result<&str, ApiError> {
 
 /// The link, code or invitation is no good. One sentence for every reason.
 fn proof_invalid() -> ApiError {
-    let detail = "It is wrong, was used already, or is too old; ask for a new one.";
+    let detail = message!("It is wrong, was used already, or is too old; ask for a new one.");
     ApiError::new(ErrorCode::ProofInvalid, detail)
 }
 
@@ -162,7 +170,12 @@ fn mail(app: &App, to: &str, locale: Locale, message: Message) -> Result<NewTask
 /// Where the database fails, or the account is gone meanwhile.
 pub(crate) async fn account(app: &App, user: UserId) -> Result<User, ApiError> {
     let found = users::get(&app.db, user).await?;
-    found.ok_or_else(|| ApiError::new(ErrorCode::Unauthorized, "You are not logged in any more."))
+    found.ok_or_else(|| {
+        ApiError::new(
+            ErrorCode::Unauthorized,
+            message!("You are not logged in any more."),
+        )
+    })
 }
 
 /// For what brings a password: where no cookie is safe, no password is either.

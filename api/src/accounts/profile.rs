@@ -20,6 +20,7 @@ use crate::{
     auth::password::Verdict,
     error::ApiError,
     mail::{Locale, Message},
+    message::message,
     state::App,
 };
 
@@ -99,7 +100,10 @@ pub(crate) async fn change_password(
     let admission = attempts::admit(&app.db, &key, tries.login_per_minute / 60.0, tries.login_burst).await?;
     if !admission.allowed {
         let seconds = admission.retry_after.as_secs().max(1);
-        let detail = format!("The password was tried too often; come again in {seconds} s.");
+        let detail = message!(
+            "The password was tried too often; come again in {seconds} s.",
+            seconds = seconds
+        );
         return Err(ApiError::new(ErrorCode::TooManyAttempts, detail)
             .header(header::RETRY_AFTER, HeaderValue::from(seconds)));
     }
@@ -127,7 +131,10 @@ pub(crate) async fn change_password(
 
 /// Writes down that somebody with a session did not know the password, and gives what they are told.
 async fn refuse(app: &App, user: &User, asker: &Asker<'_>) -> Result<ApiError, ApiError> {
-    let error = ApiError::new(ErrorCode::WrongCredentials, "The current password is wrong.");
+    let error = ApiError::new(
+        ErrorCode::WrongCredentials,
+        message!("The current password is wrong."),
+    );
     let entry = asker.origin.failed(Action::PasswordChange).user(user.id);
     let entry = entry.detail(json!({"reason": error.code.as_str()}));
     audit::record(&app.db, &entry).await?;

@@ -16,6 +16,7 @@ use crate::{
     auth::secret,
     error::ApiError,
     mail::{Locale, Message},
+    message::message,
     state::App,
 };
 
@@ -45,8 +46,8 @@ pub(crate) async fn register(app: &App, who: &Stranger, wish: Wish) -> Result<()
     let invited = wish.invitation.is_some();
     if rules == config::Registration::Closed || (rules == config::Registration::Invite && !invited) {
         let detail = match invited {
-            true => "Nobody can register here.",
-            false => "Nobody can register here without an invitation.",
+            true => message!("Nobody can register here."),
+            false => message!("Nobody can register here without an invitation."),
         };
         return Err(ApiError::new(ErrorCode::RegistrationClosed, detail));
     }

@@ -13,7 +13,7 @@ use lamplighter_shared::{
 };
 
 use super::{Stranger, forget_proofs, limits, mailed, proof_invalid, refuse_proof, require_privacy};
-use crate::{auth::secret, error::ApiError, state::App};
+use crate::{auth::secret, error::ApiError, message::message, state::App};
 
 /// A new set-up token for the account with an address, and what of it is stored. Whoever has it can claim the
 /// account, once, within a week.
@@ -74,7 +74,7 @@ pub(crate) async fn claim(
         SetUp::Done(user) => forget_proofs(app, user).await,
         SetUp::Invalid => Err(proof_invalid()),
         SetUp::Taken => {
-            let detail = "Another account has this address.";
+            let detail = message!("Another account has this address.");
             Err(ApiError::new(ErrorCode::Conflict, detail))
         }
     }

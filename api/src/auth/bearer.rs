@@ -4,7 +4,7 @@ use lamplighter_shared::error::ErrorCode;
 use poem::http::{HeaderMap, HeaderValue, header};
 
 use super::scope::Scope;
-use crate::error::ApiError;
+use crate::{error::ApiError, message::message};
 
 /// The token of a request, if it brings one: `Authorization: Bearer` (any case of the scheme), else
 /// `x-api-key`.
@@ -30,7 +30,7 @@ pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<&str>, ApiError>
 }
 
 pub(crate) fn no_token() -> ApiError {
-    let detail = "Send an API token in Authorization: Bearer.";
+    let detail = message!("Send an API token in Authorization: Bearer.");
     challenge(
         ApiError::new(ErrorCode::Unauthorized, detail),
         "Bearer realm=\"lamplighter\"",
@@ -38,7 +38,7 @@ pub(crate) fn no_token() -> ApiError {
 }
 
 pub(super) fn no_session() -> ApiError {
-    let detail = "You are not logged in any more.";
+    let detail = message!("You are not logged in any more.");
     challenge(
         ApiError::new(ErrorCode::Unauthorized, detail),
         "Bearer realm=\"lamplighter\"",
@@ -47,14 +47,17 @@ pub(super) fn no_session() -> ApiError {
 
 pub(crate) fn invalid_token() -> ApiError {
     // One sentence for every reason: a stranger learns nothing about tokens that exist.
-    let error = ApiError::new(ErrorCode::Unauthorized, "The token is wrong, expired or revoked.");
+    let error = ApiError::new(
+        ErrorCode::Unauthorized,
+        message!("The token is wrong, expired or revoked."),
+    );
     challenge(error, "Bearer realm=\"lamplighter\", error=\"invalid_token\"")
 }
 
 pub(super) fn insufficient_scope(scope: Scope) -> ApiError {
     let error = ApiError::new(
         ErrorCode::InsufficientScope,
-        format!("The token lacks the scope {scope}."),
+        message!("The token lacks the scope {scope}.", scope = scope.to_string()),
     );
     challenge(
         error,

@@ -6,7 +6,7 @@
 use lamplighter_shared::{config::Server, error::ErrorCode};
 use poem::http::{HeaderMap, HeaderValue, header};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, message::message};
 
 /// The cookie of a session.
 pub(crate) const SESSION: &str = "sid";
@@ -86,8 +86,9 @@ impl Cookies {
             Self::Secure => "; Secure",
             Self::Plain => "",
             Self::Refused => {
-                let detail =
-                    "Logins need https: the administrator sets server.public_url (or allows plain HTTP).";
+                let detail = message!(
+                    "Logins need https: the administrator sets server.public_url (or allows plain HTTP)."
+                );
                 return Err(ApiError::new(ErrorCode::InsecureConnection, detail));
             }
         };

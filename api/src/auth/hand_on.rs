@@ -18,7 +18,8 @@ use super::{
     token::{LONGEST, SHORTEST},
 };
 use crate::{
-    error::{ApiError, FieldError},
+    error::{ApiError, Fault},
+    message::message,
     state::App,
     token_body::CreateToken,
 };
@@ -60,35 +61,39 @@ impl<'a> HandOn<'a> {
     }
 
     /// Faults of a token to be made; none: it may be.
-    pub fn faults(&self, app: &App, wanted: &CreateToken) -> Vec<FieldError> {
+    pub fn faults(&self, app: &App, wanted: &CreateToken) -> Vec<Fault> {
         let mut faults = Vec::new();
         if wanted.name.chars().any(char::is_control) {
-            faults.push(FieldError::at(
+            faults.push(Fault::at(
                 "/name",
                 "not_allowed",
-                "must have no control characters",
+                message!("must have no control characters"),
             ));
         }
         for (at, scope) in wanted.scopes.iter().enumerate() {
             if !self.principal.scopes.iter().any(|own| own.as_str() == scope) {
                 let pointer = format!("/scopes/{at}");
-                faults.push(FieldError::at(pointer, "not_allowed", "is more than you may do"));
+                faults.push(Fault::at(
+                    pointer,
+                    "not_allowed",
+                    message!("is more than you may do"),
+                ));
             }
         }
         for (at, model) in wanted.models.iter().flatten().enumerate() {
             let pointer = format!("/models/{at}");
             if app.catalog.get(model).is_none() {
-                faults.push(FieldError::at(pointer, "unknown_model", "is no model here"));
+                faults.push(Fault::at(pointer, "unknown_model", message!("is no model here")));
             } else if self
                 .principal
                 .models
                 .as_ref()
                 .is_some_and(|own| !own.contains(model))
             {
-                faults.push(FieldError::at(
+                faults.push(Fault::at(
                     pointer,
                     "not_allowed",
-                    "is a model that you may not use",
+                    message!("is a model that you may not use"),
                 ));
             }
         }
@@ -123,11 +128,11 @@ impl<'a> HandOn<'a> {
         if life <= most && life >= SHORTEST {
             return Ok(life);
         }
-        let detail = format!(
-            "must be at most {}: no longer than your token lives",
-            most.as_secs()
+        let detail = message!(
+            "must be at most {most}: no longer than your token lives",
+            most = most.as_secs()
         );
-        Err(ApiError::invalid(vec![FieldError::at(
+        Err(ApiError::invalid(vec![Fault::at(
             "/expires_in_seconds",
             "too_large",
             detail,
@@ -170,7 +175,7 @@ impl<'a> HandOn<'a> {
         if scopes && models && limits {
             return Ok(());
         }
-        let detail = "That token may do more than yours.";
+        let detail = message!("That token may do more than yours.");
         Err(ApiError::new(ErrorCode::InsufficientScope, detail))
     }
 }

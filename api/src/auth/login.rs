@@ -25,7 +25,12 @@ use super::{
     session::{self, Started},
     share::network_of,
 };
-use crate::{client::ClientInfo, error::ApiError, state::App};
+use crate::{
+    client::ClientInfo,
+    error::ApiError,
+    message::{Message, message},
+    state::App,
+};
 
 /// Who works on the server's machine itself may try so many times more.
 pub(crate) const LOCAL_FACTOR: u32 = 10;
@@ -61,7 +66,12 @@ pub(crate) async fn login(
     let user = users::by_email(&app.db, email.as_str()).await?;
     let guesses = Guesses::of(app, email, user.as_ref(), request);
     if let Some(wait) = guesses.begin(app).await? {
-        let error = too_many(wait, "Too many wrong passwords in a row.");
+        let error = too_many(wait, |seconds| {
+            message!(
+                "Too many wrong passwords in a row. Try again in {seconds} s.",
+                seconds = seconds
+            )
+        });
         return Err(limited(app, &client, (guesses.key(), user.as_ref()), error).await?);
     }
     let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
@@ -102,7 +112,12 @@ pub(crate) async fn limit_address(app: &App, client: &ClientInfo) -> Result<(), 
     if admission.allowed {
         return Ok(());
     }
-    let error = too_many(admission.retry_after, "Too many logins from your network.");
+    let error = too_many(admission.retry_after, |seconds| {
+        message!(
+            "Too many logins from your network. Try again in {seconds} s.",
+            seconds = seconds
+        )
+    });
     Err(limited(app, client, (&key, None), error).await?)
 }
 
@@ -121,11 +136,11 @@ async fn limited(
     Ok(error)
 }
 
-fn too_many(wait: Duration, why: &str) -> ApiError {
+fn too_many(wait: Duration, detail: fn(u64) -> Message) -> ApiError {
     count("limited");
     let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
-    let detail = format!("{why} Try again in {seconds} s.");
-    ApiError::new(ErrorCode::TooManyAttempts, detail).header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    ApiError::new(ErrorCode::TooManyAttempts, detail(seconds))
+        .header(header::RETRY_AFTER, HeaderValue::from(seconds))
 }
 
 /// Whether an account whose password was right may be used.
@@ -134,18 +149,18 @@ pub(crate) fn may_enter(user: &User) -> Result<(), ApiError> {
         return Err(session::disabled());
     }
     if user.verified_at.is_none() {
-        let detail = "Follow the link in the mail that was sent to your address, then log in.";
+        let detail = message!("Follow the link in the mail that was sent to your address, then log in.");
         return Err(ApiError::new(ErrorCode::EmailNotVerified, detail));
     }
     if user.approved_at.is_none() {
-        let detail = "An administrator has to let you in first; a mail will tell you.";
+        let detail = message!("An administrator has to let you in first; a mail will tell you.");
         return Err(ApiError::new(ErrorCode::ApprovalPending, detail));
     }
     Ok(())
 }
 
 fn wrong() -> ApiError {
-    let detail = "There is no account with this address and this password.";
+    let detail = message!("There is no account with this address and this password.");
     ApiError::new(ErrorCode::WrongCredentials, detail)
 }
 

@@ -27,7 +27,7 @@ use super::{
     argon::{self, Memory, Stored},
     strength,
 };
-use crate::error::ApiError;
+use crate::{error::ApiError, message::message};
 
 /// Most hashes at once, however many cores there are.
 const MAX_PERMITS: usize = 4;
@@ -189,7 +189,7 @@ impl Passwords {
 
 fn busy() -> ApiError {
     metrics::counter!(PASSWORDS_REFUSED).increment(1);
-    let detail = "Too many people are logging in at this moment; try again.";
+    let detail = message!("Too many people are logging in at this moment; try again.");
     ApiError::new(ErrorCode::Unavailable, detail).header(header::RETRY_AFTER, HeaderValue::from_static("2"))
 }
 

@@ -33,6 +33,7 @@ use super::{
 use crate::{
     client::ClientInfo,
     error::ApiError,
+    message::message,
     preferences::idempotency_key,
     state::{App, TOUCH_GRAIN},
     submit::Client,
@@ -172,7 +173,7 @@ impl<S> Principal<S> {
         let recent = Duration::from_secs_f64(app.config.accounts.recent_login_minutes * 60.0);
         let recent = i64::try_from(recent.as_millis()).unwrap_or(i64::MAX);
         if app.db.now().await? - authenticated_at > recent {
-            let detail = "You logged in too long ago for this; log in again.";
+            let detail = message!("You logged in too long ago for this; log in again.");
             return Err(ApiError::new(ErrorCode::LoginTooOld, detail));
         }
         Ok(())
@@ -273,7 +274,7 @@ async fn authenticate<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Pri
         principal.charge(app).await?;
     }
     if S::PERSON && !matches!(principal.credential, Credential::Session { .. }) {
-        let detail = "This is for a person who is logged in; a token can't do it.";
+        let detail = message!("This is for a person who is logged in; a token can't do it.");
         let error = ApiError::new(ErrorCode::InsufficientScope, detail);
         return Err(challenge(
             error,

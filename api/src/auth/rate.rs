@@ -19,6 +19,7 @@ use lamplighter_shared::{
 use super::share::Share;
 use crate::{
     error::ApiError,
+    message::message,
     rate_headers::{self, Policy},
 };
 
@@ -149,10 +150,10 @@ fn told(rate: Rate, admission: Admission) -> Policy {
 }
 
 fn refused(rate: Rate, admission: Admission) -> ApiError {
-    let detail = format!(
-        "You may ask {:.0} times a minute, and {} times at once after a rest.",
-        rate.per_second * 60.0,
-        rate.burst
+    let detail = message!(
+        "You may ask {rate} times a minute, and {burst} times at once after a rest.",
+        rate = format!("{:.0}", rate.per_second * 60.0),
+        burst = rate.burst
     );
     ApiError::new(ErrorCode::RateLimited, detail)
         .violates(BURST)

@@ -19,7 +19,7 @@ use lamplighter_shared::{
 use poem::{Request, http::HeaderValue};
 
 use super::{cookies, secret, void::void};
-use crate::{client::ClientInfo, error::ApiError, state::App};
+use crate::{client::ClientInfo, error::ApiError, message::message, state::App};
 
 /// The cookie of a browser that an account was logged in to from.
 const DEVICE: &str = "device";
@@ -100,7 +100,7 @@ pub(super) async fn begin(
 
 /// The account may do nothing.
 pub(crate) fn disabled() -> ApiError {
-    let detail = "This account is disabled; ask an administrator.";
+    let detail = message!("This account is disabled; ask an administrator.");
     ApiError::new(ErrorCode::AccountDisabled, detail)
 }
 

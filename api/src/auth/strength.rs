@@ -1,7 +1,12 @@
 //! How strong a new password is, and what it costs to say so. The estimate may take as long as a hash: it belongs
 //! where hashes are computed.
 
-use crate::error::{ApiError, FieldError};
+use zxcvbn::feedback::Warning;
+
+use crate::{
+    error::{ApiError, Fault},
+    message::{Message, message},
+};
 
 /// The longest password, characters. No more than 1,024 bytes, then.
 pub(crate) const MAX_LENGTH: usize = 256;
@@ -39,11 +44,11 @@ const READ_AS: [(char, &str); 12] = [
 pub(super) fn check_length(min_length: usize, text: &str, pointer: &str) -> Result<(), ApiError> {
     // Bytes first: counting characters reads them all.
     if text.len() > 4 * MAX_LENGTH || text.chars().count() > MAX_LENGTH {
-        let detail = format!("must have at most {MAX_LENGTH} characters");
+        let detail = message!("must have at most {limit} characters", limit = MAX_LENGTH);
         return Err(refused(pointer, "too_long", detail));
     }
     if text.chars().count() < min_length {
-        let detail = format!("must have at least {min_length} characters");
+        let detail = message!("must have at least {limit} characters", limit = min_length);
         return Err(refused(pointer, "too_short", detail));
     }
     Ok(())
@@ -55,7 +60,7 @@ pub(super) fn check_length(min_length: usize, text: &str, pointer: &str) -> Resu
 /// # Errors
 /// 422 where it is easily guessed.
 pub(super) fn judge<S: AsRef<str>>(text: &str, pointer: &str, about: &[S]) -> Result<(), ApiError> {
-    let refuse = |detail: String| Err(refused(pointer, "easily_guessed", detail));
+    let refuse = |detail| Err(refused(pointer, "easily_guessed", detail));
     let mut words: Vec<&str> = about
         .iter()
         .map(AsRef::as_ref)
@@ -71,25 +76,52 @@ pub(super) fn judge<S: AsRef<str>>(text: &str, pointer: &str, about: &[S]) -> Re
             rest.replace(&word.to_lowercase(), "")
         });
     if own.chars().count() < FEWEST_OWN {
-        return refuse("says little but your address or name".to_owned());
+        return refuse(message!("says little but your address or name"));
     }
     if estimate.score() >= zxcvbn::Score::Three {
         return Ok(());
     }
     let feedback = estimate.feedback();
     let warning = feedback.and_then(|feedback| feedback.warning());
-    let advice = match warning {
-        Some(warning) => format!("is easily guessed: {warning}"),
-        None => "is easily guessed".to_owned(),
-    };
-    let advice = advice.trim_end_matches('.');
-    refuse(format!(
-        "{advice}. Several uncommon words together are hard to guess"
-    ))
+    refuse(match warning.map(told) {
+        Some(warning) => message!(
+            "is easily guessed: {warning}. Several uncommon words together are hard to guess",
+            warning = warning
+        ),
+        None => message!("is easily guessed. Several uncommon words together are hard to guess"),
+    })
 }
 
-fn refused(pointer: &str, code: &'static str, detail: String) -> ApiError {
-    ApiError::invalid(vec![FieldError::at(pointer, code, detail)])
+/// What zxcvbn warns of, in its own words.
+fn told(warning: Warning) -> Message {
+    match warning {
+        Warning::StraightRowsOfKeysAreEasyToGuess => message!("Straight rows of keys are easy to guess"),
+        Warning::ShortKeyboardPatternsAreEasyToGuess => message!("Short keyboard patterns are easy to guess"),
+        Warning::RepeatsLikeAaaAreEasyToGuess => message!("Repeats like \"aaa\" are easy to guess"),
+        Warning::RepeatsLikeAbcAbcAreOnlySlightlyHarderToGuess => {
+            message!("Repeats like \"abcabcabc\" are only slightly harder to guess than \"abc\"")
+        }
+        Warning::ThisIsATop10Password => message!("This is a top-10 common password"),
+        Warning::ThisIsATop100Password => message!("This is a top-100 common password"),
+        Warning::ThisIsACommonPassword => message!("This is a very common password"),
+        Warning::ThisIsSimilarToACommonlyUsedPassword => {
+            message!("This is similar to a commonly used password")
+        }
+        Warning::SequencesLikeAbcAreEasyToGuess => message!("Sequences like abc or 6543 are easy to guess"),
+        Warning::RecentYearsAreEasyToGuess => message!("Recent years are easy to guess"),
+        Warning::AWordByItselfIsEasyToGuess => message!("A word by itself is easy to guess"),
+        Warning::DatesAreOftenEasyToGuess => message!("Dates are often easy to guess"),
+        Warning::NamesAndSurnamesByThemselvesAreEasyToGuess => {
+            message!("Names and surnames by themselves are easy to guess")
+        }
+        Warning::CommonNamesAndSurnamesAreEasyToGuess => {
+            message!("Common names and surnames are easy to guess")
+        }
+    }
+}
+
+fn refused(pointer: &str, code: &'static str, detail: Message) -> ApiError {
+    ApiError::invalid(vec![Fault::at(pointer, code, detail)])
 }
 
 /// So many characters from the start.

@@ -7,7 +7,7 @@ use lamplighter_shared::error::ErrorCode;
 use poem::Request;
 
 use super::principal::Credential;
-use crate::{error::ApiError, state::App};
+use crate::{error::ApiError, message::message, state::App};
 
 /// The proof that a request brought, once it was found to be good.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +34,7 @@ impl Witness {
         if credential.still_good(app).await? {
             return Ok(());
         }
-        let detail = "What proved who you are ended while the request was on its way.";
+        let detail = message!("What proved who you are ended while the request was on its way.");
         Err(ApiError::new(ErrorCode::Unauthorized, detail))
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     },
     error::ApiError,
     json_body::JsonBody,
+    message::message,
     openapi::Failures,
     schema::Schema,
     state::App,
@@ -152,7 +153,7 @@ pub(super) fn session(principal: &Principal<Person>) -> Result<SessionId, ApiErr
         Credential::Session { id, .. } => Ok(*id),
         _ => Err(ApiError::new(
             ErrorCode::InsufficientScope,
-            "This is for a person who is logged in.",
+            message!("This is for a person who is logged in."),
         )),
     }
 }

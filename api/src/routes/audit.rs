@@ -25,6 +25,7 @@ use crate::{
     auth::{principal::Principal, scope::Admin},
     error::ApiError,
     free_form::FreeForm,
+    message::message,
     openapi::Failures,
     state::App,
     timestamp::Timestamp,
@@ -101,7 +102,7 @@ pub(super) fn read<T>(
     name: &str,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, ApiError> {
-    let read = |text| parse(text).ok_or_else(|| ApiError::bad_parameter(name, "can't be read"));
+    let read = |text| parse(text).ok_or_else(|| ApiError::bad_parameter(name, message!("can't be read")));
     text.map(read).transpose()
 }
 

@@ -27,6 +27,8 @@ use crate::{
     error::ApiError,
     event_stream::{EventStream, Start},
     job_view::{JobProgress, JobView},
+    locale::Locale,
+    message::message,
     openapi::Failures,
     preferences::{Form, accepted},
     state::App,
@@ -60,6 +62,7 @@ impl EventRoutes {
         &self,
         principal: Principal<JobsRead>,
         request: &Request,
+        locale: Locale,
         /// The job's identifier.
         id: Path<String>,
         /// The `id` of the last event the client has.
@@ -73,7 +76,7 @@ impl EventRoutes {
         if accepted(request.headers(), &[Form::EventStream]).is_none() {
             return Err(ApiError::new(
                 ErrorCode::NotAcceptable,
-                "The answer is text/event-stream.",
+                message!("The answer is text/event-stream."),
             ));
         }
         let header = last_event_id
@@ -84,7 +87,7 @@ impl EventRoutes {
         let after = match place {
             Some((name, id)) => id
                 .parse()
-                .map_err(|e| ApiError::bad_parameter(name, format!("{e}")))?,
+                .map_err(|_| ApiError::bad_parameter(name, message!("an event id looks like 1-42")))?,
             None => EventId::default(),
         };
         let job = jobs::get(&app.db, principal.user, id)
@@ -93,11 +96,12 @@ impl EventRoutes {
         let slot = slot(app, principal.stream_owner())?;
         let start = Start {
             job,
+            locale,
             after,
             credential: principal.credential,
             slot,
         };
-        Ok(Answer::of(stream(app, start).await?))
+        Ok(Answer::of(stream(app, start).await?).language(locale))
     }
 }
 
@@ -108,7 +112,10 @@ impl EventRoutes {
 pub(super) fn slot(app: &App, owner: String) -> Result<StreamSlot, ApiError> {
     app.streams.take(owner).ok_or_else(|| {
         let most = app.config.server.streams_per_owner;
-        let detail = format!("You have {most} event streams open, the most there may be; close one first.");
+        let detail = message!(
+            "You have {most} event streams open, the most there may be; close one first.",
+            most = most
+        );
         let error = ApiError::new(ErrorCode::TooManyStreams, detail);
         error.header(header::RETRY_AFTER, HeaderValue::from_static("5"))
     })

@@ -35,8 +35,9 @@ use crate::{
     },
     answer::{self, Answer, Documented},
     auth::{principal::Principal, scope::Admin},
-    error::{ApiError, FieldError},
+    error::{ApiError, Fault},
     json_body::JsonBody,
+    message::message,
     openapi::Failures,
     schema::Schema,
     state::App,
@@ -69,13 +70,13 @@ impl InvitationRoutes {
         limit: Query<u64>,
     ) -> Result<Answer<Listed>, ApiError> {
         let app = built(&self.0)?;
-        let before: Option<InvitationId> = match &cursor.0 {
-            Some(text) => Some(
-                text.parse()
-                    .map_err(|_| ApiError::bad_parameter("cursor", "is not a cursor of this list"))?,
-            ),
-            None => None,
-        };
+        let before: Option<InvitationId> =
+            match &cursor.0 {
+                Some(text) => Some(text.parse().map_err(|_| {
+                    ApiError::bad_parameter("cursor", message!("is not a cursor of this list"))
+                })?),
+                None => None,
+            };
         // One more than asked for tells whether there is another page.
         let mut found = invitations::list(&app.db, before, limit.0 + 1).await?;
         let more = found.len() as u64 > limit.0;
@@ -119,7 +120,7 @@ impl InvitationRoutes {
             .plan
             .unwrap_or_else(|| app.config.accounts.default_plan.clone());
         if !app.config.plans.contains_key(&plan) {
-            let fault = FieldError::at("/plan", "not_allowed", "there is no such plan");
+            let fault = Fault::at("/plan", "not_allowed", message!("there is no such plan"));
             return Err(ApiError::invalid(vec![fault]));
         }
         let guest = Guest {
@@ -153,7 +154,7 @@ impl InvitationRoutes {
         id: Path<String>,
     ) -> Result<Answer<Revoked>, ApiError> {
         let app = built(&self.0)?;
-        let missing = || ApiError::new(ErrorCode::NotFound, "There is no such invitation.");
+        let missing = || ApiError::new(ErrorCode::NotFound, message!("There is no such invitation."));
         let id: InvitationId = id.parse().map_err(|_| missing())?;
         if !invitations::revoke(&app.db, id, &principal.origin).await? {
             return Err(missing());

@@ -35,6 +35,8 @@ use crate::{
     error::ApiError,
     job_view::{JobStatus, JobView},
     json_body::JsonBody,
+    locale::Locale,
+    message::{Message, message},
     openapi::Failures,
     preferences::{Prefer, idempotency_key},
     present,
@@ -74,6 +76,7 @@ impl JobRoutes {
         &self,
         principal: Principal<Submitting>,
         request: &Request,
+        locale: Locale,
         /// A key of your choice, 1 to 255 printable characters, quoted or bare. The same key with the same
         /// body gives the same job for 24 hours; with another body it is refused.
         #[oai(name = "Idempotency-Key")]
@@ -103,6 +106,7 @@ impl JobRoutes {
         drop(body);
         let asked = Asked {
             form,
+            locale,
             prefer: Prefer::of(request.headers()),
             stream_owner: principal.stream_owner(),
             credential: principal.credential,
@@ -122,6 +126,7 @@ impl JobRoutes {
     async fn list(
         &self,
         principal: Principal<JobsRead>,
+        locale: Locale,
         /// Only jobs in this state.
         status: Query<Option<JobStatus>>,
         /// Only jobs of this model.
@@ -140,13 +145,16 @@ impl JobRoutes {
         let before = match &cursor.0 {
             Some(text) => Some(
                 text.parse()
-                    .map_err(|_| ApiError::bad_parameter("cursor", "is not a cursor of ours"))?,
+                    .map_err(|_| ApiError::bad_parameter("cursor", message!("is not a cursor of ours")))?,
             ),
             None => None,
         };
         if model.0.as_ref().is_some_and(|model| model.contains('\0')) {
             // No text of Postgres can hold one.
-            return Err(ApiError::bad_parameter("model", "holds a NUL character"));
+            return Err(ApiError::bad_parameter(
+                "model",
+                message!("holds a NUL character"),
+            ));
         }
         let filter = Filter {
             state: status.0.map(JobState::from),
@@ -163,16 +171,14 @@ impl JobRoutes {
         let next_cursor = jobs.last().filter(|_| more).map(|job| job.id.to_string());
         let mut data = Vec::with_capacity(jobs.len());
         for job in &jobs {
-            data.push(present::brief(app, job, None).await?);
+            data.push(present::brief(app, job, None).await?.in_locale(locale));
         }
-        Answer::json(
-            StatusCode::OK,
-            &JobList {
-                object: "list".to_owned(),
-                data,
-                next_cursor,
-            },
-        )
+        let list = JobList {
+            object: "list".to_owned(),
+            data,
+            next_cursor,
+        };
+        Ok(Answer::json(StatusCode::OK, &list)?.language(locale))
     }
 
     /// Get a job
@@ -182,6 +188,7 @@ impl JobRoutes {
     async fn get(
         &self,
         principal: Principal<JobsRead>,
+        locale: Locale,
         /// The job's identifier.
         id: Path<String>,
     ) -> Result<Answer<OneJob>, ApiError> {
@@ -189,7 +196,8 @@ impl JobRoutes {
         let job = jobs::get(&app.db, principal.user, job_id(&id)?)
             .await?
             .ok_or_else(ApiError::no_such_job)?;
-        Answer::json(StatusCode::OK, &present::whole(app, &job).await?)
+        let view = present::whole(app, &job).await?.in_locale(locale);
+        Ok(Answer::json(StatusCode::OK, &view)?.language(locale))
     }
 
     /// Cancel a job
@@ -201,6 +209,7 @@ impl JobRoutes {
     async fn cancel(
         &self,
         principal: Principal<JobsWrite>,
+        locale: Locale,
         /// The job's identifier.
         id: Path<String>,
     ) -> Result<Answer<Canceled>, ApiError> {
@@ -208,7 +217,10 @@ impl JobRoutes {
         let (status, job) = match jobs::cancel(&app.db, principal.user, job_id(&id)?).await? {
             Cancel::NotFound => return Err(ApiError::no_such_job()),
             Cancel::Finished(job) if job.state != JobState::Canceled => {
-                let detail = format!("The job has ended already; it is {}.", job.state);
+                let detail = message!(
+                    "The job has ended already; it is {state}.",
+                    state = in_words(job.state)
+                );
                 return Err(ApiError::new(ErrorCode::JobFinished, detail));
             }
             Cancel::Canceled(job) | Cancel::Finished(job) => (StatusCode::OK, job),
@@ -217,7 +229,8 @@ impl JobRoutes {
         // Committed; now those who hold or watch the job hear of it. Both also look by themselves.
         app.doorbell.ring_cancel(job.id).await;
         app.events.publish(job.id, vec![JobEvent::Changed]).await;
-        Answer::json(status, &present::whole(app, &job).await?)
+        let view = present::whole(app, &job).await?.in_locale(locale);
+        Ok(Answer::json(status, &view)?.language(locale))
     }
 
     /// Repeat a job
@@ -229,6 +242,7 @@ impl JobRoutes {
         &self,
         principal: Principal<Repeating>,
         request: &Request,
+        locale: Locale,
         /// The identifier of the job to repeat.
         id: Path<String>,
         /// As for submitting.
@@ -255,6 +269,7 @@ impl JobRoutes {
         };
         let asked = Asked {
             form,
+            locale,
             prefer: Prefer::of(request.headers()),
             stream_owner: principal.stream_owner(),
             credential: principal.credential,
@@ -277,7 +292,7 @@ impl JobRoutes {
         match jobs::delete(&app.db, principal.user, job_id(&id)?).await? {
             Delete::NotFound => Err(ApiError::no_such_job()),
             Delete::Active => {
-                let detail = "The job has not ended; cancel it first.";
+                let detail = message!("The job has not ended; cancel it first.");
                 Err(ApiError::new(ErrorCode::JobActive, detail))
             }
             Delete::Deleted => Ok(Answer::empty()),
@@ -287,6 +302,17 @@ impl JobRoutes {
 
 fn page() -> u64 {
     PAGE
+}
+
+fn in_words(state: JobState) -> Message {
+    match state {
+        JobState::Queued => message!("queued"),
+        JobState::Processing => message!("processing"),
+        JobState::Succeeded => message!("succeeded"),
+        JobState::Failed => message!("failed"),
+        JobState::Canceled => message!("canceled"),
+        JobState::Expired => message!("expired"),
+    }
 }
 
 /// A page of jobs.

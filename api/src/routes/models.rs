@@ -16,7 +16,7 @@ use poem_openapi::{
     types::Type,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Tag,
@@ -31,6 +31,8 @@ use crate::{
     error::ApiError,
     free_form::FreeForm,
     json_body::JsonBody,
+    locale::Locale,
+    message::{self, message},
     openapi::Failures,
     schema::Schema,
     state::App,
@@ -46,21 +48,23 @@ impl ModelRoutes {
     /// The models that can be run here, as far as the token allows them. Needs the scope `models:read`; without
     /// a token or login it lists the public ones, where there are any.
     #[oai(path = "/v1/models", method = "get", operation_id = "listModels")]
-    async fn list(&self, principal: Principal<ModelsRead>) -> Result<Answer<Listed>, ApiError> {
+    async fn list(
+        &self,
+        principal: Principal<ModelsRead>,
+        locale: Locale,
+    ) -> Result<Answer<Listed>, ApiError> {
         let app = built(&self.0)?;
         let states = workers::model_states(&app.db).await?;
         let mut data = Vec::new();
         for spec in app.catalog.0.values().filter(|spec| principal.may_use(&spec.id)) {
             let off = app.switches.is_off(&spec.id).await;
-            data.push(ModelView::new(spec, states.get(&spec.id), off));
+            data.push(ModelView::new(spec, (states.get(&spec.id), off), locale));
         }
-        Answer::json(
-            StatusCode::OK,
-            &ModelList {
-                object: "list".to_owned(),
-                data,
-            },
-        )
+        let list = ModelList {
+            object: "list".to_owned(),
+            data,
+        };
+        Ok(Answer::json(StatusCode::OK, &list)?.language(locale))
     }
 
     /// Get a model
@@ -70,12 +74,13 @@ impl ModelRoutes {
     async fn get(
         &self,
         principal: Principal<ModelsRead>,
+        locale: Locale,
         /// The model's identifier.
         id: Path<String>,
     ) -> Result<Answer<One>, ApiError> {
         let app = built(&self.0)?;
         let spec = app.catalog.get(&id).filter(|spec| principal.may_use(&spec.id));
-        answer(app, spec.ok_or_else(no_such_model)?).await
+        answer(app, spec.ok_or_else(no_such_model)?, locale).await
     }
 
     /// Switch a model on or off
@@ -87,6 +92,7 @@ impl ModelRoutes {
     async fn update(
         &self,
         principal: Principal<Admin>,
+        locale: Locale,
         /// The model's identifier.
         id: Path<String>,
         body: JsonBody<UpdateModel>,
@@ -97,7 +103,7 @@ impl ModelRoutes {
         app.switches
             .switch(&spec.id, change.enabled, &principal.origin)
             .await?;
-        answer(app, spec).await
+        answer(app, spec, locale).await
     }
 }
 
@@ -113,13 +119,14 @@ static BODY: LazyLock<Schema> = LazyLock::new(|| {
 });
 
 fn no_such_model() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such model.")
+    ApiError::new(ErrorCode::NotFound, message!("There is no such model."))
 }
 
-async fn answer(app: &App, spec: &ModelSpec) -> Result<Answer<One>, ApiError> {
+async fn answer(app: &App, spec: &ModelSpec, locale: Locale) -> Result<Answer<One>, ApiError> {
     let states = workers::model_states(&app.db).await?;
     let off = app.switches.is_off(&spec.id).await;
-    Answer::json(StatusCode::OK, &ModelView::new(spec, states.get(&spec.id), off))
+    let view = ModelView::new(spec, (states.get(&spec.id), off), locale);
+    Ok(Answer::json(StatusCode::OK, &view)?.language(locale))
 }
 
 /// What is to change of a model.
@@ -185,11 +192,15 @@ struct TaskView {
 }
 
 impl TaskView {
-    fn new(task: Task, max_items: usize) -> Self {
+    fn new(task: Task, max_items: usize, locale: Locale) -> Self {
+        let schema = |mut schema: Value| {
+            message::translate_schema(locale, &mut schema);
+            FreeForm::from(&schema)
+        };
         Self {
             task: task.as_str().to_owned(),
-            input_schema: FreeForm::from(&task.input_schema(max_items)),
-            output_schema: FreeForm::from(&task.output_schema()),
+            input_schema: schema(task.input_schema(max_items)),
+            output_schema: schema(task.output_schema()),
             example: FreeForm::from(&task.example()),
         }
     }
@@ -242,7 +253,7 @@ struct ModelList {
 }
 
 impl ModelView {
-    fn new(spec: &ModelSpec, state: Option<&ModelState>, off: bool) -> Self {
+    fn new(spec: &ModelSpec, (state, off): (Option<&ModelState>, bool), locale: Locale) -> Self {
         let status = match state.map(|s| s.status) {
             _ if off => ModelStatus::Disabled,
             Some("ready") => ModelStatus::Ready,
@@ -253,18 +264,21 @@ impl ModelView {
             _ => ModelStatus::Offline,
         };
         let (limits, task) = (&spec.limits, spec.default_task());
+        let usual = TaskView::new(task, limits.max_job_items, locale);
         Self {
             id: spec.id.clone(),
             object: "model".to_owned(),
-            description: spec.description.clone(),
+            description: message::translate(locale, &spec.description),
             task: task.as_str().to_owned(),
             tasks: spec
                 .tasks
                 .iter()
-                .map(|task| TaskView::new(*task, limits.max_job_items))
+                .map(|task| TaskView::new(*task, limits.max_job_items, locale))
                 .collect(),
             status,
-            status_detail: state.and_then(|s| s.detail.clone()),
+            status_detail: state
+                .and_then(|s| s.detail.as_deref())
+                .map(|detail| message::translate_stored(locale, detail)),
             workers: state.map_or(0, |s| s.workers),
             version: state.and_then(|s| s.digest.clone()).filter(|d| !d.is_empty()),
             dtype: spec.dtype.clone(),
@@ -277,9 +291,9 @@ impl ModelView {
                 max_batch_tokens: limits.max_batch_tokens,
                 max_item_tokens: limits.max_item_tokens,
             },
-            input_schema: FreeForm::from(&task.input_schema(limits.max_job_items)),
-            output_schema: FreeForm::from(&task.output_schema()),
-            example: FreeForm::from(&task.example()),
+            input_schema: usual.input_schema,
+            output_schema: usual.output_schema,
+            example: usual.example,
         }
     }
 }

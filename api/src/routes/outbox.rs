@@ -28,6 +28,7 @@ use crate::{
     auth::{principal::Principal, scope::Admin},
     error::ApiError,
     mail::Label,
+    message::message,
     openapi::Failures,
     state::App,
     timestamp::Timestamp,
@@ -58,7 +59,7 @@ impl OutboxRoutes {
         let before = match &cursor.0 {
             Some(text) => Some(
                 text.parse()
-                    .map_err(|_| ApiError::bad_parameter("cursor", "is not a cursor of ours"))?,
+                    .map_err(|_| ApiError::bad_parameter("cursor", message!("is not a cursor of ours")))?,
             ),
             None => None,
         };
@@ -91,7 +92,7 @@ impl OutboxRoutes {
         match outbox::retry(&app.db, id, &entry).await? {
             Retry::NotFound => Err(no_such_mail()),
             Retry::NotDead => {
-                let detail = "The mail was not given up: it waits, or was sent.";
+                let detail = message!("The mail was not given up: it waits, or was sent.");
                 Err(ApiError::new(ErrorCode::Conflict, detail))
             }
             Retry::Queued(mail) => {
@@ -107,7 +108,7 @@ fn page() -> u64 {
 }
 
 fn no_such_mail() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such mail.")
+    ApiError::new(ErrorCode::NotFound, message!("There is no such mail."))
 }
 
 /// How far a mail is.

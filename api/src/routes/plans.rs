@@ -32,6 +32,7 @@ use crate::{
     create_job::JobPriority,
     error::ApiError,
     json_body::JsonBody,
+    message::message,
     openapi::Failures,
     running_caps,
     schema::Schema,
@@ -128,7 +129,7 @@ static BODY: LazyLock<Schema> = LazyLock::new(|| {
 });
 
 fn no_such_plan() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such plan.")
+    ApiError::new(ErrorCode::NotFound, message!("There is no such plan."))
 }
 
 async fn answer(app: &App, name: &str) -> Result<Answer<One>, ApiError> {

@@ -25,8 +25,9 @@ use crate::{
         setup,
     },
     answer::{self, Answer, Documented},
-    error::{ApiError, FieldError},
+    error::{ApiError, Fault},
     json_body::JsonBody,
+    message::message,
     openapi::Failures,
     schema::Schema,
     state::App,
@@ -115,7 +116,7 @@ impl RegistrationRoutes {
             (Some(token), None, None) => mailed::linked(&token),
             (None, Some(email), Some(code)) => mailed::typed(&accounts::email(&email, "/email")?, &code),
             _ => {
-                let fault = FieldError::at("", "required", "needs either token, or email and code");
+                let fault = Fault::at("", "required", message!("needs either token, or email and code"));
                 return Err(ApiError::invalid(vec![fault]));
             }
         };

@@ -42,6 +42,7 @@ use crate::{
     },
     error::ApiError,
     json_body::JsonBody,
+    message::message,
     openapi::Failures,
     schema::Schema,
     state::App,
@@ -228,7 +229,7 @@ async fn current(app: &App, user: User, id: SessionId) -> Result<SessionView, Ap
 }
 
 fn no_such_session() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such session.")
+    ApiError::new(ErrorCode::NotFound, message!("There is no such session."))
 }
 
 /// A login.

@@ -17,6 +17,8 @@ use crate::{
     error::ApiError,
     event_stream::Start,
     job_view::JobView,
+    locale::Locale,
+    message::message,
     preferences::{Form, Prefer, accepted},
     present,
     state::App,
@@ -31,6 +33,8 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 pub(super) struct Asked {
     /// As what.
     pub form: Form,
+    /// In which language.
+    pub locale: Locale,
     /// When.
     pub prefer: Prefer,
     /// Among whose streams one counts.
@@ -46,7 +50,7 @@ pub(super) struct Asked {
 /// # Errors
 /// 406 where it takes none that we have.
 pub(super) fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
-    let detail = "The answer is application/json or text/event-stream.";
+    let detail = message!("The answer is application/json or text/event-stream.");
     accepted(headers, &[Form::Json, Form::EventStream])
         .ok_or_else(|| ApiError::new(ErrorCode::NotAcceptable, detail))
 }
@@ -69,18 +73,26 @@ pub(super) async fn answer(
     let location = location(&job);
     let start = Start {
         job,
+        locale: asked.locale,
         after: EventId::default(),
         credential: asked.credential,
         slot,
     };
-    let answer = Answer::of(events::stream(app, start).await?).header(header::LOCATION, &location);
+    let answer = Answer::of(events::stream(app, start).await?)
+        .language(asked.locale)
+        .header(header::LOCATION, &location);
     Ok(marked(answer, replayed))
 }
 
 async fn submit_and_wait(
     app: &Arc<App>,
     wanted: Wanted,
-    Asked { prefer, space, .. }: Asked,
+    Asked {
+        locale,
+        prefer,
+        space,
+        ..
+    }: Asked,
 ) -> Result<Answer<Submitted>, ApiError> {
     let id = wanted.id();
     // Before the job exists, so that not even the fastest end is missed.
@@ -108,12 +120,15 @@ async fn submit_and_wait(
     } else {
         present::fresh(app, &job, input).await?
     };
+    let view = view.in_locale(locale);
     let status = if done {
         StatusCode::OK
     } else {
         StatusCode::ACCEPTED
     };
-    let mut answer = Answer::json(status, &view)?.header(header::LOCATION, &location(&job));
+    let mut answer = Answer::json(status, &view)?
+        .language(locale)
+        .header(header::LOCATION, &location(&job));
     if !done {
         answer = answer.header(header::RETRY_AFTER, "1");
     }

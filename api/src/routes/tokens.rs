@@ -34,6 +34,7 @@ use crate::{
     },
     error::ApiError,
     json_body::JsonBody,
+    message::message,
     openapi::Failures,
     optional_body::OptionalBody,
     state::App,
@@ -91,7 +92,8 @@ impl TokenRoutes {
     ) -> Result<Answer<Listed>, ApiError> {
         let app = built(&self.0)?;
         let before = cursor.0.as_deref().map(str::parse).transpose();
-        let before = before.map_err(|_| ApiError::bad_parameter("cursor", "is not a cursor of ours"))?;
+        let before =
+            before.map_err(|_| ApiError::bad_parameter("cursor", message!("is not a cursor of ours")))?;
         // One more than asked for tells whether there is another page.
         let mut tokens = own_tokens::list(&app.db, principal.user, before, limit.0 + 1).await?;
         let more = tokens.len() as u64 > limit.0;
@@ -202,8 +204,8 @@ impl TokenRoutes {
     #[oai(path = "/v1/token", method = "get", operation_id = "getOwnToken")]
     async fn own(&self, principal: Principal<Anybody>) -> Result<Answer<Own>, ApiError> {
         let app = built(&self.0)?;
-        let detail = "This request is not made with a token.";
-        let none = || ApiError::new(ErrorCode::NotFound, detail);
+        let detail = message!("This request is not made with a token.");
+        let none = || ApiError::new(ErrorCode::NotFound, detail.clone());
         let id = principal.credential.token().ok_or_else(none)?;
         let token = own_tokens::get(&app.db, principal.user, id)
             .await?
@@ -238,7 +240,7 @@ async fn find(app: &App, user: UserId, id: &str) -> Result<Token, ApiError> {
 }
 
 fn no_such_token() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such token.")
+    ApiError::new(ErrorCode::NotFound, message!("There is no such token."))
 }
 
 /// Tells the cache that what it knows of a token is over.
@@ -256,21 +258,19 @@ async fn shown_once(app: &App, user: UserId, made: IssuedToken) -> Result<Answer
 }
 
 fn refused(error: CreateError) -> ApiError {
-    match error {
-        CreateError::TooMany | CreateError::Ended | CreateError::NotAdmin => {
-            ApiError::new(ErrorCode::Conflict, format!("{}.", sentence(&error.to_string())))
+    let detail = match error {
+        CreateError::TooMany => {
+            message!("There are as many live tokens as the user may have; revoke one first.")
         }
-        CreateError::Db(error) => error.into(),
+        CreateError::Ended => message!("The token has ended or was rotated already."),
+        CreateError::NotAdmin => {
+            message!("Only a user whose role is admin can have a token with the scope admin.")
+        }
+        CreateError::Db(error) => return error.into(),
         // Whatever else could be wrong was looked for before.
-        error => ApiError::internal(error),
-    }
-}
-
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+        error => return ApiError::internal(error),
+    };
+    ApiError::new(ErrorCode::Conflict, detail)
 }
 
 documented! {

@@ -28,6 +28,7 @@ use crate::{
     answer::{self, Answer, Documented},
     auth::{principal::Principal, scope::AccountRead},
     error::ApiError,
+    message::message,
     openapi::Failures,
     state::App,
     timestamp::Timestamp,
@@ -68,9 +69,13 @@ impl UsageRoutes {
     ) -> Result<Answer<One>, ApiError> {
         let app = built(&self.0)?;
         let token = token.0.map(|text| text.parse::<TokenId>()).transpose();
-        let token = token.map_err(|_| ApiError::bad_parameter("token", "is not a token's identifier"))?;
+        let token =
+            token.map_err(|_| ApiError::bad_parameter("token", message!("is not a token's identifier")))?;
         if model.0.as_ref().is_some_and(|model| model.contains('\0')) {
-            return Err(ApiError::bad_parameter("model", "holds a NUL character"));
+            return Err(ApiError::bad_parameter(
+                "model",
+                message!("holds a NUL character"),
+            ));
         }
         let grain = grain.0.unwrap_or(UsageGrain::Hour);
         let (from, to) = span(app, grain, from.0, to.0).await?;
@@ -129,12 +134,15 @@ async fn span(
     let from = from.map_or(to - 1 - usual * step, |from| from.0);
     let from = from.div_euclid(step) * step;
     if from > to {
-        return Err(ApiError::bad_parameter("from", "is later than `to`"));
+        return Err(ApiError::bad_parameter("from", message!("is later than `to`")));
     }
     if (to - from) / step > STEPS {
         return Err(ApiError::bad_parameter(
             "from",
-            format!("is more than {STEPS} steps before `to`"),
+            message!(
+                "is more than {steps} steps before `to`",
+                steps = STEPS.to_string()
+            ),
         ));
     }
     Ok((from, to))

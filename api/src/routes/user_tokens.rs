@@ -34,6 +34,7 @@ use crate::{
     create_job::JobPriority,
     error::ApiError,
     json_body::JsonBody,
+    message::message,
     openapi::Failures,
     running_caps,
     schema::Schema,
@@ -99,7 +100,8 @@ impl UserTokenRoutes {
     ) -> Result<Answer<Listed>, ApiError> {
         let app = built(&self.0)?;
         let before = cursor.0.as_deref().map(str::parse).transpose();
-        let before = before.map_err(|_| ApiError::bad_parameter("cursor", "is not a cursor of ours"))?;
+        let before =
+            before.map_err(|_| ApiError::bad_parameter("cursor", message!("is not a cursor of ours")))?;
         let user = users::get(&app.db, user_id(&id)?)
             .await?
             .ok_or_else(no_such_user)?;
@@ -191,7 +193,7 @@ fn token_id(text: &str) -> Result<TokenId, ApiError> {
 }
 
 fn no_such_token() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such token.")
+    ApiError::new(ErrorCode::NotFound, message!("There is no such token."))
 }
 
 /// What a token gets; what is left out stays.

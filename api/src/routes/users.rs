@@ -30,9 +30,10 @@ use super::{
 use crate::{
     answer::{self, Answer, Documented},
     auth::{principal::Principal, scope::Admin, void::void},
-    error::{ApiError, FieldError},
+    error::{ApiError, Fault},
     json_body::JsonBody,
     mail::{Locale, Mail, Message},
+    message::message,
     openapi::Failures,
     running_caps,
     schema::Schema,
@@ -152,7 +153,8 @@ impl UserRoutes {
             .await?
             .ok_or_else(no_such_user)?;
         if user.is_guest && (asked.role.is_some() || asked.plan.is_some() || asked.approved.is_some()) {
-            let detail = "Guests have no account: all there is to change is whether they are disabled.";
+            let detail =
+                message!("Guests have no account: all there is to change is whether they are disabled.");
             return Err(ApiError::new(ErrorCode::Conflict, detail));
         }
         let change = Change {
@@ -167,8 +169,9 @@ impl UserRoutes {
         match people::change(&app.db, user.id, &change, &principal.origin).await? {
             Changed::NotFound => Err(no_such_user()),
             Changed::LastAdmin => {
-                let detail =
-                    "Nobody could administrate the installation then; make somebody else an admin first.";
+                let detail = message!(
+                    "Nobody could administrate the installation then; make somebody else an admin first."
+                );
                 Err(ApiError::new(ErrorCode::Conflict, detail))
             }
             Changed::Done(user) => {
@@ -213,7 +216,7 @@ pub(super) fn user_id(text: &str) -> Result<UserId, ApiError> {
 }
 
 pub(super) fn no_such_user() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such user.")
+    ApiError::new(ErrorCode::NotFound, message!("There is no such user."))
 }
 
 /// # Errors
@@ -222,7 +225,7 @@ pub(super) fn check_plan(app: &App, name: &str) -> Result<(), ApiError> {
     if app.config.plans.contains_key(name) {
         return Ok(());
     }
-    let fault = FieldError::at("/plan", "not_allowed", "is not the name of a plan");
+    let fault = Fault::at("/plan", "not_allowed", message!("is not the name of a plan"));
     Err(ApiError::invalid(vec![fault]))
 }
 

@@ -27,6 +27,8 @@ use crate::{
     answer::{self, Answer, Documented},
     auth::{principal::Principal, scope::Admin},
     error::ApiError,
+    locale::Locale,
+    message::{self, message},
     openapi::Failures,
     state::App,
     timestamp::Timestamp,
@@ -41,14 +43,17 @@ impl WorkerRoutes {
     ///
     /// All workers, by name; one that was lost stays on the list for an hour. Needs the scope `admin`.
     #[oai(path = "/v1/workers", method = "get", operation_id = "listWorkers")]
-    async fn list(&self, _principal: Principal<Admin>) -> Result<Answer<Listed>, ApiError> {
+    async fn list(&self, _principal: Principal<Admin>, locale: Locale) -> Result<Answer<Listed>, ApiError> {
         let app = built(&self.0)?;
         let workers = workers::list(&app.db).await?;
         let list = WorkerList {
             object: "list".to_owned(),
-            data: workers.into_iter().map(WorkerView::from).collect(),
+            data: workers
+                .into_iter()
+                .map(|worker| WorkerView::from(worker).in_locale(locale))
+                .collect(),
         };
-        Answer::json(StatusCode::OK, &list)
+        Ok(Answer::json(StatusCode::OK, &list)?.language(locale))
     }
 
     /// Get a worker
@@ -58,11 +63,12 @@ impl WorkerRoutes {
     async fn get(
         &self,
         _principal: Principal<Admin>,
+        locale: Locale,
         /// The worker's identifier.
         id: Path<String>,
     ) -> Result<Answer<One>, ApiError> {
         let app = built(&self.0)?;
-        answer(workers::get(&app.db, worker_id(&id)?).await?)
+        answer(workers::get(&app.db, worker_id(&id)?).await?, locale)
     }
 
     /// Drain a worker
@@ -74,10 +80,12 @@ impl WorkerRoutes {
     async fn drain(
         &self,
         principal: Principal<Admin>,
+        locale: Locale,
         /// The worker's identifier.
         id: Path<String>,
     ) -> Result<Answer<One>, ApiError> {
-        self.order(&principal.origin, &id, Some(Order::Drain)).await
+        self.order(&principal.origin, (&id, Some(Order::Drain)), locale)
+            .await
     }
 
     /// Put a worker into maintenance
@@ -92,10 +100,12 @@ impl WorkerRoutes {
     async fn maintenance(
         &self,
         principal: Principal<Admin>,
+        locale: Locale,
         /// The worker's identifier.
         id: Path<String>,
     ) -> Result<Answer<One>, ApiError> {
-        self.order(&principal.origin, &id, Some(Order::Maintenance)).await
+        self.order(&principal.origin, (&id, Some(Order::Maintenance)), locale)
+            .await
     }
 
     /// Resume a worker
@@ -109,17 +119,26 @@ impl WorkerRoutes {
     async fn resume(
         &self,
         principal: Principal<Admin>,
+        locale: Locale,
         /// The worker's identifier.
         id: Path<String>,
     ) -> Result<Answer<One>, ApiError> {
-        self.order(&principal.origin, &id, None).await
+        self.order(&principal.origin, (&id, None), locale).await
     }
 }
 
 impl WorkerRoutes {
-    async fn order(&self, origin: &Origin, id: &str, order: Option<Order>) -> Result<Answer<One>, ApiError> {
+    async fn order(
+        &self,
+        origin: &Origin,
+        (id, order): (&str, Option<Order>),
+        locale: Locale,
+    ) -> Result<Answer<One>, ApiError> {
         let app = built(&self.0)?;
-        answer(workers::order(&app.db, worker_id(id)?, order, origin).await?)
+        answer(
+            workers::order(&app.db, worker_id(id)?, order, origin).await?,
+            locale,
+        )
     }
 }
 
@@ -129,12 +148,13 @@ fn worker_id(text: &str) -> Result<WorkerId, ApiError> {
 }
 
 fn no_such_worker() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such worker.")
+    ApiError::new(ErrorCode::NotFound, message!("There is no such worker."))
 }
 
-fn answer(worker: Option<Worker>) -> Result<Answer<One>, ApiError> {
+fn answer(worker: Option<Worker>, locale: Locale) -> Result<Answer<One>, ApiError> {
     let worker = worker.ok_or_else(no_such_worker)?;
-    Answer::json(StatusCode::OK, &WorkerView::from(worker))
+    let view = WorkerView::from(worker).in_locale(locale);
+    Ok(Answer::json(StatusCode::OK, &view)?.language(locale))
 }
 
 /// A worker: one start of the process that runs models.
@@ -254,6 +274,20 @@ impl From<Worker> for WorkerView {
             started_at: Timestamp(worker.started_at),
             last_seen_at: Timestamp(worker.last_seen_at),
         }
+    }
+}
+
+impl WorkerView {
+    /// The same with what is told to people in a language.
+    fn in_locale(mut self, locale: Locale) -> Self {
+        for detail in self
+            .models
+            .iter_mut()
+            .filter_map(|model| model.status_detail.as_mut())
+        {
+            *detail = message::translate_stored(locale, detail);
+        }
+        self
     }
 }
 

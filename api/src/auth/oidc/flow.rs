@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     auth::cookies::{self, Cookies},
     error::ApiError,
+    message::message,
 };
 
 /// The seal of a flow.
@@ -68,7 +69,8 @@ impl Flow {
         let same = |flow: &Self| Sha256::digest(&flow.state) == Sha256::digest(state);
         flow.filter(|flow| flow.provider == provider && same(flow) && now < flow.until)
             .ok_or_else(|| {
-                let detail = "This login was not begun in this browser, or too long ago; begin it again.";
+                let detail =
+                    message!("This login was not begun in this browser, or too long ago; begin it again.");
                 ApiError::new(ErrorCode::ProofInvalid, detail)
             })
     }

@@ -20,7 +20,7 @@ use poem::http::{HeaderValue, header};
 use tokio::sync::Mutex;
 
 use super::http::Http;
-use crate::error::ApiError;
+use crate::{error::ApiError, message::message};
 
 /// What an issuer says of itself is read anew after this long.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -306,7 +306,7 @@ impl Issuer {
     fn away(&self, cause: impl std::fmt::Display) -> ApiError {
         tracing::warn!(provider = self.settings.id, %cause, "an issuer of logins can't be used");
         let name = self.settings.display_name();
-        let detail = format!("{name} does not answer; try again in a moment.");
+        let detail = message!("{name} does not answer; try again in a moment.", name = name);
         ApiError::new(ErrorCode::Unavailable, detail)
             .header(header::RETRY_AFTER, HeaderValue::from_static("5"))
     }
@@ -315,7 +315,7 @@ impl Issuer {
     fn refused(&self, cause: impl std::fmt::Display) -> ApiError {
         tracing::info!(provider = self.settings.id, %cause, "a login at an issuer was not taken");
         let name = self.settings.display_name();
-        let detail = format!("{name} does not confirm the login; begin it again.");
+        let detail = message!("{name} does not confirm the login; begin it again.", name = name);
         ApiError::new(ErrorCode::ProofInvalid, detail)
     }
 }

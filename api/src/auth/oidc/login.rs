@@ -28,6 +28,7 @@ use crate::{
     client::ClientInfo,
     error::ApiError,
     mail::{Locale, Mail, Message},
+    message::{Part, message},
     state::App,
 };
 
@@ -59,7 +60,7 @@ pub(crate) async fn begin(
     (return_to, link): (String, bool),
 ) -> Result<(String, HeaderValue), ApiError> {
     if !is_own_path(&return_to) {
-        let detail = "must be a path of this server that begins with a single /";
+        let detail = message!("must be a path of this server that begins with a single /");
         return Err(ApiError::bad_parameter("return_to", detail));
     }
     let link_to = match link {
@@ -85,7 +86,7 @@ pub(crate) async fn begin(
 /// have logged the browser in at the issuer as somebody else before.
 async fn person(app: &std::sync::Arc<App>, request: &Request) -> Result<Principal<Person>, ApiError> {
     if request.header("sec-fetch-site") != Some("same-origin") {
-        let detail = "Linking a login can only be begun on a page of this server.";
+        let detail = message!("Linking a login can only be begun on a page of this server.");
         return Err(ApiError::new(ErrorCode::CrossSite, detail));
     }
     recent(app, request).await
@@ -150,7 +151,7 @@ async fn vouched(
         Some(user) => {
             let principal = recent(app, request).await?;
             if principal.user != user {
-                let detail = "Somebody else is logged in by now.";
+                let detail = message!("Somebody else is logged in by now.");
                 return Err(ApiError::new(ErrorCode::ProofInvalid, detail));
             }
             principal.origin.clone()
@@ -179,22 +180,29 @@ fn stranger(client: &ClientInfo) -> Origin {
 
 /// The code of a callback that tells of no refusal and comes from this issuer.
 fn code(issuer: &Issuer, returned: &Returned) -> Result<String, ApiError> {
-    let refused = |detail: String| ApiError::new(ErrorCode::ProofInvalid, detail);
+    let refused = |detail| ApiError::new(ErrorCode::ProofInvalid, detail);
     let name = issuer.settings.display_name();
     if returned
         .issuer
         .as_ref()
         .is_some_and(|iss| *iss != issuer.settings.issuer)
     {
-        return Err(refused(format!("This is not what {name} answers.")));
+        return Err(refused(message!("This is not what {name} answers.", name = name)));
     }
     if let Some(error) = &returned.error {
         let known = error.len() <= 64 && error.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        let why = if known { error } else { "unknown reason" };
-        return Err(refused(format!("{name} refused the login: {why}.")));
+        let why = match known {
+            true => Part::from(error),
+            false => Part::from(message!("unknown reason")),
+        };
+        return Err(refused(message!(
+            "{name} refused the login: {why}.",
+            name = name,
+            why = why
+        )));
     }
     let code = returned.code.clone().filter(|code| !code.is_empty());
-    code.ok_or_else(|| refused(format!("{name} gave no code.")))
+    code.ok_or_else(|| refused(message!("{name} gave no code.", name = name)))
 }
 
 async fn arrival(
@@ -245,27 +253,33 @@ fn name(text: &str) -> String {
 
 /// Whose account it is, where it may be entered.
 async fn enter(app: &App, outcome: Outcome) -> Result<User, ApiError> {
-    let refused = |code, detail: &str| Err(ApiError::new(code, detail));
+    let refused = |code, detail| Err(ApiError::new(code, detail));
     let user = match outcome {
         Outcome::Known(user)
         | Outcome::Linked(user)
         | Outcome::Registered(user)
         | Outcome::TakenOver(user) => user,
         Outcome::LinkedElsewhere => {
-            return refused(ErrorCode::Conflict, "This login belongs to another account.");
+            return refused(
+                ErrorCode::Conflict,
+                message!("This login belongs to another account."),
+            );
         }
         Outcome::NoAddress => {
-            let detail =
-                "The provider does not say that it has verified your address; verify it there first.";
+            let detail = message!(
+                "The provider does not say that it has verified your address; verify it there first."
+            );
             return refused(ErrorCode::EmailNotVerified, detail);
         }
         Outcome::LinkFirst => {
-            let detail = "Your address has an account already. Log in to it as usual, then link this login in \
-                          your account; without a password, have it reset first.";
+            let detail = message!(
+                "Your address has an account already. Log in to it as usual, then link this login in \
+                          your account; without a password, have it reset first."
+            );
             return refused(ErrorCode::LinkRequired, detail);
         }
         Outcome::Closed => {
-            let detail = "There is no account with your address, and registration is not open.";
+            let detail = message!("There is no account with your address, and registration is not open.");
             return refused(ErrorCode::RegistrationClosed, detail);
         }
     };

@@ -15,7 +15,7 @@ pub(crate) use login::{Returned, arrive, begin};
 
 use lamplighter_shared::{config::Config, error::ErrorCode};
 
-use crate::error::ApiError;
+use crate::{error::ApiError, message::message};
 
 /// The issuers of the settings.
 pub(crate) struct Issuers(Vec<Issuer>);
@@ -37,6 +37,6 @@ impl Issuers {
     /// 404 where there is none.
     pub(crate) fn get(&self, id: &str) -> Result<&Issuer, ApiError> {
         let found = self.0.iter().find(|issuer| issuer.settings.id == id);
-        found.ok_or_else(|| ApiError::new(ErrorCode::NotFound, "There is no such provider."))
+        found.ok_or_else(|| ApiError::new(ErrorCode::NotFound, message!("There is no such provider.")))
     }
 }
