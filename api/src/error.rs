@@ -140,7 +140,7 @@ pub struct ApiError {
     /// Headers of the answer beyond the usual.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What really happened; for the log only.
-    pub cause: Option<String>,
+    pub cause: Option<Box<str>>,
 }
 
 impl ApiError {
@@ -186,7 +186,7 @@ impl ApiError {
         let detail =
             message!("The request failed for a reason on our side; the log has it under the request id.");
         Self {
-            cause: Some(cause.to_string()),
+            cause: Some(cause.to_string().into()),
             ..Self::new(ErrorCode::Internal, detail)
         }
     }
@@ -251,7 +251,7 @@ impl From<DbError> for ApiError {
             DbError::Unavailable(cause) => {
                 let detail = message!("The database does not answer; try again in a moment.");
                 Self {
-                    cause: Some(cause),
+                    cause: Some(cause.into()),
                     ..Self::new(ErrorCode::Unavailable, detail)
                 }
                 .retry_after(Duration::from_secs(2))

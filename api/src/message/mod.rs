@@ -20,7 +20,7 @@ use crate::locale::Locale;
 /// A sentence of ours, with the values of its `{placeholders}`: `message!("The most is {limit}.", limit = 3)`.
 macro_rules! message {
     ($text:literal $(, $name:ident = $value:expr)* $(,)?) => {
-        $crate::message::Message::new($text, vec![$((stringify!($name), $crate::message::Part::from($value))),*])
+        $crate::message::Message::new($text, [$((stringify!($name), $crate::message::Part::from($value))),*])
     };
 }
 pub(crate) use message;
@@ -29,7 +29,8 @@ pub(crate) use message;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     text: &'static str,
-    values: Vec<(&'static str, Part)>,
+    /// A slice, which is smaller: failures carry it.
+    values: Box<[(&'static str, Part)]>,
 }
 
 /// What stands in a placeholder.
@@ -43,7 +44,8 @@ pub(crate) enum Part {
 
 impl Message {
     /// By [`message!`], where a test finds the text.
-    pub(crate) fn new(text: &'static str, values: Vec<(&'static str, Part)>) -> Self {
+    pub(crate) fn new(text: &'static str, values: impl Into<Box<[(&'static str, Part)]>>) -> Self {
+        let values = values.into();
         Self { text, values }
     }
 
