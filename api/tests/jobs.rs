@@ -166,6 +166,9 @@ async fn lists_are_pages_without_payloads() {
     assert_eq!(count("status=failed").await, Some(0));
     assert_eq!(count("model=minilm").await, Some(0));
     assert_eq!(
+    assert_eq!(count("task=echo&status=queued").await, Some(5));
+    assert_eq!(count("task=unheard-of").await, Some(0));
+    assert_eq!(count("task=").await, Some(0));
         count("created_after=2020-01-01T00:00:00Z&created_before=2020-01-02T00:00:00Z").await,
         Some(0)
     );

@@ -3150,6 +3150,10 @@ export type ListJobsErrors = {
      */
     500: Problem;
     /**
+        /**
+         * Only jobs of this task.
+         */
+        task?: string;
      * `unavailable`: The service is not available right now.
      */
     503: Problem;
