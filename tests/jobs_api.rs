@@ -236,6 +236,8 @@ async fn pages_hold_every_job_once_though_jobs_come_and_end_meanwhile() {
         ("status=succeeded&limit=100", 200 + 40),
         ("model=echo&limit=100", 300),
         ("model=minilm", 0),
+        ("task=echo&limit=9", 300),
+        ("task=text-embedding", 0),
         ("status=canceled", 0),
         ("status=failed&model=echo&limit=100", 60),
     ] {

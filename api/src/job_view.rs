@@ -14,6 +14,7 @@ use crate::{
     create_job::{JobPriority, JobTimeout},
     error::ApiError,
     free_form::FreeForm,
+    job_attempt::JobAttempt,
     locale::Locale,
     message,
     timestamp::Timestamp,
@@ -56,6 +57,9 @@ pub struct JobView {
     pub priority: JobPriority,
     /// Runs started and not handed back.
     pub attempt: i32,
+    /// Each run, oldest first: the last 20. Not in lists and `status` events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<JobAttempt>>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When its last run began.
@@ -196,7 +200,7 @@ pub struct JobUrls {
 /// What is known about a job beyond its row.
 #[derive(Debug, Default)]
 pub struct Extras {
-    /// Input and output.
+    /// Input and output: of the whole job.
     pub payload: Option<Payload>,
     /// Its place in the queue.
     pub queue: Option<QueueInfo>,
@@ -212,6 +216,7 @@ impl JobView {
     /// # Errors
     /// Where the stored output is not JSON.
     pub fn new(job: &Job, extras: Extras) -> Result<Self, ApiError> {
+        let whole = extras.payload.is_some();
         let (input, output) = extras.payload.map(|p| (p.input, p.output)).unwrap_or_default();
         let get = format!("/v1/jobs/{}", job.id);
         Ok(Self {
@@ -238,6 +243,7 @@ impl JobView {
                 .map(JobQueue::from),
             priority: job.priority.into(),
             attempt: job.attempt,
+            attempts: whole.then(|| job.runs.list().into_iter().map(JobAttempt::from).collect()),
             created_at: Timestamp(job.created_at),
             started_at: job.started_at.map(Timestamp),
             completed_at: job.completed_at.map(Timestamp),

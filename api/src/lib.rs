@@ -45,6 +45,7 @@ mod work;
 mod submit;
 mod present;
 mod job_view;
+mod job_attempt;
 mod wait;
 mod event_stream;
 mod stream_slots;

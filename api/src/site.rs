@@ -20,8 +20,10 @@ const FILE_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 /// Where there is no app.
 const NOT_BUILT: &str = include_str!("site/not_built.html");
 
+/// What is served and nothing else: the list of the build's parts stands beside it. Missing before the first build.
 #[derive(RustEmbed)]
-#[folder = "../web/dist"]
+#[folder = "../web/dist/site"]
+#[allow_missing = true]
 struct Files;
 
 /// Puts the web app in front of an endpoint.
@@ -71,7 +73,7 @@ fn wants_page(headers: &HeaderMap) -> bool {
 }
 
 fn stored(path: &str) -> Option<EmbeddedFile> {
-    Files::get(&format!("site{path}"))
+    Files::get(path.strip_prefix('/')?)
 }
 
 /// A file of the app, but its page; compressed where that is taken.

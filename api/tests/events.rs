@@ -135,6 +135,7 @@ async fn a_stream_tells_the_whole_life_in_order() {
         (second.name.as_str(), &second.data["status"]),
         ("status", &json!("processing"))
     );
+    assert!(second.data.get("attempts").is_none());
     world.tell(run, 1..=12).await;
     for seq in 1..=12u64 {
         let event = client.next().await.expect("an event");
@@ -157,6 +158,7 @@ async fn a_stream_tells_the_whole_life_in_order() {
         ("done", "1-12", &json!({"a": 1}))
     );
     assert_eq!(done.data["input"], json!({"hello": "world"}));
+    assert_eq!(done.data["attempts"][0]["outcome"], "succeeded");
     assert_eq!(client.next().await, None);
 }
 

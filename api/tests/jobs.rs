@@ -149,6 +149,7 @@ async fn lists_are_pages_without_payloads() {
         assert_eq!(page["object"], "list");
         for job in page["data"].as_array().expect("jobs") {
             assert!(job.get("input").is_none() && job.get("output").is_none());
+            assert!(job.get("attempts").is_none());
             seen.push(job["id"].as_str().expect("an id").to_owned());
         }
         let Some(cursor) = page["next_cursor"].as_str() else {
@@ -165,6 +166,9 @@ async fn lists_are_pages_without_payloads() {
     assert_eq!(count("status=queued&model=echo").await, Some(5));
     assert_eq!(count("status=failed").await, Some(0));
     assert_eq!(count("model=minilm").await, Some(0));
+    assert_eq!(count("task=echo&status=queued").await, Some(5));
+    assert_eq!(count("task=unheard-of").await, Some(0));
+    assert_eq!(count("task=").await, Some(0));
     assert_eq!(
         count("created_after=2020-01-01T00:00:00Z&created_before=2020-01-02T00:00:00Z").await,
         Some(0)

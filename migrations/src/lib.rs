@@ -17,6 +17,8 @@ mod m20261129_000015_audit_order;
 mod m20261129_000016_audit_replace;
 mod m20261129_000017_token_shares;
 mod m20261129_000018_disabled_models;
+mod m20261130_000019_jobs_of_task;
+mod m20261130_000020_runs;
 
 use sea_orm_migration::{
     prelude::*,
@@ -44,6 +46,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000016_audit_replace::Migration),
             Box::new(m20261129_000017_token_shares::Migration),
             Box::new(m20261129_000018_disabled_models::Migration),
+            Box::new(m20261130_000019_jobs_of_task::Migration),
+            Box::new(m20261130_000020_runs::Migration),
         ]
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     error::ErrorCode,
     event::EventId,
     id::{JobId, UserId},
+    run::Runs,
     trace::Trace,
 };
 
@@ -230,6 +231,8 @@ pub struct Job {
     pub crashes: i32,
     /// The worker of the last run.
     pub worker: Option<String>,
+    /// All of its runs.
+    pub runs: Runs,
     /// When it was accepted.
     pub created_at: UnixMillis,
     /// When its last run was claimed.

@@ -8,6 +8,7 @@
 
 pub mod id;
 pub mod job;
+pub mod run;
 pub mod event;
 pub mod error;
 pub mod task;

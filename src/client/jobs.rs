@@ -65,6 +65,9 @@ pub struct ListArgs {
     /// Only jobs of this model
     #[arg(long)]
     pub model: Option<String>,
+    /// Only jobs of this task
+    #[arg(long)]
+    pub task: Option<String>,
     /// The most jobs to list
     #[arg(long, default_value_t = 20)]
     pub limit: u64,
@@ -109,7 +112,11 @@ async fn print_list(connection: &Connection, args: &ListArgs) -> Result<(), Fail
 }
 
 async fn fetch(connection: &Connection, args: &ListArgs) -> Result<Vec<Job>, Failure> {
-    let wanted = [("status", &args.status), ("model", &args.model)];
+    let wanted = [
+        ("status", &args.status),
+        ("model", &args.model),
+        ("task", &args.task),
+    ];
     let query: Vec<_> = wanted
         .into_iter()
         .filter_map(|(key, value)| Some((key, value.as_deref()?)))
@@ -179,6 +186,7 @@ mod tests {
         let args = ListArgs {
             status: Some("queued".to_owned()),
             model: None,
+            task: Some("echo".to_owned()),
             limit: 101,
             json: false,
         };
@@ -193,8 +201,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "GET /v1/jobs?limit=100&status=queued HTTP/1.1",
-                "GET /v1/jobs?limit=99&status=queued&cursor=c%261 HTTP/1.1"
+                "GET /v1/jobs?limit=100&status=queued&task=echo HTTP/1.1",
+                "GET /v1/jobs?limit=99&status=queued&task=echo&cursor=c%261 HTTP/1.1"
             ]
         );
     }

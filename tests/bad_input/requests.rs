@@ -149,6 +149,7 @@ pub fn addresses(to: &mut Maker) {
         ("huge limit", "limit=99999999999999999999999", "limit"),
         ("bad status", "status=done", "status"),
         ("a model with a NUL", "model=a%00", "model"),
+        ("a task with a NUL", "task=a%00", "task"),
         ("bad time", "created_after=yesterday", "created_after"),
         (
             "a day that is none",

@@ -208,6 +208,7 @@ async fn lists_hold_only_what_is_ones_own() {
             "",
             "?status=succeeded",
             "?model=echo",
+            "?task=echo",
             "?created_after=2000-01-01T00:00:00Z",
         ] {
             let page = world

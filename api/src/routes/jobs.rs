@@ -131,6 +131,8 @@ impl JobRoutes {
         status: Query<Option<JobStatus>>,
         /// Only jobs of this model.
         model: Query<Option<String>>,
+        /// Only jobs of this task.
+        task: Query<Option<String>>,
         /// Only jobs created at this time or later (RFC 3339).
         created_after: Query<Option<Timestamp>>,
         /// Only jobs created before this time (RFC 3339).
@@ -149,16 +151,16 @@ impl JobRoutes {
             ),
             None => None,
         };
-        if model.0.as_ref().is_some_and(|model| model.contains('\0')) {
-            // No text of Postgres can hold one.
-            return Err(ApiError::bad_parameter(
-                "model",
-                message!("holds a NUL character"),
-            ));
+        for (name, value) in [("model", &model.0), ("task", &task.0)] {
+            if value.as_ref().is_some_and(|value| value.contains('\0')) {
+                // No text of Postgres can hold one.
+                return Err(ApiError::bad_parameter(name, message!("holds a NUL character")));
+            }
         }
         let filter = Filter {
             state: status.0.map(JobState::from),
             model: model.0.clone(),
+            task: task.0.clone(),
             created_after: created_after.0.map(|t| t.0),
             created_before: created_before.0.map(|t| t.0),
             before,

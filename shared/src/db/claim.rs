@@ -10,7 +10,7 @@ use super::{
     connection::Txn,
     jobs::{LaneChange, custom, from_row, lane_of, leave_lanes},
 };
-use crate::{fault, job::Job};
+use crate::{fault, job::Job, run};
 
 /// Who claims, and for how long.
 #[derive(Debug, Clone)]
@@ -36,9 +36,10 @@ pub struct Claimed {
 
 /// The best rows that may run. `room` is what the caps of shares leave; a row beyond the room of its
 /// share is left, so a claim may take fewer than there are: claim again until nothing comes. What was
-/// due when it was created is due, even if the clock was set back since.
+/// due when it was created is due, even if the clock was set back since. What is written down of earlier
+/// runs keeps its end only: a job may be handed back any number of times.
 const CLAIM: &str = "
-    WITH room AS MATERIALIZED (
+    WITH clock AS MATERIALIZED (SELECT {now} AS at), room AS MATERIALIZED (
         SELECT share_key, min(running_cap) - sum(running) AS free FROM lanes
         WHERE model = $1 AND running_cap IS NOT NULL GROUP BY share_key
     ), head AS MATERIALIZED (
@@ -50,7 +51,9 @@ const CLAIM: &str = "
         SELECT id, rank, free, row_number() OVER (PARTITION BY share_key ORDER BY rank, id) AS place FROM head
     ){furthest}
     UPDATE jobs SET state = 'processing', attempt = attempt + 1, epoch = epoch + 1, boot = $2, worker = $3,
-        started_at = {now}, lease_until = {now} + $4, suspect_at = NULL
+        started_at = (SELECT at FROM clock), lease_until = (SELECT at FROM clock) + $4, suspect_at = NULL,
+        runs = substr(runs, CASE WHEN length(runs) > 3000 THEN length(runs) - 2999 ELSE 1 END)
+            || '[' || (epoch + 1) || ',' || (SELECT at FROM clock) || $5 || ']\n'
     WHERE id IN (SELECT id FROM pick WHERE free IS NULL OR place <= free) AND state = 'queued'
     RETURNING {job_columns}, (SELECT input FROM job_payloads WHERE job_id = jobs.id) AS input";
 
@@ -96,13 +99,14 @@ async fn claim_in(
         txn.execute_raw(db.statement(sql, [CLAIMS.into(), model.into()]))
             .await?;
     }
-    let values: [Value; 4] = [
+    let values: [Value; 5] = [
         model.into(),
         claimer.boot.into(),
         claimer.worker.as_str().into(),
         i64::try_from(claimer.lease.as_millis())
             .unwrap_or(i64::MAX)
             .into(),
+        run::begin(&claimer.worker).into(),
     ];
     // The limit stands in the text: of one that is a parameter Postgres knows nothing, takes it for a tenth of
     // the queue, and plans each claim from a long queue anew.

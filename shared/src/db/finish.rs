@@ -16,6 +16,7 @@ use crate::{
     fault,
     id::JobId,
     job::{JobError, JobState, Metrics},
+    run::{self, RunOutcome},
 };
 
 /// How a run ended.
@@ -46,6 +47,18 @@ impl Outcome {
             Self::Crashed(_) => "crashed",
             Self::HandedBack { solo: false } => "handed_back",
             Self::HandedBack { solo: true } => "handed_back_solo",
+        }
+    }
+
+    /// The same, of the run alone.
+    fn of_run(&self) -> RunOutcome {
+        match self {
+            Self::Succeeded(_) => RunOutcome::Succeeded,
+            Self::Failed(error) if error.kind == ErrorCode::Timeout => RunOutcome::TimedOut,
+            Self::Failed(_) => RunOutcome::Failed,
+            Self::Canceled => RunOutcome::Canceled,
+            Self::Crashed(_) => RunOutcome::Crashed,
+            Self::HandedBack { .. } => RunOutcome::HandedBack,
         }
     }
 
@@ -118,7 +131,8 @@ pub struct Finished {
 
 const FINISH: &str = "
     WITH v AS (SELECT column1 AS job_id, column2 AS run_epoch, column3 AS outcome, column4 AS new_error,
-               column5 AS new_metrics, column6 AS new_seq FROM (VALUES {rows}) AS x)
+               column5 AS new_metrics, column6 AS new_seq, column7 AS run_end FROM (VALUES {rows}) AS x),
+        clock AS MATERIALIZED (SELECT {now} AS at)
     UPDATE jobs SET
         state = CASE
             WHEN v.outcome IN ('succeeded', 'failed', 'canceled') THEN v.outcome
@@ -128,11 +142,12 @@ const FINISH: &str = "
         error = CASE WHEN v.outcome = 'failed'
             OR (v.outcome = 'crashed' AND jobs.crashes + 1 >= $2 AND jobs.cancel_requested_at IS NULL) THEN v.new_error END,
         completed_at = CASE WHEN v.outcome IN ('succeeded', 'failed', 'canceled') OR jobs.cancel_requested_at IS NOT NULL
-            OR (v.outcome = 'crashed' AND jobs.crashes + 1 >= $2) THEN {now} END,
+            OR (v.outcome = 'crashed' AND jobs.crashes + 1 >= $2) THEN (SELECT at FROM clock) END,
         crashes = jobs.crashes + CASE WHEN v.outcome = 'crashed' THEN 1 ELSE 0 END,
         attempt = jobs.attempt - CASE WHEN v.outcome IN ('handed_back', 'handed_back_solo') THEN 1 ELSE 0 END,
         solo = (jobs.solo OR v.outcome IN ('crashed', 'handed_back_solo')),
         metrics = v.new_metrics,
+        runs = jobs.runs || '[' || jobs.epoch || v.run_end || (SELECT at FROM clock) || ']\n',
         last_epoch = jobs.epoch,
         last_seq = v.new_seq,
         boot = NULL, lease_until = NULL, suspect_at = NULL
@@ -178,13 +193,14 @@ async fn finish_in(
     for end in ends {
         let n = values.len();
         rows.push(format!(
-            "(${}, ${}, ${}, ${}, ${}, ${})",
+            "(${}, ${}, ${}, ${}, ${}, ${}, ${})",
             n + 1,
             n + 2,
             n + 3,
             n + 4,
             n + 5,
-            n + 6
+            n + 6,
+            n + 7
         ));
         let error = end
             .outcome
@@ -199,6 +215,9 @@ async fn finish_in(
             error.into(),
             serde_json::to_string(&end.metrics).map_err(custom)?.into(),
             i64::try_from(end.last_seq).unwrap_or(i64::MAX).into(),
+            run::end(end.outcome.of_run(), end.metrics.batch_size)
+                .map_err(custom)?
+                .into(),
         ]);
     }
     let sql = FINISH

@@ -29,6 +29,8 @@ pub struct Filter {
     pub state: Option<JobState>,
     /// Of this model.
     pub model: Option<String>,
+    /// Of this task.
+    pub task: Option<String>,
     /// Created at this time or later.
     pub created_after: Option<UnixMillis>,
     /// Created before this time.
@@ -133,6 +135,7 @@ pub async fn list(db: &Db, owner: UserId, filter: &Filter) -> Result<Vec<Job>, D
                 .map(|state| Expr::cust(format!("state = '{}'", state.as_str()))),
         )
         .add_option(filter.model.as_ref().map(|model| Column::Model.eq(model)))
+        .add_option(filter.task.as_ref().map(|task| Column::Task.eq(task)))
         .add_option(filter.created_after.map(|at| Column::CreatedAt.gte(at)))
         .add_option(filter.created_before.map(|at| Column::CreatedAt.lt(at)))
         .add_option(filter.before.map(|id| Column::Id.lt(id.0)));

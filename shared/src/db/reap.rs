@@ -44,8 +44,11 @@ const SUSPECT: &str = "
     UPDATE jobs SET suspect_at = {now}
     WHERE id IN (SELECT id FROM silent) AND state = 'processing' AND lease_until < {moment} AND suspect_at IS NULL";
 
+/// The end of a run, for the row: see [`crate::run`]. The clock is asked once, so that both times agree.
+const LOST: &str = "runs = runs || '[' || epoch || ',\"lost\",null,' || (SELECT at FROM clock) || ']\n'";
+
 const TAKE: &str = "
-    WITH lost AS MATERIALIZED (
+    WITH clock AS MATERIALIZED (SELECT {now} AS at), lost AS MATERIALIZED (
         SELECT j.id FROM jobs j WHERE j.state = 'processing' AND j.lease_until < {moment} AND j.suspect_at <= {moment} - $3
         {skip_locked}
     )
@@ -53,8 +56,8 @@ const TAKE: &str = "
         state = CASE WHEN cancel_requested_at IS NOT NULL THEN 'canceled'
             WHEN lease_losses + 1 >= $1 THEN 'failed' ELSE 'queued' END,
         error = CASE WHEN cancel_requested_at IS NULL AND lease_losses + 1 >= $1 THEN $2 END,
-        completed_at = CASE WHEN cancel_requested_at IS NOT NULL OR lease_losses + 1 >= $1 THEN {now} END,
-        lease_losses = lease_losses + 1, boot = NULL, lease_until = NULL, suspect_at = NULL
+        completed_at = CASE WHEN cancel_requested_at IS NOT NULL OR lease_losses + 1 >= $1 THEN (SELECT at FROM clock) END,
+        lease_losses = lease_losses + 1, {lost}, boot = NULL, lease_until = NULL, suspect_at = NULL
     WHERE id IN (SELECT id FROM lost) AND state = 'processing' AND lease_until < {moment} AND suspect_at <= {moment} - $3
     RETURNING {settled}";
 
@@ -72,9 +75,10 @@ const EXPIRE: &str = "
 const EXPIRED_AT_ONCE: i64 = 5000;
 
 const REQUEUE_ALL: &str = "
+    WITH clock AS MATERIALIZED (SELECT {now} AS at)
     UPDATE jobs SET
         state = CASE WHEN cancel_requested_at IS NOT NULL THEN 'canceled' ELSE 'queued' END,
-        completed_at = CASE WHEN cancel_requested_at IS NOT NULL THEN {now} END,
+        completed_at = CASE WHEN cancel_requested_at IS NOT NULL THEN (SELECT at FROM clock) END, {lost},
         boot = NULL, lease_until = NULL, suspect_at = NULL
     WHERE state = 'processing'
     RETURNING {settled}";
@@ -154,7 +158,7 @@ impl Moves {
         before: JobState,
         (sql, values): (&str, Vec<Value>),
     ) -> Result<(), DbErr> {
-        let sql = sql.replace("{settled}", settle::COLUMNS);
+        let sql = sql.replace("{settled}", settle::COLUMNS).replace("{lost}", LOST);
         for row in &txn.query_all_raw(db.statement(&sql, values)).await? {
             let moved = Moved::of(row, before)?;
             self.reaped.push(Reaped {

@@ -12,6 +12,7 @@ mod caps;
 mod quotas;
 mod lease;
 mod finish;
+mod runs;
 mod owner;
 mod reap;
 mod position;

@@ -93,7 +93,7 @@ async fn only_what_has_ended_can_be_deleted() {
     .await;
 }
 
-/// Three jobs of each state that a list can hold, one second apart, of two models.
+/// Three jobs of each state that a list can hold, one second apart, of two models and three tasks.
 async fn some_of_all(w: &World, owner: lamplighter_shared::id::UserId) -> Vec<JobId> {
     let me = worker("a");
     let mut ids = Vec::new();
@@ -102,6 +102,7 @@ async fn some_of_all(w: &World, owner: lamplighter_shared::id::UserId) -> Vec<Jo
         let model = if i % 2 == 0 { "even" } else { "odd" };
         let new = NewJob {
             model: model.to_owned(),
+            task: ["red", "green", "blue"][i % 3].to_owned(),
             ..job(owner)
         };
         ids.push(w.submit(new).await.id);
@@ -155,6 +156,25 @@ async fn a_list_filters_and_pages_newest_first() {
             ..all.clone()
         };
         assert_eq!(list(odd.clone()).await, [11, 9, 7, 5, 3, 1]);
+        let green = Filter {
+            task: Some("green".to_owned()),
+            ..all.clone()
+        };
+        assert_eq!(list(green.clone()).await, [10, 7, 4, 1]);
+        let last = Some(ids[7]);
+        assert_eq!(
+            list(Filter {
+                before: last,
+                ..green
+            })
+            .await,
+            [4, 1]
+        );
+        let red = Filter {
+            task: Some("red".to_owned()),
+            ..odd.clone()
+        };
+        assert_eq!(list(red).await, [9, 3], "of one model and one task");
         let (after, before) = (Some(START + 4000), Some(START + 8000));
         let time = Filter {
             created_after: after,
@@ -186,11 +206,16 @@ async fn a_list_filters_and_pages_newest_first() {
             pages.push(page);
         }
         assert_eq!(pages, [vec![11, 9, 7, 5], vec![3, 1]]);
-        let injected = Filter {
-            model: Some("odd' OR '1'='1".to_owned()),
+        let injection = Some("odd' OR '1'='1".to_owned());
+        let model = Filter {
+            model: injection.clone(),
+            ..all.clone()
+        };
+        let task = Filter {
+            task: injection,
             ..all
         };
-        assert!(list(injected).await.is_empty());
+        assert!(list(model).await.is_empty() && list(task).await.is_empty());
     })
     .await;
 }

@@ -149,13 +149,8 @@ impl Hot<'_> {
         }
     }
 
-    async fn list(&self, state: Option<JobState>, model: Option<&str>) {
-        let filter = Filter {
-            state,
-            model: model.map(str::to_owned),
-            limit: 20,
-            ..Filter::default()
-        };
+    async fn list(&self, filter: Filter) {
+        let filter = Filter { limit: 20, ..filter };
         jobs::list(self.db, self.owner, &filter).await.expect("list");
     }
 
@@ -173,6 +168,32 @@ impl Hot<'_> {
         match self.submitter.submit(job).await {
             Ok(Submitted::Created(job)) => job,
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// Lists with each filter, and with two of them.
+    async fn lists(&self, note: &mut impl FnMut(&'static str, Duration)) {
+        let of = |state, model: Option<&str>, task: Option<&str>| Filter {
+            state,
+            model: model.map(str::to_owned),
+            task: task.map(str::to_owned),
+            ..Filter::default()
+        };
+        for (name, filter) in [
+            ("list", Filter::default()),
+            ("list of a rare state", of(Some(JobState::Failed), None, None)),
+            (
+                "list of a state there is none of",
+                of(Some(JobState::Expired), None, None),
+            ),
+            ("list of a model there is none of", of(None, Some("other"), None)),
+            ("list of a task", of(None, None, Some("echo"))),
+            ("list of a task there is none of", of(None, None, Some("other"))),
+            ("list of both", of(Some(JobState::Failed), Some(MODEL), None)),
+        ] {
+            let start = Instant::now();
+            self.list(filter).await;
+            note(name, start.elapsed());
         }
     }
 
@@ -206,14 +227,7 @@ impl Hot<'_> {
         assert_eq!(ended.len(), BATCH);
         timed!("get", jobs::get(db, self.owner, fresh.id)).expect("get");
         timed!("payload", jobs::payload(db, self.owner, fresh.id)).expect("payload");
-        timed!("list", self.list(None, None));
-        timed!("list of a rare state", self.list(Some(JobState::Failed), None));
-        timed!(
-            "list of a state there is none of",
-            self.list(Some(JobState::Expired), None)
-        );
-        timed!("list of a model there is none of", self.list(None, Some("other")));
-        timed!("list of both", self.list(Some(JobState::Failed), Some(MODEL)));
+        self.lists(note).await;
         timed!("log", self.log(audit::Filter::default()));
         let user = Some(self.owner);
         timed!(

@@ -17,6 +17,7 @@ use lamplighter_shared::{
     id::{JobId, UserId},
     job::{Job, JobState, Metrics, Priority},
     lifecycle::Lifecycle,
+    run::Runs,
 };
 use lamplighter_testkit::postgres::{Options, Postgres};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, QueryResult, Statement};
@@ -325,6 +326,7 @@ pub struct Row {
     pub error: Option<String>,
     pub metrics: Option<String>,
     pub last: (i64, i64),
+    pub runs: Runs,
 }
 
 impl Row {
@@ -357,6 +359,7 @@ impl Row {
             error: column!("error"),
             metrics: column!("metrics"),
             last: (column!("last_epoch"), column!("last_seq")),
+            runs: Runs::from(row.try_get::<String>("", "runs").expect("runs")),
         }
     }
 }

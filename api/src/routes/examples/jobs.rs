@@ -50,6 +50,7 @@ fn queued() -> Value {
         },
         "priority": "normal",
         "attempt": 0,
+        "attempts": [],
         "created_at": "2026-01-31T12:00:00.000Z",
         "deadline": "2026-02-01T12:00:00.000Z",
         "timeout": {"start_seconds": 86_400, "run_seconds": 60},
@@ -79,6 +80,14 @@ fn succeeded() -> Value {
         "version": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         "output": {"embeddings": [[0.0439, 0.0589, -0.0261], [0.0812, -0.0143, 0.0377]], "usage": {"tokens": 14}},
         "attempt": 1,
+        "attempts": [{
+            "number": 1,
+            "worker": "lamp-1",
+            "started_at": "2026-01-31T12:00:00.040Z",
+            "ended_at": "2026-01-31T12:00:00.062Z",
+            "outcome": "succeeded",
+            "batch_size": 8,
+        }],
         "started_at": "2026-01-31T12:00:00.040Z",
         "completed_at": "2026-01-31T12:00:00.062Z",
         "expires_at": "2026-02-07T12:00:00.062Z",
@@ -102,6 +111,7 @@ fn canceling() -> Value {
     later(json!({
         "status": "processing",
         "attempt": 1,
+        "attempts": [{"number": 1, "worker": "lamp-1", "started_at": "2026-01-31T12:00:00.040Z"}],
         "started_at": "2026-01-31T12:00:00.040Z",
         "cancel_requested_at": "2026-01-31T12:00:01.000Z",
         "worker": "lamp-1",
@@ -113,6 +123,7 @@ fn list() -> Value {
     if let Some(job) = job.as_object_mut() {
         job.remove("input");
         job.remove("output");
+        job.remove("attempts");
     }
     json!({"object": "list", "data": [job], "next_cursor": JOB})
 }

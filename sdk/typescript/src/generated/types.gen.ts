@@ -145,6 +145,12 @@ export type Allowance = {
 };
 
 /**
+ * How a run ended. After `crashed`, `lost` and `handed_back` the job waits for another run, unless it was canceled or
+ * that happened too often.
+ */
+export type AttemptOutcome = 'succeeded' | 'failed' | 'timed_out' | 'canceled' | 'crashed' | 'lost' | 'handed_back';
+
+/**
  * AuditActor
  *
  * Who did it.
@@ -511,6 +517,10 @@ export type Job = {
      */
     attempt: number;
     /**
+     * Each run, oldest first: the last 20. Not in lists and `status` events.
+     */
+    attempts?: Array<JobAttempt>;
+    /**
      * When you asked to cancel it.
      */
     cancel_requested_at?: string;
@@ -617,6 +627,38 @@ export type Job = {
      * The worker of the last run.
      */
     worker?: string;
+};
+
+/**
+ * JobAttempt
+ *
+ * One run of a job: from the claim of a worker to its end.
+ */
+export type JobAttempt = {
+    /**
+     * Jobs in its batch; once it has ended, where it came to one.
+     */
+    batch_size?: number;
+    /**
+     * When it ended; of one that was lost, when that was noticed.
+     */
+    ended_at?: string;
+    /**
+     * Counted from 1 with every run, also with those that were handed back: the run in the ids of its events.
+     */
+    number: number;
+    /**
+     * How it ended. What became of the job stands in its `status`.
+     */
+    outcome?: AttemptOutcome;
+    /**
+     * When the worker took it.
+     */
+    started_at: string;
+    /**
+     * The worker that ran it.
+     */
+    worker: string;
 };
 
 /**
@@ -3108,6 +3150,10 @@ export type ListJobsData = {
          * Only jobs of this model.
          */
         model?: string;
+        /**
+         * Only jobs of this task.
+         */
+        task?: string;
         /**
          * Only jobs created at this time or later (RFC 3339).
          */

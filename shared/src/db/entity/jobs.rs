@@ -56,6 +56,8 @@ pub struct Model {
     pub data_removed: bool,
     pub trace_parent: Option<String>,
     pub trace_state: Option<String>,
+    /// As [`crate::run::Runs`] reads it.
+    pub runs: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -99,6 +101,7 @@ impl TryFrom<Model> for Job {
             epoch: row.epoch,
             crashes: row.crashes,
             worker: row.worker,
+            runs: row.runs.into(),
             created_at: row.created_at,
             started_at: row.started_at,
             completed_at: row.completed_at,

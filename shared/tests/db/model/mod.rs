@@ -23,7 +23,7 @@ use proptest::{
 };
 
 use self::{
-    reference::Model,
+    reference::{Model, WORKERS},
     run::Run,
     steps::{Step, step, tour},
 };
@@ -79,7 +79,7 @@ async fn sequence(
         submitter,
         model: Model::new(CAP, LIMITS),
         users,
-        workers: [worker("a"), worker("b")],
+        workers: WORKERS.map(worker),
         given: [Vec::new(), Vec::new()],
         stored: Vec::new(),
         ended: HashMap::new(),

@@ -12,6 +12,7 @@ use lamplighter_shared::{
     error::ErrorCode,
     id::JobId,
     job::{JobError, JobState, Priority},
+    run::{Run, RunEnd, RunOutcome},
 };
 
 /// A job, as far as the two sides are compared.
@@ -32,6 +33,7 @@ pub struct Row {
     pub completed_at: Option<i64>,
     pub cancel_requested_at: Option<i64>,
     pub error: Option<ErrorCode>,
+    pub runs: Vec<Run>,
 }
 
 /// What a user asks for.
@@ -72,6 +74,17 @@ impl Ending {
             Self::Canceled => Outcome::Canceled,
             Self::Crashed => Outcome::Crashed(JobError::new(ErrorCode::WorkerCrashed, "bang")),
             Self::HandedBack { solo } => Outcome::HandedBack { solo },
+        }
+    }
+
+    /// What is told of the run.
+    fn of_run(self) -> RunOutcome {
+        match self {
+            Self::Succeeded => RunOutcome::Succeeded,
+            Self::Failed => RunOutcome::Failed,
+            Self::Canceled => RunOutcome::Canceled,
+            Self::Crashed => RunOutcome::Crashed,
+            Self::HandedBack { .. } => RunOutcome::HandedBack,
         }
     }
 }
@@ -124,6 +137,9 @@ pub struct Model {
 }
 
 const HOUR: i64 = 3_600_000;
+
+/// The workers' names, by their numbers.
+pub const WORKERS: [&str; 2] = ["a", "b"];
 
 impl Model {
     pub fn new(cap: i32, limits: ShareLimits) -> Self {
@@ -268,6 +284,7 @@ impl Model {
             completed_at: None,
             cancel_requested_at: None,
             error: None,
+            runs: Vec::new(),
         };
         self.jobs.insert(
             id,
@@ -318,6 +335,12 @@ impl Model {
             row.attempt += 1;
             row.epoch += 1;
             row.holder = Some(worker);
+            row.runs.push(Run {
+                number: row.epoch,
+                worker: WORKERS[worker].to_owned(),
+                started_at: now,
+                end: None,
+            });
             row.lease_until = Some(now + millis(lease));
             self.last_claimed = self.last_claimed.max(rank);
             given.push((id, row.epoch, row.solo));
@@ -367,6 +390,7 @@ impl Model {
                 continue;
             }
             let row = &mut self.jobs.get_mut(&run.0).expect("it is held").row;
+            row.end_run(ending.of_run(), u32::try_from(ends.len()).ok(), now);
             match ending {
                 Ending::Succeeded => row.end(JobState::Succeeded, None, now),
                 Ending::Failed => row.end(JobState::Failed, Some(ErrorCode::ModelError), now),
@@ -427,6 +451,7 @@ impl Model {
             if row.lease_until.is_some_and(|until| until < now) {
                 let since = *row.suspect_at.get_or_insert(now);
                 if now - since >= millis(rules.confirm) {
+                    row.end_run(RunOutcome::Lost, None, now);
                     row.lease_losses += 1;
                     row.put_back(
                         row.lease_losses >= rules.max_lease_losses,
@@ -452,12 +477,23 @@ impl Model {
             .jobs
             .values_mut()
             .filter(|e| e.row.state == JobState::Processing);
-        held.map(|e| e.row.put_back(false, ErrorCode::LeaseLost, now))
-            .count()
+        held.map(|e| {
+            e.row.end_run(RunOutcome::Lost, None, now);
+            e.row.put_back(false, ErrorCode::LeaseLost, now);
+        })
+        .count()
     }
 }
 
 impl Row {
+    fn end_run(&mut self, outcome: RunOutcome, batch_size: Option<u32>, now: i64) {
+        self.runs.last_mut().expect("it runs").end = Some(RunEnd {
+            at: now,
+            outcome,
+            batch_size,
+        });
+    }
+
     fn end(&mut self, state: JobState, error: Option<ErrorCode>, now: i64) {
         self.release(state);
         self.error = error;

@@ -223,13 +223,17 @@ impl Run<'_> {
             }
         }
         let signer = if impostor { 1 - worker } else { worker };
+        let batch = u32::try_from(ends.len()).ok();
         let told: Vec<Finish> = ends
             .iter()
             .map(|((job, epoch), ending)| Finish {
                 job: *job,
                 epoch: *epoch,
                 outcome: ending.outcome(),
-                metrics: Metrics::default(),
+                metrics: Metrics {
+                    batch_size: batch,
+                    ..Metrics::default()
+                },
                 last_seq: 1,
             })
             .collect();
@@ -347,6 +351,7 @@ impl Run<'_> {
             completed_at: row.completed_at,
             cancel_requested_at: row.cancel_requested_at,
             error,
+            runs: row.runs.list(),
         }
     }
 }

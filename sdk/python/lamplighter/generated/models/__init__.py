@@ -7,6 +7,7 @@ from .account_changes import AccountChanges
 from .account_deletion import AccountDeletion
 from .address import Address
 from .allowance import Allowance
+from .attempt_outcome import AttemptOutcome
 from .audit_actor import AuditActor
 from .audit_entry import AuditEntry
 from .audit_entry_detail import AuditEntryDetail
@@ -25,6 +26,7 @@ from .invitation import Invitation
 from .invitation_list import InvitationList
 from .invited_role import InvitedRole
 from .job import Job
+from .job_attempt import JobAttempt
 from .job_failure import JobFailure
 from .job_gap import JobGap
 from .job_input import JobInput
@@ -109,6 +111,7 @@ __all__ = (
     "AccountDeletion",
     "Address",
     "Allowance",
+    "AttemptOutcome",
     "AuditActor",
     "AuditEntry",
     "AuditEntryDetail",
@@ -127,6 +130,7 @@ __all__ = (
     "InvitationList",
     "InvitedRole",
     "Job",
+    "JobAttempt",
     "JobFailure",
     "JobGap",
     "JobInput",

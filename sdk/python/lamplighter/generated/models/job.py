@@ -13,6 +13,7 @@ from ..models.job_status import JobStatus, check_job_status
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.job_attempt import JobAttempt
     from ..models.job_failure import JobFailure
     from ..models.job_input import JobInput
     from ..models.job_metadata import JobMetadata
@@ -44,6 +45,7 @@ class Job:
         task (str): What the model does: `text-embedding`, `echo`.
         timeout (JobTimeout): Limits on a job's time. What is not given is the server's default.
         urls (JobUrls): Where to go from a job; addresses on this server.
+        attempts (list[JobAttempt] | Unset): Each run, oldest first: the last 20. Not in lists and `status` events.
         cancel_requested_at (datetime.datetime | Unset): When you asked to cancel it.
         completed_at (datetime.datetime | Unset): When it ended.
         error (JobFailure | Unset): Why a job failed.
@@ -75,6 +77,7 @@ class Job:
     task: str
     timeout: JobTimeout
     urls: JobUrls
+    attempts: list[JobAttempt] | Unset = UNSET
     cancel_requested_at: datetime.datetime | Unset = UNSET
     completed_at: datetime.datetime | Unset = UNSET
     error: JobFailure | Unset = UNSET
@@ -115,6 +118,13 @@ class Job:
         timeout = self.timeout.to_dict()
 
         urls = self.urls.to_dict()
+
+        attempts: list[dict[str, Any]] | Unset = UNSET
+        if not isinstance(self.attempts, Unset):
+            attempts = []
+            for attempts_item_data in self.attempts:
+                attempts_item = attempts_item_data.to_dict()
+                attempts.append(attempts_item)
 
         cancel_requested_at: str | Unset = UNSET
         if not isinstance(self.cancel_requested_at, Unset):
@@ -184,6 +194,8 @@ class Job:
                 "urls": urls,
             }
         )
+        if attempts is not UNSET:
+            field_dict["attempts"] = attempts
         if cancel_requested_at is not UNSET:
             field_dict["cancel_requested_at"] = cancel_requested_at
         if completed_at is not UNSET:
@@ -217,6 +229,7 @@ class Job:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.job_attempt import JobAttempt  # noqa: PLC0415
         from ..models.job_failure import JobFailure  # noqa: PLC0415
         from ..models.job_input import JobInput  # noqa: PLC0415
         from ..models.job_metadata import JobMetadata  # noqa: PLC0415
@@ -251,6 +264,15 @@ class Job:
         timeout = JobTimeout.from_dict(d.pop("timeout"))
 
         urls = JobUrls.from_dict(d.pop("urls"))
+
+        _attempts = d.pop("attempts", UNSET)
+        attempts: list[JobAttempt] | Unset = UNSET
+        if _attempts is not UNSET:
+            attempts = []
+            for attempts_item_data in _attempts:
+                attempts_item = JobAttempt.from_dict(attempts_item_data)
+
+                attempts.append(attempts_item)
 
         _cancel_requested_at = d.pop("cancel_requested_at", UNSET)
         cancel_requested_at: datetime.datetime | Unset
@@ -348,6 +370,7 @@ class Job:
             task=task,
             timeout=timeout,
             urls=urls,
+            attempts=attempts,
             cancel_requested_at=cancel_requested_at,
             completed_at=completed_at,
             error=error,

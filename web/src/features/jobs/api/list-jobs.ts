@@ -2,7 +2,6 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { type JobStatus, listJobs } from '@/api/generated';
 import { isFinal } from '@/lib/job-stream/state';
-import { pageOfTask } from '../filter/page-of-task';
 
 export interface JobFilter {
   status?: JobStatus | undefined;
@@ -12,20 +11,13 @@ export interface JobFilter {
 }
 
 const PAGE = 25;
-/** What is asked for at once where tasks are picked out here. */
-const LARGEST = 100;
 const BUSY_MS = 2_000;
 const QUIET_MS = 8_000;
 
-export const jobsQuery = ({ task, ...query }: JobFilter) =>
+export const jobsQuery = (filter: JobFilter) =>
   queryOptions({
-    queryKey: ['jobs', 'list', { task, ...query }],
-    queryFn: ({ signal }) => {
-      if (!task) return listJobs({ query: { ...query, limit: PAGE }, signal });
-      const fetchPage = (cursor?: string) =>
-        listJobs({ query: { ...query, cursor, limit: LARGEST }, signal });
-      return pageOfTask(fetchPage, task, query.cursor, PAGE);
-    },
+    queryKey: ['jobs', 'list', filter],
+    queryFn: ({ signal }) => listJobs({ query: { ...filter, limit: PAGE }, signal }),
     placeholderData: keepPreviousData,
     refetchInterval: ({ state }) => (state.data?.data.some((job) => !isFinal(job)) ? BUSY_MS : QUIET_MS),
   });

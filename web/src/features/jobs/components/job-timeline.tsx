@@ -1,4 +1,4 @@
-/** A job's life so far, step by step. */
+/** A job's life so far, step by step, with each of its runs. */
 import { Loader, Text, Timeline } from '@mantine/core';
 import {
   IconCheck,
@@ -6,6 +6,7 @@ import {
   IconCpu,
   IconHandStop,
   IconPlayerPlay,
+  IconRefreshAlert,
   IconX,
   IconClockX,
   IconCancel,
@@ -31,16 +32,19 @@ export function JobTimeline({ job }: { job: Job }) {
   const steps = stepsOf(job);
   return (
     <Timeline active={steps.length} bulletSize={24} lineWidth={2} color="gray">
-      {steps.map((step) => itemOf(step, job))}
+      {steps.map((step) => itemOf(step, job, steps))}
     </Timeline>
   );
 }
 
-function itemOf(step: Step, job: Job) {
+function itemOf(step: Step, job: Job, steps: Step[]) {
   const { icon, color } = lookOf(step);
+  const key = 'run' in step ? `${step.kind}-${step.run}` : step.kind;
+  // With one run there is nothing to count.
+  const counted = steps.some((other) => other.kind === 'claimed' && other.run > 1);
   return (
-    <Timeline.Item key={step.kind} bullet={icon} color={color} title={<StepTitle step={step} />}>
-      <StepText step={step} job={job} />
+    <Timeline.Item key={key} bullet={icon} color={color} title={<StepTitle step={step} counted={counted} />}>
+      <StepText step={step} job={job} waits={steps.at(-1) === step} />
       {'at' in step && step.at && <When at={step.at} />}
     </Timeline.Item>
   );
@@ -49,6 +53,7 @@ function itemOf(step: Step, job: Job) {
 function lookOf(step: Step): { icon: ReactNode; color: string } {
   switch (step.kind) {
     case 'queued':
+    case 'again':
       return { icon: <IconClock size={ICON} />, color: 'gray' };
     case 'claimed':
       return { icon: <IconPlayerPlay size={ICON} />, color: 'gray' };
@@ -58,32 +63,41 @@ function lookOf(step: Step): { icon: ReactNode; color: string } {
       return { icon: <IconCpu size={ICON} />, color: 'gray' };
     case 'cancelAsked':
       return { icon: <IconHandStop size={ICON} />, color: 'gray' };
+    case 'broken':
+      return { icon: <IconRefreshAlert size={ICON} />, color: 'orange' };
     case 'ended':
       return ends[step.status as Final];
   }
 }
 
-function StepTitle({ step }: { step: Step }) {
+function StepTitle({ step, counted }: { step: Step; counted: boolean }) {
   const { t } = useTranslation('jobs');
   const key = step.kind === 'ended' ? (step.status as Final) : step.kind;
   return (
     <Text span size="sm" fw={600}>
-      {t(`timeline.${key}`)}
+      {step.kind === 'broken'
+        ? t(`timeline.outcome.${step.outcome}`)
+        : t(`timeline.${key as Exclude<typeof key, 'broken'>}`)}
+      {step.kind === 'claimed' && counted && (
+        <Text span size="sm" c="dimmed" fw={400} ml="xs">
+          {t('timeline.attempt', { number: step.run })}
+        </Text>
+      )}
     </Text>
   );
 }
 
-function StepText({ step, job }: { step: Step; job: Job }) {
+function StepText({ step, job, waits }: { step: Step; job: Job; waits: boolean }) {
   const { t } = useTranslation('jobs');
   const format = useFormat();
   const lines: string[] = [];
-  if (step.kind === 'queued') return job.status === 'queued' ? <Waiting queue={job.queue} /> : null;
+  if (step.kind === 'queued' || step.kind === 'again') {
+    return waits && job.status === 'queued' ? <Waiting queue={job.queue} /> : null;
+  }
   if (step.kind === 'claimed') {
-    const time = format.duration(step.waitedMs ?? 0);
-    if (step.worker) lines.push(t('timeline.claimedBy', { worker: step.worker, time }));
-    if (step.attempt > 1) {
-      lines.push(t('timeline.attempt', { number: step.attempt }), t('timeline.attempts'));
-    }
+    const { worker, waitedMs } = step;
+    if (waitedMs === undefined) lines.push(t('timeline.by', { worker }));
+    else lines.push(t('timeline.claimedBy', { worker, time: format.duration(waitedMs) }));
   }
   if (step.kind === 'running' && job.progress) {
     const percent = format.percent(job.progress.fraction, 0);
@@ -97,6 +111,10 @@ function StepText({ step, job }: { step: Step; job: Job }) {
         ? t('timeline.batchAlone', place)
         : t('timeline.batchWith', { count: step.size, ...place }),
     );
+  }
+  if (step.kind === 'broken') {
+    lines.push(t(`timeline.outcomeText.${step.outcome}`));
+    if (step.size !== undefined && step.size > 1) lines.push(t('timeline.inBatch', { count: step.size }));
   }
   if (step.kind === 'ended') {
     if (step.status === 'expired') lines.push(t('timeline.expiredText'));

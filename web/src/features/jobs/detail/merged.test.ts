@@ -3,7 +3,13 @@ import type { Job } from '@/api/generated';
 import { type JobState, unseen } from '@/lib/job-stream/state';
 import { merged } from './merged';
 
-const answered = { id: 'job_1', status: 'queued', input: { a: 1 }, queue: { position: 3 } } as unknown as Job;
+const answered = {
+  id: 'job_1',
+  status: 'queued',
+  input: { a: 1 },
+  attempts: [],
+  queue: { position: 3 },
+} as unknown as Job;
 const told = (job: object, progress?: JobState['progress']): JobState => ({
   ...unseen,
   job: { id: 'job_1', ...job } as Job,
@@ -16,6 +22,7 @@ describe('merged', () => {
     expect(job).toMatchObject({
       status: 'processing',
       input: { a: 1 },
+      attempts: [],
       progress: { fraction: 0.5, stage: '' },
     });
     expect(job.queue).toBeUndefined();

@@ -2,11 +2,12 @@
 import type { Job } from '@/api/generated';
 import { isFinal, type JobState } from '@/lib/job-stream/state';
 
-/** News of the stream leave input and output out until the end, and progress has events of its own. */
+/** News of the stream leave input, output and runs out until the end, and progress has events of its own. */
 export function merged(answered: Job, live: JobState): Job {
   const { job: streamed, progress } = live;
   if (!streamed || isFinal(answered)) return answered;
   const { input = answered.input, output = answered.output, metadata = answered.metadata } = streamed;
-  const job = { ...streamed, input, output, metadata };
+  const { attempts = answered.attempts } = streamed;
+  const job = { ...streamed, input, output, metadata, attempts };
   return progress ? { ...job, progress: { fraction: progress.fraction, stage: progress.stage ?? '' } } : job;
 }

@@ -17,6 +17,7 @@ def _get_kwargs(
     *,
     status: JobStatus | Unset = UNSET,
     model: str | Unset = UNSET,
+    task: str | Unset = UNSET,
     created_after: datetime.datetime | Unset = UNSET,
     created_before: datetime.datetime | Unset = UNSET,
     cursor: str | Unset = UNSET,
@@ -32,6 +33,8 @@ def _get_kwargs(
     params["status"] = json_status
 
     params["model"] = model
+
+    params["task"] = task
 
     json_created_after: str | Unset = UNSET
     if not isinstance(created_after, Unset):
@@ -114,6 +117,7 @@ def sync_detailed(
     client: AuthenticatedClient,
     status: JobStatus | Unset = UNSET,
     model: str | Unset = UNSET,
+    task: str | Unset = UNSET,
     created_after: datetime.datetime | Unset = UNSET,
     created_before: datetime.datetime | Unset = UNSET,
     cursor: str | Unset = UNSET,
@@ -127,6 +131,7 @@ def sync_detailed(
         status (JobStatus | Unset): Where a job stands. `succeeded`, `failed`, `canceled` and
             `expired` are final.
         model (str | Unset):
+        task (str | Unset):
         created_after (datetime.datetime | Unset):
         created_before (datetime.datetime | Unset):
         cursor (str | Unset):
@@ -143,6 +148,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         status=status,
         model=model,
+        task=task,
         created_after=created_after,
         created_before=created_before,
         cursor=cursor,
@@ -161,6 +167,7 @@ def sync(
     client: AuthenticatedClient,
     status: JobStatus | Unset = UNSET,
     model: str | Unset = UNSET,
+    task: str | Unset = UNSET,
     created_after: datetime.datetime | Unset = UNSET,
     created_before: datetime.datetime | Unset = UNSET,
     cursor: str | Unset = UNSET,
@@ -174,6 +181,7 @@ def sync(
         status (JobStatus | Unset): Where a job stands. `succeeded`, `failed`, `canceled` and
             `expired` are final.
         model (str | Unset):
+        task (str | Unset):
         created_after (datetime.datetime | Unset):
         created_before (datetime.datetime | Unset):
         cursor (str | Unset):
@@ -191,6 +199,7 @@ def sync(
         client=client,
         status=status,
         model=model,
+        task=task,
         created_after=created_after,
         created_before=created_before,
         cursor=cursor,
@@ -203,6 +212,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient,
     status: JobStatus | Unset = UNSET,
     model: str | Unset = UNSET,
+    task: str | Unset = UNSET,
     created_after: datetime.datetime | Unset = UNSET,
     created_before: datetime.datetime | Unset = UNSET,
     cursor: str | Unset = UNSET,
@@ -216,6 +226,7 @@ async def asyncio_detailed(
         status (JobStatus | Unset): Where a job stands. `succeeded`, `failed`, `canceled` and
             `expired` are final.
         model (str | Unset):
+        task (str | Unset):
         created_after (datetime.datetime | Unset):
         created_before (datetime.datetime | Unset):
         cursor (str | Unset):
@@ -232,6 +243,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         status=status,
         model=model,
+        task=task,
         created_after=created_after,
         created_before=created_before,
         cursor=cursor,
@@ -248,6 +260,7 @@ async def asyncio(
     client: AuthenticatedClient,
     status: JobStatus | Unset = UNSET,
     model: str | Unset = UNSET,
+    task: str | Unset = UNSET,
     created_after: datetime.datetime | Unset = UNSET,
     created_before: datetime.datetime | Unset = UNSET,
     cursor: str | Unset = UNSET,
@@ -261,6 +274,7 @@ async def asyncio(
         status (JobStatus | Unset): Where a job stands. `succeeded`, `failed`, `canceled` and
             `expired` are final.
         model (str | Unset):
+        task (str | Unset):
         created_after (datetime.datetime | Unset):
         created_before (datetime.datetime | Unset):
         cursor (str | Unset):
@@ -279,6 +293,7 @@ async def asyncio(
             client=client,
             status=status,
             model=model,
+            task=task,
             created_after=created_after,
             created_before=created_before,
             cursor=cursor,
