@@ -60,6 +60,15 @@ export function isApiError(error: unknown, code?: string): error is ApiError {
   return error instanceof ApiError && (code === undefined || error.code === code);
 }
 
+/** The same failure, its faults pointing elsewhere: where a form is not as the request's body is. */
+export function movePointers(error: unknown, move: (pointer: string) => string): unknown {
+  if (!(error instanceof ApiError)) return error;
+  const faults = error.fields.map((fault) =>
+    fault.pointer === undefined ? fault : { ...fault, pointer: move(fault.pointer) },
+  );
+  return new ApiError(error.status, error.message, error.code, faults, error.requestId, error.retryAfter);
+}
+
 /** Faults by JSON pointer, the first of each. */
 export function faultsByPointer(error: unknown): Record<string, string> {
   const faults: Record<string, string> = {};

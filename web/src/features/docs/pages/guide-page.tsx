@@ -11,7 +11,7 @@ import { LinkButton } from '@/components/link';
 import { Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths, serverPaths } from '@/config/paths';
-import { modelsQuery } from '../api/list-models';
+import { modelsQuery } from '@/lib/models';
 import { Contents } from '../components/contents';
 import { ErrorTable } from '../components/errors';
 import classes from '../components/guide.module.css';

@@ -9,9 +9,9 @@ import { paths } from '@/config/paths';
 import { isFinal } from '@/lib/job-stream/state';
 import { useMessageOf } from '@/lib/message-of';
 import { notifyFailure, notifySuccess } from '@/lib/notify';
+import { hasMedia, toPlainFragment } from '@/lib/share-link';
 import { useCancelJob } from '../api/cancel-job';
 import { useRetryJob } from '../api/retry-job';
-import { hasMedia, inputFragment } from '../playground/input-fragment';
 
 export function JobActions({ job }: { job: Job }) {
   const { t } = useTranslation('jobs');
@@ -37,7 +37,7 @@ export function JobActions({ job }: { job: Job }) {
           variant="default"
           to={paths.playground}
           search={{ model: job.model, task: job.task }}
-          hash={inputFragment(job.input)}
+          hash={toPlainFragment(job.input)}
           leftSection={<IconPencil size={16} />}
           title={hasMedia(job.input) ? t('job.mediaHint') : undefined}
         >
