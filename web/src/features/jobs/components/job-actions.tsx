@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import type { Job } from '@/api/generated';
 import { LinkButton } from '@/components/link';
 import { paths } from '@/config/paths';
+import { useAttempt } from '@/lib/attempt';
 import { isFinal } from '@/lib/job-stream/state';
 import { useMessageOf } from '@/lib/message-of';
 import { notifyFailure, notifySuccess } from '@/lib/notify';
@@ -19,10 +20,12 @@ export function JobActions({ job }: { job: Job }) {
   const messageOf = useMessageOf();
   const cancel = useCancelJob(job.id);
   const retry = useRetryJob(job.id);
+  const attempt = useAttempt(job.id);
   const fail = (error: unknown) => notifyFailure(messageOf(error));
 
   const runAgain = () =>
-    retry.mutate(undefined, {
+    retry.mutate(attempt.key(), {
+      onSettled: (_, error) => attempt.end(error),
       onSuccess: ({ id }) => {
         notifySuccess(t('job.retried'));
         void navigate({ to: paths.job, params: { id } });

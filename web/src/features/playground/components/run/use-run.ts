@@ -1,6 +1,7 @@
 /** One run after the other: submit, follow, cancel. */
 import { useState } from 'react';
 import type { Job, Model } from '@/api/generated';
+import { newKey } from '@/lib/attempt';
 import { isFinal } from '@/lib/job-stream/state';
 import { useJobStream } from '@/lib/job-stream/use-job-stream';
 import { useCancelJob } from '../../api/cancel-job';
@@ -21,7 +22,7 @@ export function useRun() {
   const start = async (model: Model, task: string, input: Record<string, unknown>) => {
     cancellation.reset();
     setRun(undefined);
-    const job = await submission.mutateAsync({ model: model.id, task, input, key: crypto.randomUUID() });
+    const job = await submission.mutateAsync({ model: model.id, task, input, key: newKey() });
     setRun({ job, input });
   };
   const busy =
