@@ -13,6 +13,9 @@ export interface Run {
   input: Record<string, unknown>;
 }
 
+/** How a run is shown comes while it is being submitted. */
+export const loadRunView = () => import('./run-view');
+
 export function useRun() {
   const [run, setRun] = useState<Run>();
   const submission = useSubmitJob();
@@ -20,6 +23,7 @@ export function useRun() {
   const state = useJobStream(run?.job);
 
   const start = async (model: Model, task: string, input: Record<string, unknown>) => {
+    void loadRunView();
     cancellation.reset();
     setRun(undefined);
     const job = await submission.mutateAsync({ model: model.id, task, input, key: newKey() });
