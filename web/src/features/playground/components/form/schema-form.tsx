@@ -7,12 +7,12 @@ import { useTranslation } from 'react-i18next';
 import type { Field, Form } from '../../schema/fields';
 import { FREE, isEmpty } from '../../schema/values';
 import type { FieldProps } from './field-props';
+import { textsOfField } from './field-texts';
 import classes from './form.module.css';
 import { JsonField } from './json-field';
 import { MessagesField } from './messages-field';
 import { TextField } from './text-field';
 import { TextsField } from './texts-field';
-import { useFieldTexts } from './use-field-texts';
 import type { SchemaForm as State } from './use-schema-form';
 
 const MediaField = lazy(() => import('./media-field'));
@@ -30,7 +30,6 @@ interface SchemaFormProps {
 
 export function SchemaForm({ form, state }: SchemaFormProps) {
   const { t } = useTranslation('playground');
-  const textsOfField = useFieldTexts();
   if (form.free) {
     return (
       <JsonField
