@@ -7,10 +7,11 @@ export function useMessageOf() {
   const { t } = useTranslation();
   return useCallback(
     (error: unknown): string => {
-      if (!(error instanceof ApiError)) {
-        return error instanceof TypeError ? t('problem.connection') : t('problem.unknown');
+      if (error instanceof TypeError || (error instanceof ApiError && error.isOfProxy)) {
+        return t('problem.connection');
       }
-      const said = error.code === undefined ? t('problem.noAnswer', { status: error.status }) : error.message;
+      if (!(error instanceof ApiError)) return t('problem.unknown');
+      const said = error.message;
       const count = error.retryAfter === undefined ? 0 : Math.ceil(error.retryAfter);
       // Where the server has said it, once is enough.
       return count === 0 || namesNumber(said, count) ? said : `${said} ${t('problem.again', { count })}`;

@@ -19,6 +19,7 @@ export function UserMenu({ name, email }: { name: string; email: string }) {
       position="bottom-end"
       width={240}
       withinPortal={false}
+      withInitialFocusPlaceholder={false}
       onClose={() => button.current?.focus()}
     >
       <Menu.Target>
