@@ -11,7 +11,6 @@ const wanted = [
   'src/features/playground/pages/playground-page.tsx',
   'src/locales/en/common.json',
   'src/locales/en/playground.json',
-  'src/locales/en/schema.json',
 ];
 
 const found = new Set();

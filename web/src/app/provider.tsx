@@ -4,6 +4,7 @@ import { QueryClientProvider } from '@tanstack/react-query';
 import { lazy, type ReactNode, Suspense } from 'react';
 import { PageLoader } from '@/components/page-loader';
 import { styleNonce } from '@/lib/nonce';
+import { useNotified } from '@/lib/notify';
 import { queryClient } from '@/lib/query-client';
 import { cssVariables, theme } from './theme/theme';
 
@@ -17,12 +18,18 @@ export function Provider({ children }: { children: ReactNode }) {
       defaultColorScheme="auto"
       getStyleNonce={styleNonce}
     >
-      <Suspense>
-        <Notifications />
-      </Suspense>
+      <Messages />
       <QueryClientProvider client={queryClient}>
         <Suspense fallback={<PageLoader />}>{children}</Suspense>
       </QueryClientProvider>
     </MantineProvider>
   );
+}
+
+function Messages() {
+  return useNotified() ? (
+    <Suspense>
+      <Notifications />
+    </Suspense>
+  ) : null;
 }

@@ -39,6 +39,18 @@ export function formatDate(language: string, value: string | Date): string {
   );
 }
 
+/** `30 Nov`: a day of the server's, which are those of UTC. */
+export function formatDay(language: string, value: string | number | Date): string {
+  return new Intl.DateTimeFormat(language, { month: 'short', day: 'numeric', timeZone: 'UTC' }).format(
+    new Date(value),
+  );
+}
+
+/** `14:05` */
+export function formatHour(language: string, value: string | number | Date): string {
+  return new Intl.DateTimeFormat(language, { hour: 'numeric', minute: '2-digit' }).format(new Date(value));
+}
+
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['day', 86_400],
   ['hour', 3_600],

@@ -6,7 +6,6 @@ import type docs from '../locales/en/docs.json';
 import type home from '../locales/en/home.json';
 import type jobs from '../locales/en/jobs.json';
 import type playground from '../locales/en/playground.json';
-import type schema from '../locales/en/schema.json';
 import type tokens from '../locales/en/tokens.json';
 import type usage from '../locales/en/usage.json';
 
@@ -21,7 +20,6 @@ declare module 'i18next' {
       home: typeof home;
       jobs: typeof jobs;
       playground: typeof playground;
-      schema: typeof schema;
       tokens: typeof tokens;
       usage: typeof usage;
     };

@@ -1,17 +1,38 @@
-/** Short messages in the corner. Their code is loaded apart from the page's. */
+/** Short messages in the corner. Their code is loaded with the first of them. */
 import { IconCheck, IconX } from '@tabler/icons-react';
+import type { NotificationData } from '@mantine/notifications';
+import { useSyncExternalStore } from 'react';
 import { i18n } from './i18n';
 
-const closeButton = () => ({ closeButtonProps: { 'aria-label': i18n.t('action.close') } });
-
 export function notifySuccess(message: string) {
-  void import('@mantine/notifications').then(({ notifications }) =>
-    notifications.show({ message, color: 'teal', icon: <IconCheck size={18} />, ...closeButton() }),
-  );
+  show({ message, color: 'teal', icon: <IconCheck size={18} /> });
 }
 
 export function notifyFailure(message: string) {
+  show({ message, color: 'red', icon: <IconX size={18} />, role: 'alert' });
+}
+
+let notified = false;
+let tell: () => void = () => undefined;
+
+function show(data: NotificationData) {
+  notified = true;
+  tell();
+  // It waits there until the place where it appears is on the page.
   void import('@mantine/notifications').then(({ notifications }) =>
-    notifications.show({ message, color: 'red', icon: <IconX size={18} />, ...closeButton(), role: 'alert' }),
+    notifications.show({ closeButtonProps: { 'aria-label': i18n.t('action.close') }, ...data }),
+  );
+}
+
+/** Whether there has been a message, so that the place for them is needed. */
+export function useNotified(): boolean {
+  return useSyncExternalStore(
+    (listen) => {
+      tell = listen;
+      return () => {
+        tell = () => undefined;
+      };
+    },
+    () => notified,
   );
 }

@@ -40,6 +40,11 @@ export class ApiError extends Error {
     return [429, 502, 503, 504].includes(this.status) || this.code === 'idempotency_in_flight';
   }
 
+  /** Whether it was not the server that answered, but what stands before one that is away. */
+  get isOfProxy(): boolean {
+    return this.code === undefined && [502, 503, 504].includes(this.status);
+  }
+
   /** From an answer and its body; a proxy's HTML page becomes an error without a code. */
   static of(response: Response, body: unknown): ApiError {
     const parsed = problem.safeParse(body);
@@ -58,6 +63,15 @@ export class ApiError extends Error {
 
 export function isApiError(error: unknown, code?: string): error is ApiError {
   return error instanceof ApiError && (code === undefined || error.code === code);
+}
+
+/** The same failure, its faults pointing elsewhere: where a form is not as the request's body is. */
+export function movePointers(error: unknown, move: (pointer: string) => string): unknown {
+  if (!(error instanceof ApiError)) return error;
+  const faults = error.fields.map((fault) =>
+    fault.pointer === undefined ? fault : { ...fault, pointer: move(fault.pointer) },
+  );
+  return new ApiError(error.status, error.message, error.code, faults, error.requestId, error.retryAfter);
 }
 
 /** Faults by JSON pointer, the first of each. */

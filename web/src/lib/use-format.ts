@@ -12,6 +12,8 @@ export function useFormat() {
       duration: (ms: number) => format.formatDuration(language, ms),
       bytes: (bytes: number) => format.formatBytes(language, bytes),
       date: (value: string | Date) => format.formatDate(language, value),
+      day: (value: string | number | Date) => format.formatDay(language, value),
+      hour: (value: string | number | Date) => format.formatHour(language, value),
       relative: (value: string | Date) => format.formatRelative(language, value),
     }),
     [language],

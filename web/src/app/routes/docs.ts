@@ -9,7 +9,7 @@ const guide = createRoute({
   getParentRoute: () => rootRoute,
   path: paths.docs,
   validateSearch: z.object({ model: z.optional(z.string()), task: z.optional(z.string()) }),
-  loader: texts('docs', 'schema'),
+  loader: texts('docs'),
   component: lazyRouteComponent(() => import('@/features/docs/pages/guide-page'), 'GuidePage'),
 });
 

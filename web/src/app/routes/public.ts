@@ -16,7 +16,7 @@ const playground = createRoute({
   getParentRoute: () => rootRoute,
   path: paths.playground,
   validateSearch: z.object({ model: z.optional(z.string()), task: z.optional(z.string()) }),
-  loader: texts('playground', 'schema'),
+  loader: texts('playground'),
   component: lazyRouteComponent(
     () => import('@/features/playground/pages/playground-page'),
     'PlaygroundPage',

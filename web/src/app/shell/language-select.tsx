@@ -13,7 +13,8 @@ export function LanguageSelect() {
   const queryClient = useQueryClient();
   const choose = async (code: string) => {
     await i18n.changeLanguage(code);
-    // What the server said was in the language of before.
+    // What the server said was in the language of before. What is not on the page must not show up in it for a moment.
+    queryClient.removeQueries({ type: 'inactive' });
     await queryClient.invalidateQueries();
   };
   return (

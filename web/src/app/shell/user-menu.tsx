@@ -1,20 +1,29 @@
-/** The menu of whoever is logged in. In a file of its own: guests do not load it. */
-import { Avatar, Menu, Text, UnstyledButton } from '@mantine/core';
+/** The menu of whoever is logged in, open. Loaded when it is asked for. */
+import { Menu, Text } from '@mantine/core';
 import { IconLogout, IconUser } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
+import { useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { paths } from '@/config/paths';
+import { AvatarButton } from './avatar-button';
 import { useLogout } from './use-logout';
 
 export function UserMenu({ name, email }: { name: string; email: string }) {
   const { t } = useTranslation();
   const logout = useLogout();
+  // The button that was pressed first is gone; focus goes back to the one in its place.
+  const button = useRef<HTMLButtonElement>(null);
   return (
-    <Menu position="bottom-end" width={240} withinPortal={false}>
+    <Menu
+      defaultOpened
+      position="bottom-end"
+      width={240}
+      withinPortal={false}
+      withInitialFocusPlaceholder={false}
+      onClose={() => button.current?.focus()}
+    >
       <Menu.Target>
-        <UnstyledButton aria-label={t('shell.account', { name })}>
-          <Avatar name={name} color="amber" size={34} radius="xl" alt="" />
-        </UnstyledButton>
+        <AvatarButton name={name} ref={button} />
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Item component={Link} to={paths.account} leftSection={<IconUser size={16} />}>

@@ -1,7 +1,6 @@
 /** A job as it goes, for a component. */
 import { useEffect, useReducer } from 'react';
 import type { Job } from '@/api/generated';
-import { followJob } from './follow';
 import { fold, isFinal, type JobState, unseen } from './state';
 
 /** `job` as it was last answered; another id begins anew, undefined follows nothing. */
@@ -16,6 +15,8 @@ export function useJobStream(job: Job | undefined): JobState {
     const leaving = new AbortController();
     const follow = async () => {
       try {
+        // Most visits to the playground run nothing at once.
+        const { followJob } = await import('./follow');
         for await (const event of followJob(job.id, leaving.signal)) tell(event);
       } catch (error) {
         if (!leaving.signal.aborted) tell({ type: 'failure', error });

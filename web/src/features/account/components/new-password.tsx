@@ -1,7 +1,8 @@
 /** A password to be set, with how well it holds. */
-import { PasswordInput, type PasswordInputProps } from '@mantine/core';
+import type { PasswordInputProps } from '@mantine/core';
 import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
+import { PasswordField } from './password-field';
 
 const PasswordStrength = lazy(() => import('./password-strength'));
 
@@ -15,14 +16,7 @@ export function NewPassword({ value, personal = [], ...props }: NewPasswordProps
   const { t } = useTranslation('account');
   return (
     <div>
-      <PasswordInput
-        autoComplete="new-password"
-        required
-        description={t('password.hint')}
-        visibilityToggleButtonProps={{ 'aria-label': t('password.show'), tabIndex: 0, 'aria-hidden': false }}
-        {...props}
-        value={value}
-      />
+      <PasswordField autoComplete="new-password" description={t('password.hint')} {...props} value={value} />
       {value !== '' && (
         <Suspense fallback={null}>
           <PasswordStrength password={value} personal={personal} />

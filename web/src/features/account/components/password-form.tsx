@@ -1,5 +1,5 @@
 /** Changes the password; every other login ends. */
-import { Button, Group, PasswordInput, Stack } from '@mantine/core';
+import { Button, Group, Stack } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { changePassword, type PasswordChange } from '@/api/generated';
@@ -8,6 +8,7 @@ import { notifySuccess } from '@/lib/notify';
 import { isApiError } from '@/lib/problem';
 import { useProblemForm } from '@/lib/problem-form';
 import { NewPassword } from './new-password';
+import { PasswordField } from './password-field';
 import { useChecks } from './use-checks';
 
 export function PasswordForm({ email }: { email: string }) {
@@ -38,15 +39,9 @@ export function PasswordForm({ email }: { email: string }) {
     <form onSubmit={submit} noValidate>
       <Stack gap="md">
         <ProblemAlert error={failure} />
-        <PasswordInput
+        <PasswordField
           label={t('field.currentPassword')}
           autoComplete="current-password"
-          required
-          visibilityToggleButtonProps={{
-            'aria-label': t('password.show'),
-            tabIndex: 0,
-            'aria-hidden': false,
-          }}
           {...form.getInputProps('current_password')}
         />
         <NewPassword

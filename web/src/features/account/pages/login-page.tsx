@@ -1,5 +1,5 @@
 /** The way in. */
-import { Alert, Button, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { Alert, Button, Stack, TextInput } from '@mantine/core';
 import { getRouteApi, useRouter } from '@tanstack/react-router';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -14,6 +14,7 @@ import { useProblemForm } from '@/lib/problem-form';
 import { useSessionChanged } from '@/lib/session';
 import { FormPage } from '../components/form-page';
 import { ownPath } from '../components/own-path';
+import { PasswordField } from '../components/password-field';
 import { Providers } from '../components/providers';
 import { useChecks } from '../components/use-checks';
 import { useProviderError } from '../components/use-provider-error';
@@ -73,15 +74,9 @@ function LoginForm({ next }: { next: string }) {
           {...form.getInputProps('email')}
         />
         <div>
-          <PasswordInput
+          <PasswordField
             label={t('field.password')}
             autoComplete="current-password"
-            required
-            visibilityToggleButtonProps={{
-              'aria-label': t('password.show'),
-              tabIndex: 0,
-              'aria-hidden': false,
-            }}
             {...form.getInputProps('password')}
           />
           <Link to={paths.forgot} size="sm" display="inline-block" mt={6}>

@@ -1,13 +1,13 @@
 /** Switches a model on or off, for everybody. */
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { updateModel } from '@/api/generated';
+import { modelsQuery } from '@/lib/models';
 
 export function useSwitchModel() {
   const queryClient = useQueryClient();
   return useMutation({
     mutationFn: ({ id, enabled }: { id: string; enabled: boolean }) =>
       updateModel({ path: { id }, body: { enabled } }),
-    onSuccess: () =>
-      queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey.includes('models') }),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: modelsQuery.queryKey }),
   });
 }

@@ -4,8 +4,9 @@ import { IconServer } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { EmptyState } from '@/components/empty-state';
-import { modelsQuery } from '../api/list-models';
+import { modelsQuery } from '@/lib/models';
 import { workersQuery } from '../api/list-workers';
+import { CALM_MS } from '../api/live';
 import { AdminPage } from '../components/admin-page';
 import { FleetSummary } from '../components/fleet/fleet-summary';
 import { ModelSwitches } from '../components/fleet/model-switches';
@@ -17,7 +18,7 @@ import { RowsSkeleton } from '../components/rows-skeleton';
 export function FleetPage() {
   const { t } = useTranslation('admin');
   const workers = useQuery(workersQuery);
-  const models = useQuery(modelsQuery);
+  const models = useQuery({ ...modelsQuery, staleTime: CALM_MS, refetchInterval: CALM_MS });
   return (
     <AdminPage
       title={t('fleet.title')}

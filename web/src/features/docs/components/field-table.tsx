@@ -1,8 +1,8 @@
 /** The fields of an input or an output. */
 import { Code, Group, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
-import { type Field, fieldsOf } from '../schema/fields';
-import { Marked } from './marked';
+import { Marked } from '@/components/marked';
+import { fieldsOf } from '../schema/fields';
 import { PlainTable } from './plain-table';
 
 interface FieldTableProps {
@@ -13,32 +13,26 @@ interface FieldTableProps {
 }
 
 export function FieldTable({ schema, label, input = false }: FieldTableProps) {
-  const { t, i18n } = useTranslation(['docs', 'schema']);
+  const { t } = useTranslation('docs');
   const fields = fieldsOf(schema);
   if (fields.length === 0) {
     return (
       <Text size="sm" c="dimmed">
-        {t('docs:field.any')}
+        {t('field.any')}
       </Text>
     );
   }
-  const hint = ({ name, description }: Field) => {
-    // The server says it in English; where the app has words for the field, they are in the reader's language.
-    const key = `${name}.hint`;
-    const ours = input && i18n.exists(key, { ns: 'schema' });
-    return ours ? t(`schema:${key}` as 'schema:prefix.hint') : description;
-  };
   return (
     <PlainTable
       label={label}
-      head={[t('docs:field.name'), t('docs:field.type'), t('docs:field.meaning')]}
+      head={[t('field.name'), t('field.type'), t('field.meaning')]}
       rows={fields.map((field) => [
         field.name,
         <Group key="name" gap={8} wrap="nowrap">
           <Code>{field.name}</Code>
           {input && field.required && (
             <Text span size="xs" c="dimmed">
-              {t('docs:field.required')}
+              {t('field.required')}
             </Text>
           )}
         </Group>,
@@ -46,11 +40,11 @@ export function FieldTable({ schema, label, input = false }: FieldTableProps) {
           {field.type}
         </Text>,
         <>
-          <Marked text={hint(field) ?? ''} />
+          <Marked text={field.description ?? ''} />
           {input && field.usual !== undefined && (
             <Text span size="sm" c="dimmed">
-              {hint(field) && ' '}
-              {t('docs:field.usual')} <Code>{field.usual}</Code>
+              {field.description && ' '}
+              {t('field.usual')} <Code>{field.usual}</Code>
             </Text>
           )}
         </>,

@@ -2,9 +2,9 @@
 import { Group, NativeSelect, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Model } from '@/api/generated';
-import { CodeTabs } from './code-tabs';
+import { CodeTabs } from '@/components/code/code-tabs';
+import { useTaskName } from '@/lib/use-task-name';
 import { FieldTable } from './field-table';
-import { useTaskName } from './use-task-name';
 
 interface ModelExamplesProps {
   models: readonly Model[];

@@ -1,11 +1,13 @@
-/** Runs a job again, as a new one. */
+/** Runs a job again, as a new one; safe to repeat. */
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { retryJob } from '@/api/generated';
+import { worthSendingAgain } from '@/lib/attempt';
 
 export function useRetryJob(id: string) {
   const queryClient = useQueryClient();
   return useMutation({
-    mutationFn: () => retryJob({ path: { id } }),
+    mutationFn: (key: string) => retryJob({ path: { id }, headers: { 'Idempotency-Key': key } }),
+    retry: worthSendingAgain,
     onSuccess: () => queryClient.invalidateQueries({ queryKey: ['jobs', 'list'] }),
   });
 }

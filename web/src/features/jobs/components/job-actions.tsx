@@ -6,12 +6,13 @@ import { useTranslation } from 'react-i18next';
 import type { Job } from '@/api/generated';
 import { LinkButton } from '@/components/link';
 import { paths } from '@/config/paths';
+import { useAttempt } from '@/lib/attempt';
 import { isFinal } from '@/lib/job-stream/state';
 import { useMessageOf } from '@/lib/message-of';
 import { notifyFailure, notifySuccess } from '@/lib/notify';
+import { hasMedia, toPlainFragment } from '@/lib/share-link';
 import { useCancelJob } from '../api/cancel-job';
 import { useRetryJob } from '../api/retry-job';
-import { hasMedia, inputFragment } from '../playground/input-fragment';
 
 export function JobActions({ job }: { job: Job }) {
   const { t } = useTranslation('jobs');
@@ -19,10 +20,12 @@ export function JobActions({ job }: { job: Job }) {
   const messageOf = useMessageOf();
   const cancel = useCancelJob(job.id);
   const retry = useRetryJob(job.id);
+  const attempt = useAttempt(job.id);
   const fail = (error: unknown) => notifyFailure(messageOf(error));
 
   const runAgain = () =>
-    retry.mutate(undefined, {
+    retry.mutate(attempt.key(), {
+      onSettled: (_, error) => attempt.end(error),
       onSuccess: ({ id }) => {
         notifySuccess(t('job.retried'));
         void navigate({ to: paths.job, params: { id } });
@@ -37,7 +40,7 @@ export function JobActions({ job }: { job: Job }) {
           variant="default"
           to={paths.playground}
           search={{ model: job.model, task: job.task }}
-          hash={inputFragment(job.input)}
+          hash={toPlainFragment(job.input)}
           leftSection={<IconPencil size={16} />}
           title={hasMedia(job.input) ? t('job.mediaHint') : undefined}
         >

@@ -1,9 +1,7 @@
 /** What else is known of a job. */
-import { Group, Table, Text } from '@mantine/core';
-import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Job } from '@/api/generated';
-import { CopyButton } from '@/components/copy-button';
+import { Fact, FactTable, Identifier } from '@/components/fact-table';
 import { Link } from '@/components/link';
 import { paths } from '@/config/paths';
 import { isFinal } from '@/lib/job-stream/state';
@@ -14,62 +12,38 @@ export function JobDetails({ job }: { job: Job }) {
   const format = useFormat();
   const { metrics = {} } = job;
   return (
-    <Table variant="vertical" layout="fixed" verticalSpacing="xs" borderColor="var(--app-border)">
-      <Table.Tbody>
-        <Fact name={t('detail.id')}>
-          <Identifier text={job.id} />
+    <FactTable>
+      <Fact name={t('detail.id')}>
+        <Identifier text={job.id} />
+      </Fact>
+      <Fact name={t('detail.model')}>{job.model}</Fact>
+      <Fact name={t('detail.task')}>{job.task}</Fact>
+      <Fact name={t('detail.priority')}>{t(`priority.${job.priority}`)}</Fact>
+      <Fact name={t('detail.attempts')}>{format.number(job.attempt)}</Fact>
+      {job.worker && <Fact name={t('detail.worker')}>{job.worker}</Fact>}
+      {job.version && (
+        <Fact name={t('detail.version')}>
+          <Identifier text={job.version} />
         </Fact>
-        <Fact name={t('detail.model')}>{job.model}</Fact>
-        <Fact name={t('detail.task')}>{job.task}</Fact>
-        <Fact name={t('detail.priority')}>{t(`priority.${job.priority}`)}</Fact>
-        <Fact name={t('detail.attempts')}>{format.number(job.attempt)}</Fact>
-        {job.worker && <Fact name={t('detail.worker')}>{job.worker}</Fact>}
-        {job.version && (
-          <Fact name={t('detail.version')}>
-            <Identifier text={job.version} />
-          </Fact>
-        )}
-        {metrics.dtype && <Fact name={t('detail.precision')}>{metrics.dtype}</Fact>}
-        {metrics.seed !== undefined && <Fact name={t('detail.seed')}>{String(metrics.seed)}</Fact>}
-        {!isFinal(job) && <Fact name={t('detail.deadline')}>{format.date(job.deadline)}</Fact>}
-        {job.expires_at && <Fact name={t('detail.removal')}>{format.date(job.expires_at)}</Fact>}
-        {job.retry_of && (
-          <Fact name={t('detail.retryOf')}>
-            <Link
-              to={paths.job}
-              params={{ id: job.retry_of }}
-              size="xs"
-              ff="monospace"
-              truncate
-              display="block"
-            >
-              {job.retry_of}
-            </Link>
-          </Fact>
-        )}
-      </Table.Tbody>
-    </Table>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <Table.Tr>
-      <Table.Th w="38%" scope="row" fw={500}>
-        {name}
-      </Table.Th>
-      <Table.Td>{children}</Table.Td>
-    </Table.Tr>
-  );
-}
-
-function Identifier({ text }: { text: string }) {
-  return (
-    <Group gap={4} wrap="nowrap">
-      <Text span size="xs" ff="monospace" truncate title={text}>
-        {text}
-      </Text>
-      <CopyButton value={text} />
-    </Group>
+      )}
+      {metrics.dtype && <Fact name={t('detail.precision')}>{metrics.dtype}</Fact>}
+      {metrics.seed !== undefined && <Fact name={t('detail.seed')}>{String(metrics.seed)}</Fact>}
+      {!isFinal(job) && <Fact name={t('detail.deadline')}>{format.date(job.deadline)}</Fact>}
+      {job.expires_at && <Fact name={t('detail.removal')}>{format.date(job.expires_at)}</Fact>}
+      {job.retry_of && (
+        <Fact name={t('detail.retryOf')}>
+          <Link
+            to={paths.job}
+            params={{ id: job.retry_of }}
+            size="xs"
+            ff="monospace"
+            truncate
+            display="block"
+          >
+            {job.retry_of}
+          </Link>
+        </Fact>
+      )}
+    </FactTable>
   );
 }

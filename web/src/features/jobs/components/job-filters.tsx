@@ -4,8 +4,8 @@ import { IconX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import type { JobStatus } from '@/api/generated';
+import { modelsQuery } from '@/lib/models';
 import type { JobFilter } from '../api/list-jobs';
-import { modelTasksQuery } from '../api/list-model-tasks';
 import classes from './job-filters.module.css';
 
 const statuses = ['queued', 'processing', 'succeeded', 'failed', 'canceled', 'expired'] as const;
@@ -17,12 +17,12 @@ interface JobFiltersProps {
 
 export function JobFilters({ filter, onChange }: JobFiltersProps) {
   const { t } = useTranslation('jobs');
-  const { data: models = [] } = useQuery(modelTasksQuery);
+  const { data: models = [] } = useQuery(modelsQuery);
   const { status, model, task } = filter;
   // One that is chosen stays in its list, whether a model has it now or not.
   const names = unique([...models.map(({ id }) => id), model]);
   const offering = models.filter(({ id }) => !model || id === model);
-  const tasks = unique([...offering.flatMap((offered) => offered.tasks), task]);
+  const tasks = unique([...offering.flatMap((offered) => offered.tasks.map((offer) => offer.task)), task]);
   const any = { value: '', label: t('filter.any') };
   return (
     <div role="search" aria-label={t('filter.label')} className={classes.filters}>

@@ -9,16 +9,23 @@ import { Link } from '@/components/link';
 import { Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
+import { modelsQuery } from '@/lib/models';
 import { useUser } from '@/lib/session';
-import { modelsQuery } from '../api/list-models';
 import { pickModel, pickTask, sortModels } from '../components/model/pick-model';
 import { Workbench } from '../components/workbench';
 
 const route = getRouteApi(paths.playground);
 
+/** How old the models' lights may get. */
+const LIGHTS_MS = 15_000;
+
 export function PlaygroundPage() {
   const { t } = useTranslation('playground');
-  const { data, error, isPending, refetch } = useQuery(modelsQuery);
+  const { data, error, isPending, refetch } = useQuery({
+    ...modelsQuery,
+    staleTime: LIGHTS_MS,
+    refetchInterval: LIGHTS_MS,
+  });
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const models = sortModels(data ?? []);

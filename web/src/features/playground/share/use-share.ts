@@ -1,6 +1,6 @@
 /** Copies a link to the page with its input. */
 import { useClipboard } from '@mantine/hooks';
-import { toFragment } from './share-link';
+import { toFragment } from '@/lib/share-link';
 
 export interface Shared {
   model: string;

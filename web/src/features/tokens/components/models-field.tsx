@@ -2,7 +2,7 @@
 import { MultiSelect } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { modelNamesQuery } from '../api/list-model-names';
+import { modelsQuery, namesOf } from '@/lib/models';
 
 interface ModelsFieldProps {
   value: string[];
@@ -12,7 +12,7 @@ interface ModelsFieldProps {
 
 export function ModelsField({ value, onChange, error }: ModelsFieldProps) {
   const { t } = useTranslation('tokens');
-  const { data } = useQuery(modelNamesQuery);
+  const { data } = useQuery({ ...modelsQuery, select: namesOf });
   return (
     <MultiSelect
       label={t('form.models')}

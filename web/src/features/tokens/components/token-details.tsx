@@ -1,9 +1,8 @@
 /** All that is known of a token, but for its text. */
-import { Code, Group, Table, Text } from '@mantine/core';
-import type { ReactNode } from 'react';
+import { Code, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Token } from '@/api/generated';
-import { CopyButton } from '@/components/copy-button';
+import { Fact, FactTable, Identifier } from '@/components/fact-table';
 import { useFormat } from '@/lib/use-format';
 import { scopes } from '../scopes';
 
@@ -13,60 +12,36 @@ export function TokenDetails({ token }: { token: Token }) {
   const named = scopes.filter(({ scope }) => token.scopes.includes(scope));
   const used = token.last_used_at ? format.date(token.last_used_at) : t('list.never');
   return (
-    <Table variant="vertical" layout="fixed" verticalSpacing="xs" borderColor="var(--app-border)">
-      <Table.Tbody>
-        <Fact name={t('usage.id')}>
-          <Id id={token.id} />
+    <FactTable>
+      <Fact name={t('usage.id')}>
+        <Identifier text={token.id} />
+      </Fact>
+      {token.last4 && (
+        <Fact name={t('usage.ending')}>
+          <Code>{token.last4}</Code>
         </Fact>
-        {token.last4 && (
-          <Fact name={t('usage.ending')}>
-            <Code>{token.last4}</Code>
-          </Fact>
-        )}
-        <Fact name={t('usage.created')}>{format.date(token.created_at)}</Fact>
-        {token.revoked_at ? (
-          <Fact name={t('usage.revoked')}>{format.date(token.revoked_at)}</Fact>
-        ) : (
-          <Fact name={t('list.expires')}>{format.date(token.expires_at)}</Fact>
-        )}
-        <Fact name={t('list.lastUsed')}>{used}</Fact>
-        {token.last_used_address && <Fact name={t('usage.from')}>{token.last_used_address}</Fact>}
-        <Fact name={t('usage.scopes')}>
-          {named.map(({ scope, label }) => (
-            <Text key={scope} size="sm">
-              {t(`scope.${label}`)}
-            </Text>
-          ))}
+      )}
+      <Fact name={t('usage.created')}>{format.date(token.created_at)}</Fact>
+      {token.revoked_at ? (
+        <Fact name={t('usage.revoked')}>{format.date(token.revoked_at)}</Fact>
+      ) : (
+        <Fact name={t('list.expires')}>{format.date(token.expires_at)}</Fact>
+      )}
+      <Fact name={t('list.lastUsed')}>{used}</Fact>
+      {token.last_used_address && <Fact name={t('usage.from')}>{token.last_used_address}</Fact>}
+      <Fact name={t('usage.scopes')}>
+        {named.map(({ scope, label }) => (
+          <Text key={scope} size="sm">
+            {t(`scope.${label}`)}
+          </Text>
+        ))}
+      </Fact>
+      <Fact name={t('form.models')}>{token.models?.join(', ') ?? t('list.allModels')}</Fact>
+      {token.rotated_to && (
+        <Fact name={t('usage.replaced')}>
+          <Identifier text={token.rotated_to} />
         </Fact>
-        <Fact name={t('form.models')}>{token.models?.join(', ') ?? t('list.allModels')}</Fact>
-        {token.rotated_to && (
-          <Fact name={t('usage.replaced')}>
-            <Id id={token.rotated_to} />
-          </Fact>
-        )}
-      </Table.Tbody>
-    </Table>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <Table.Tr>
-      <Table.Th w="38%" scope="row" fw={500}>
-        {name}
-      </Table.Th>
-      <Table.Td>{children}</Table.Td>
-    </Table.Tr>
-  );
-}
-
-function Id({ id }: { id: string }) {
-  return (
-    <Group gap={4} wrap="nowrap">
-      <Text span size="xs" ff="monospace" truncate title={id}>
-        {id}
-      </Text>
-      <CopyButton value={id} />
-    </Group>
+      )}
+    </FactTable>
   );
 }

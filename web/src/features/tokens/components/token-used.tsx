@@ -2,6 +2,7 @@
 import { Paper, SimpleGrid, Stack, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { TokenUsage } from '@/api/generated';
+import { Figure } from '@/components/figure';
 import { useFormat } from '@/lib/use-format';
 import { type Day, lastDays, sumOf } from '../series/daily';
 import { DayBars } from './day-bars';
@@ -10,12 +11,12 @@ import classes from './token-used.module.css';
 const DAYS = 30;
 
 export function TokenUsed({ usage, now }: { usage: TokenUsage; now: number }) {
-  const { t, i18n } = useTranslation('tokens');
+  const { t } = useTranslation('tokens');
   const format = useFormat();
   const days = lastDays(usage.data, DAYS, now);
-  const date = new Intl.DateTimeFormat(i18n.language, { month: 'short', day: 'numeric', timeZone: 'UTC' });
-  const describe = ({ at, jobs }: Day) => `${date.format(at)}: ${t('jobs', { count: jobs })}`;
+  const describe = ({ at, jobs }: Day) => `${format.day(at)}: ${t('jobs', { count: jobs })}`;
   const { totals } = usage;
+  const [first, last] = [days[0], days.at(-1)];
   if (totals.requests === 0 && usage.used_today === 0) {
     return (
       <Text size="sm" c="dimmed">
@@ -23,7 +24,7 @@ export function TokenUsed({ usage, now }: { usage: TokenUsage; now: number }) {
       </Text>
     );
   }
-  const figures = [
+  const figures: [name: string, value: string][] = [
     [t('usage.hour'), format.number(usage.used_this_hour)],
     [t('usage.today'), format.number(usage.used_today)],
     [t('usage.total'), format.number(totals.requests)],
@@ -36,12 +37,7 @@ export function TokenUsed({ usage, now }: { usage: TokenUsage; now: number }) {
       <SimpleGrid cols={{ base: 2, xs: 3 }} spacing="xs" component="dl" m={0}>
         {figures.map(([name, value]) => (
           <Paper key={name} className={classes.figure}>
-            <Text component="dt" size="xs" c="dimmed">
-              {name}
-            </Text>
-            <Text component="dd" m={0} fz="lg" fw={600} className="tabular">
-              {value}
-            </Text>
+            <Figure name={name} value={value} />
           </Paper>
         ))}
       </SimpleGrid>
@@ -51,8 +47,8 @@ export function TokenUsed({ usage, now }: { usage: TokenUsage; now: number }) {
         </Text>
         <DayBars days={days} height={72} label={t('spark', { count: sumOf(days) })} describe={describe} />
         <div className={classes.axis}>
-          <span>{date.format(days[0]?.at)}</span>
-          <span>{date.format(days.at(-1)?.at)}</span>
+          <span>{first && format.day(first.at)}</span>
+          <span>{last && format.day(last.at)}</span>
         </div>
       </Stack>
     </Stack>

@@ -2,7 +2,7 @@
 import { NativeSelect, SegmentedControl } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
-import { modelNamesQuery } from '../api/list-model-names';
+import { modelsQuery, namesOf } from '@/lib/models';
 import { tokenLabelsQuery } from '../api/list-token-labels';
 import { type Range, ranges } from '../series/range';
 import { type Measure, measures } from '../series/series';
@@ -22,7 +22,7 @@ interface UsageFiltersProps {
 
 export function UsageFilters({ view, onChange }: UsageFiltersProps) {
   const { t } = useTranslation('usage');
-  const { data: models = [] } = useQuery(modelNamesQuery);
+  const { data: models = [] } = useQuery({ ...modelsQuery, select: namesOf });
   const { data: tokens } = useQuery(tokenLabelsQuery);
   const any = { value: '', label: t('filter.any') };
   const modelNames = [...new Set([...models, ...(view.model ? [view.model] : [])])].sort();

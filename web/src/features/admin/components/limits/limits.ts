@@ -1,6 +1,6 @@
 /** The limits of plans and tokens, as a form has them. */
 import type { JobPriority, TokenLimits } from '@/api/generated';
-import { ApiError } from '@/lib/problem';
+import { movePointers } from '@/lib/problem';
 
 export const limitFields = [
   'requests_per_minute',
@@ -46,10 +46,5 @@ export function changesOf(before: TokenLimits, after: TokenLimits): TokenLimits 
 
 /** A refusal of limits that stood under `/limits` of the body: the form has them at its top. */
 export function atTop(error: unknown): unknown {
-  if (!(error instanceof ApiError)) return error;
-  const fields = error.fields.map((fault) => ({
-    ...fault,
-    pointer: fault.pointer?.replace(/^\/limits(?=\/)/, ''),
-  }));
-  return new ApiError(error.status, error.message, error.code, fields, error.requestId, error.retryAfter);
+  return movePointers(error, (pointer) => pointer.replace(/^\/limits(?=\/)/, ''));
 }

@@ -1,10 +1,11 @@
 /** What every field of a form is given. */
+import type { ReactNode } from 'react';
 import type { Field } from '../../schema/fields';
 
 export interface FieldProps {
   field: Field;
   label: string;
-  hint?: string | undefined;
+  hint?: ReactNode;
   value: unknown;
   onChange: (value: unknown) => void;
   /** The fault of the field, or of the part below it that `path` names (`/3`). */

@@ -1,25 +1,27 @@
 /** The fields of a task: what it is about, and its options below, folded when there are many. */
-import { Box, SimpleGrid, Skeleton, Stack, UnstyledButton } from '@mantine/core';
+import { Box, Skeleton, Stack, UnstyledButton } from '@mantine/core';
 import { useDisclosure, useId } from '@mantine/hooks';
 import { IconChevronRight } from '@tabler/icons-react';
 import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Field, Form } from '../../schema/fields';
 import { FREE, isEmpty } from '../../schema/values';
-import { ChoiceField } from './choice-field';
 import type { FieldProps } from './field-props';
+import { textsOfField } from './field-texts';
 import classes from './form.module.css';
 import { JsonField } from './json-field';
-import { LabelsField } from './labels-field';
 import { MessagesField } from './messages-field';
-import { NumberField } from './number-field';
-import { SwitchField } from './switch-field';
 import { TextField } from './text-field';
 import { TextsField } from './texts-field';
-import { useFieldTexts } from './use-field-texts';
 import type { SchemaForm as State } from './use-schema-form';
 
 const MediaField = lazy(() => import('./media-field'));
+const loadOther = () => import('./other-field');
+const OtherField = lazy(loadOther);
+
+/** Of a field in one line, with its label. */
+const HEIGHT = 60;
+const HEIGHT_WITH_HINT = 80;
 
 interface SchemaFormProps {
   form: Form;
@@ -28,7 +30,6 @@ interface SchemaFormProps {
 
 export function SchemaForm({ form, state }: SchemaFormProps) {
   const { t } = useTranslation('playground');
-  const textsOfField = useFieldTexts();
   if (form.free) {
     return (
       <JsonField
@@ -66,17 +67,24 @@ function Options({ fields }: { fields: FieldProps[] }) {
   const shown = opened || fields.some(({ errorAt }) => errorAt() !== undefined);
   return (
     <Box className={classes.options}>
-      <UnstyledButton className={classes.toggle} aria-expanded={shown} aria-controls={id} onClick={toggle}>
+      <UnstyledButton
+        className={classes.toggle}
+        aria-expanded={shown}
+        aria-controls={id}
+        onClick={toggle}
+        onPointerEnter={() => void loadOther()}
+        onFocus={() => void loadOther()}
+      >
         <IconChevronRight size={16} className={classes.chevron} />
         {changed > 0 ? t('form.optionsChanged', { count: changed }) : t('form.options')}
       </UnstyledButton>
       <Box id={id} hidden={!shown} mt="md">
         {shown && (
-          <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="md" verticalSpacing="md">
+          <div className={classes.grid}>
             {fields.map((props) => (
               <FieldOf key={props.field.name} {...props} />
             ))}
-          </SimpleGrid>
+          </div>
         )}
       </Box>
     </Box>
@@ -90,8 +98,6 @@ function FieldOf(props: FieldProps) {
       return <TextField {...props} />;
     case 'texts':
       return <TextsField {...props} />;
-    case 'labels':
-      return <LabelsField {...props} />;
     case 'messages':
       return <MessagesField {...props} />;
     case 'image':
@@ -101,13 +107,16 @@ function FieldOf(props: FieldProps) {
           <MediaField {...props} />
         </Suspense>
       );
-    case 'number':
-      return <NumberField {...props} />;
-    case 'switch':
-      return <SwitchField {...props} />;
-    case 'choice':
-      return <ChoiceField {...props} />;
     case 'json':
       return <JsonField {...props} />;
+    case 'labels':
+    case 'number':
+    case 'switch':
+    case 'choice':
+      return (
+        <Suspense fallback={<Skeleton h={props.hint ? HEIGHT_WITH_HINT : HEIGHT} radius="md" />}>
+          <OtherField {...props} />
+        </Suspense>
+      );
   }
 }

@@ -1,7 +1,7 @@
 /** Which of the model's tasks; nothing to choose where it has one. */
 import { Button } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
-import { useTaskName } from '../../schema/use-task-name';
+import { useTaskName } from '@/lib/use-task-name';
 import classes from './model.module.css';
 
 interface TaskTabsProps {

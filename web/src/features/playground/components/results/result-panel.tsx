@@ -1,22 +1,15 @@
 /** The right side of the page: state, result, JSON, code. */
-import { Button, Group, Skeleton, Stack, Tabs } from '@mantine/core';
-import { IconDownload, IconSparkles } from '@tabler/icons-react';
+import { Skeleton, Stack, Tabs } from '@mantine/core';
+import { IconSparkles } from '@tabler/icons-react';
 import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Job } from '@/api/generated';
-import { CopyButton } from '@/components/copy-button';
 import { EmptyState } from '@/components/empty-state';
 import { ProblemAlert } from '@/components/problem-alert';
-import { isFinal } from '@/lib/job-stream/state';
-import { downloadJson } from '@/lib/download';
-import { Metrics } from '../run/metrics';
-import { StatusLine } from '../run/status-line';
-import type { RunControl } from '../run/use-run';
-import { JobFailure } from './job-failure';
-import { JsonView } from './json-view';
-import { ResultView } from './result-view';
+import { loadRunView, type RunControl } from '../run/use-run';
 
 const CodePanel = lazy(() => import('../code/code-panel'));
+const JsonPanel = lazy(() => import('./json-panel'));
+const RunView = lazy(loadRunView);
 
 interface ResultPanelProps {
   control: RunControl;
@@ -43,10 +36,11 @@ export function ResultPanel({ control, error, model, task, draft }: ResultPanelP
       <Tabs.Panel value="result">
         <Stack gap="lg">
           <ProblemAlert error={error} />
-          {run && <StatusLine state={state} />}
-          {job?.error && <JobFailure failure={job.error} />}
-          {run && <ResultView state={state} input={run.input} />}
-          {job && isFinal(job) && <Metrics job={job} />}
+          {run && (
+            <Suspense fallback={<Skeleton h={26} w={110} radius="xl" />}>
+              <RunView state={state} job={job} input={run.input} />
+            </Suspense>
+          )}
           {!run && !error && (
             <EmptyState icon={<IconSparkles size={26} />} title={t('result.none')}>
               {t('result.noneHint')}
@@ -54,33 +48,14 @@ export function ResultPanel({ control, error, model, task, draft }: ResultPanelP
           )}
         </Stack>
       </Tabs.Panel>
-      <Tabs.Panel value="json">{job && <JsonPanel job={job} />}</Tabs.Panel>
+      <Tabs.Panel value="json">
+        <Suspense fallback={<Skeleton h={320} radius="md" />}>{job && <JsonPanel job={job} />}</Suspense>
+      </Tabs.Panel>
       <Tabs.Panel value="code">
         <Suspense fallback={<Skeleton h={320} radius="md" />}>
           <CodePanel model={model} task={task} input={draft()} />
         </Suspense>
       </Tabs.Panel>
     </Tabs>
-  );
-}
-
-function JsonPanel({ job }: { job: Job }) {
-  const { t } = useTranslation('playground');
-  const value = job.output ?? job;
-  return (
-    <Stack gap="sm">
-      <Group gap="xs">
-        <CopyButton value={() => JSON.stringify(value, undefined, 2)} label={t('result.copyJson')} />
-        <Button
-          size="xs"
-          variant="default"
-          leftSection={<IconDownload size={16} />}
-          onClick={() => downloadJson(`${job.id}.json`, value)}
-        >
-          {t('result.downloadJson')}
-        </Button>
-      </Group>
-      <JsonView value={value} />
-    </Stack>
   );
 }

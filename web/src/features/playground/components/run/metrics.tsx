@@ -1,9 +1,10 @@
 /** What a run took. */
-import { Group, Stack, Text } from '@mantine/core';
+import { Group, Stack } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Job } from '@/api/generated';
 import { CopyButton } from '@/components/copy-button';
+import { Figure } from '@/components/figure';
 import { useFormat } from '@/lib/use-format';
 import classes from './run.module.css';
 
@@ -49,12 +50,7 @@ export function Metrics({ job }: { job: Job }) {
 function Metric({ label, value }: { label: string; value: ReactNode }) {
   return (
     <Stack gap={0}>
-      <Text component="dt" size="xs" c="dimmed">
-        {label}
-      </Text>
-      <Text component="dd" m={0} size="sm" fw={600} className="tabular">
-        {value}
-      </Text>
+      <Figure name={label} value={value} size="sm" />
     </Stack>
   );
 }

@@ -1,6 +1,7 @@
 /** One run after the other: submit, follow, cancel. */
 import { useState } from 'react';
 import type { Job, Model } from '@/api/generated';
+import { newKey } from '@/lib/attempt';
 import { isFinal } from '@/lib/job-stream/state';
 import { useJobStream } from '@/lib/job-stream/use-job-stream';
 import { useCancelJob } from '../../api/cancel-job';
@@ -12,6 +13,9 @@ export interface Run {
   input: Record<string, unknown>;
 }
 
+/** How a run is shown comes while it is being submitted. */
+export const loadRunView = () => import('./run-view');
+
 export function useRun() {
   const [run, setRun] = useState<Run>();
   const submission = useSubmitJob();
@@ -19,9 +23,10 @@ export function useRun() {
   const state = useJobStream(run?.job);
 
   const start = async (model: Model, task: string, input: Record<string, unknown>) => {
+    void loadRunView();
     cancellation.reset();
     setRun(undefined);
-    const job = await submission.mutateAsync({ model: model.id, task, input, key: crypto.randomUUID() });
+    const job = await submission.mutateAsync({ model: model.id, task, input, key: newKey() });
     setRun({ job, input });
   };
   const busy =

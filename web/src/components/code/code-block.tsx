@@ -1,8 +1,8 @@
 /** Code to read and to copy. Long lines scroll inside of it. */
 import { useTranslation } from 'react-i18next';
-import { CopyButton } from '@/components/copy-button';
-import { useHighlight } from '../code/use-highlight';
+import { CopyButton } from '../copy-button';
 import classes from './code.module.css';
+import { useHighlight } from './use-highlight';
 
 interface CodeBlockProps {
   code: string;
@@ -12,7 +12,7 @@ interface CodeBlockProps {
 }
 
 export function CodeBlock({ code, language, label }: CodeBlockProps) {
-  const { t } = useTranslation('docs');
+  const { t } = useTranslation();
   const html = useHighlight(code, language);
   return (
     <div className={classes.block}>

@@ -1,8 +1,8 @@
-/** The same in four languages. Which one is chosen is remembered, and holds for the whole page. */
+/** The same in four languages. Which one is chosen is remembered, and holds for all of them. */
 import { Tabs } from '@mantine/core';
 import { useLocalStorage } from '@mantine/hooks';
 import { useTranslation } from 'react-i18next';
-import { type Call, type CodeLanguage, codeLanguages, snippet } from '../code/snippets';
+import { type Call, type CodeLanguage, codeLanguages, snippet } from '@/lib/snippets/snippets';
 import { CodeBlock } from './code-block';
 import classes from './code.module.css';
 
@@ -19,7 +19,7 @@ function isCodeLanguage(value: string | null | undefined): value is CodeLanguage
 }
 
 export function CodeTabs({ call, label }: { call: Call; label: string }) {
-  const { t } = useTranslation('docs');
+  const { t } = useTranslation();
   const [kept, keep] = useLocalStorage({
     key: 'lamplighter.code',
     defaultValue: 'curl',

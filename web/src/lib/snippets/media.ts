@@ -19,11 +19,3 @@ export function mediaOf(input: Record<string, unknown>): Media | undefined {
   }
   return undefined;
 }
-
-/** The example with the picture cut short: to look at, not to send. */
-export function abridge(value: unknown): unknown {
-  if (typeof value === 'string') return value.replace(/^(data:[\w/.+-]+;base64,.{12}).+/s, '$1…');
-  if (Array.isArray(value)) return value.map(abridge);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, abridge(inner)]));
-}

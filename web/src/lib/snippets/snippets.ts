@@ -13,6 +13,8 @@ export interface Call {
   input: Record<string, unknown>;
   /** What is done with the answer: waited for, followed as it comes, or made safe to repeat. */
   how: 'wait' | 'stream' | 'key';
+  /** What the person calls the token to use. */
+  token?: string | undefined;
 }
 
 /** The key of the examples: something of the caller's own that is the same at a second try. */
@@ -22,7 +24,10 @@ const KEY = 'report-2026-11-30';
 const HOLE = '\u0001'.repeat(60);
 
 export function snippet(language: CodeLanguage, call: Call): string {
-  return { curl, python, typescript, rust }[language](call);
+  const code = { curl, python, typescript, rust }[language](call);
+  if (!call.token) return code;
+  const remark = language === 'curl' || language === 'python' ? '#' : '//';
+  return `${remark} LAMPLIGHTER_TOKEN: ${call.token.replaceAll(/\s+/g, ' ')}\n${code}`;
 }
 
 function body({ model, task, input }: Call) {

@@ -10,10 +10,18 @@ const MOST = 256 * 1024;
 const input = z.record(z.string(), z.unknown());
 
 export async function toFragment(value: Record<string, unknown>): Promise<string> {
-  const text = JSON.stringify(withoutMedia(value));
-  const bytes = new TextEncoder().encode(text);
-  const [mark, content] = bytes.length < LONG ? ['p', bytes] : ['z', await compress(bytes)];
-  return `${KEY}=${mark}${toBase64Url(content)}`;
+  const bytes = encode(value);
+  return bytes.length < LONG ? fragmentOf('p', bytes) : fragmentOf('z', await compress(bytes));
+}
+
+/** At once, however long: for links that are drawn. */
+export function toPlainFragment(value: Record<string, unknown>): string {
+  return fragmentOf('p', encode(value));
+}
+
+/** Whether something is left out of a link. */
+export function hasMedia(value: Record<string, unknown>): boolean {
+  return Object.values(value).some(isMedia);
 }
 
 /** Undefined where the fragment has no input, or a broken one. */
@@ -30,9 +38,17 @@ export async function fromFragment(fragment: string): Promise<Record<string, unk
   }
 }
 
-function withoutMedia(value: Record<string, unknown>): Record<string, unknown> {
-  const isMedia = (item: unknown) => typeof item === 'string' && item.startsWith('data:');
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => !isMedia(item)));
+function encode(value: Record<string, unknown>): Uint8Array<ArrayBuffer> {
+  const kept = Object.fromEntries(Object.entries(value).filter(([, item]) => !isMedia(item)));
+  return new TextEncoder().encode(JSON.stringify(kept));
+}
+
+function isMedia(item: unknown): boolean {
+  return typeof item === 'string' && item.startsWith('data:');
+}
+
+function fragmentOf(mark: string, content: Uint8Array): string {
+  return `${KEY}=${mark}${toBase64Url(content)}`;
 }
 
 async function compress(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { abridge } from './media';
 import { type Call, codeLanguages, snippet } from './snippets';
 
 const call: Call = {
@@ -24,19 +23,20 @@ describe.each(codeLanguages)('%s', (language) => {
   });
 });
 
+describe('a token that is named', () => {
+  it.each([
+    ['curl', '# LAMPLIGHTER_TOKEN: my laptop (…a1b2)\ncurl -s '],
+    ['rust', '// LAMPLIGHTER_TOKEN: my laptop (…a1b2)\n// cargo add '],
+  ] as const)('stands in one line at the top of %s', (language, start) => {
+    const code = snippet(language, { ...call, token: 'my\nlaptop (…a1b2)' });
+    expect(code.startsWith(start)).toBe(true);
+  });
+});
+
 describe('curl with a file', () => {
   it('keeps what is special to the shell in the rest of the input as it is', () => {
     const code = snippet('curl', { ...call, task: undefined, input: { image, letters: '$`\\' } });
     expect(code).toContain(String.raw`"letters": "\$\`\\\\"`);
     expect(code).toContain('$(base64 < image.jpg');
-  });
-});
-
-describe('abridge', () => {
-  it('cuts only what is long and encoded', () => {
-    expect(abridge({ image, texts: ['a'] })).toEqual({
-      image: 'data:image/jpeg;base64,/9j/4AAQSkZJ…',
-      texts: ['a'],
-    });
   });
 });

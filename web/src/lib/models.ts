@@ -1,18 +1,23 @@
-/** The models that whoever reads may use: with their tasks and an example of each. */
+/** The models one may use, as who one is: asked for once, for every page that names them. */
 import { queryOptions } from '@tanstack/react-query';
 import { listModels, type Model } from '@/api/generated';
-import { isApiError } from '@/lib/problem';
+import { isApiError } from './problem';
 
 export const modelsQuery = queryOptions({
-  queryKey: ['docs', 'models'],
+  queryKey: ['models'],
   queryFn: async ({ signal }): Promise<Model[]> => {
     try {
       return (await listModels({ signal })).data;
     } catch (error) {
-      // Without a login there is only what guests may try, which can be nothing.
+      // Nobody is logged in, and no model may be tried without.
       if (isApiError(error) && error.status === 401) return [];
       throw error;
     }
   },
   staleTime: 60_000,
 });
+
+/** Their names, to choose from; for `select`. */
+export function namesOf(models: readonly Model[]): string[] {
+  return models.map(({ id }) => id);
+}

@@ -1,0 +1,25 @@
+/** A run: where it stands, what came of it, and what it took. Loaded with the first one. */
+import { Stack } from '@mantine/core';
+import type { Job } from '@/api/generated';
+import { isFinal, type JobState } from '@/lib/job-stream/state';
+import { JobFailure } from '../results/job-failure';
+import { ResultView } from '../results/result-view';
+import { Metrics } from './metrics';
+import { StatusLine } from './status-line';
+
+interface RunViewProps {
+  state: JobState;
+  job: Job | undefined;
+  input: Record<string, unknown>;
+}
+
+export default function RunView({ state, job, input }: RunViewProps) {
+  return (
+    <Stack gap="lg">
+      <StatusLine state={state} />
+      {job?.error && <JobFailure failure={job.error} />}
+      <ResultView state={state} input={input} />
+      {job && isFinal(job) && <Metrics job={job} />}
+    </Stack>
+  );
+}
