@@ -7,13 +7,15 @@ export function useMessageOf() {
   const { t } = useTranslation();
   return useCallback(
     (error: unknown): string => {
-      if (error instanceof ApiError) {
+      if (error instanceof ApiError && !error.isOfProxy) {
         const again = error.retryAfter
           ? ` ${t('problem.again', { count: Math.ceil(error.retryAfter) })}`
           : '';
         return error.message + again;
       }
-      return error instanceof TypeError ? t('problem.connection') : t('problem.unknown');
+      return error instanceof TypeError || error instanceof ApiError
+        ? t('problem.connection')
+        : t('problem.unknown');
     },
     [t],
   );

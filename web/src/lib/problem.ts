@@ -40,6 +40,11 @@ export class ApiError extends Error {
     return [429, 502, 503, 504].includes(this.status) || this.code === 'idempotency_in_flight';
   }
 
+  /** Whether it was not the server that answered, but what stands before one that is away. */
+  get isOfProxy(): boolean {
+    return this.code === undefined && [502, 503, 504].includes(this.status);
+  }
+
   /** From an answer and its body; a proxy's HTML page becomes an error without a code. */
   static of(response: Response, body: unknown): ApiError {
     const parsed = problem.safeParse(body);

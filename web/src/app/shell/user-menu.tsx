@@ -10,7 +10,7 @@ export function UserMenu({ name, email }: { name: string; email: string }) {
   const { t } = useTranslation();
   const logout = useLogout();
   return (
-    <Menu position="bottom-end" width={240} withinPortal={false}>
+    <Menu position="bottom-end" width={240} withinPortal={false} withInitialFocusPlaceholder={false}>
       <Menu.Target>
         <UnstyledButton aria-label={t('shell.account', { name })}>
           <Avatar name={name} color="amber" size={34} radius="xl" alt="" />
@@ -21,7 +21,7 @@ export function UserMenu({ name, email }: { name: string; email: string }) {
           <Text size="sm" fw={600} truncate>
             {name}
           </Text>
-          <Text size="xs" c="dimmed" truncate>
+          <Text size="xs" truncate>
             {name === email ? t('nav.account') : email}
           </Text>
         </Menu.Item>
