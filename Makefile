@@ -22,7 +22,7 @@ e2e: need-rust ## Walk through the web pages in Chromium, against a real server 
 	scripts/setup-tests.sh
 	scripts/build-web.sh
 	cargo test --quiet --workspace --no-run
-	cd web && npm run --silent e2e -- $(ARGS)
+	scripts/test-web.sh $(ARGS)
 
 soak: need-rust ## Run all tests at full size, one after another, for hours (some: make soak ARGS=nemesis)
 	SOAK=1 scripts/setup-tests.sh

@@ -13,8 +13,8 @@ summarise() {
     grep -aE '^(scenario=|R[0-9]+b?[ :]|S[0-9]+[ :])' "$log" || true
     echo
     echo "== the runners' summaries"
-    # cargo test, pytest, node --test
-    grep -aE '^test result:|^=+ .*(passed|failed|error).* =+$|^(# |ℹ )(tests|pass|fail) ' "$log" || true
+    # cargo test, pytest, node --test, Playwright
+    grep -aE '^test result:|^=+ .*(passed|failed|error).* =+$|^(# |ℹ )(tests|pass|fail) |^ +[0-9]+ (passed|failed|flaky|skipped|interrupted|did not run)\b' "$log" || true
     rm -f "$log"
     exit $code
 }
@@ -31,3 +31,5 @@ if [ -x sdk/test.sh ]; then
 fi
 echo "== tests/contract/run.sh"
 tests/contract/run.sh < /dev/null 2>&1 | tee --append "$log"
+echo "== scripts/test-web.sh"
+scripts/test-web.sh < /dev/null 2>&1 | tee --append "$log"

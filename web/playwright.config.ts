@@ -1,11 +1,15 @@
 /** The tests in a real browser, against the real program: `npm run e2e`. */
 import { defineConfig } from '@playwright/test';
 
-// One's own machine shares its cores with the program, its models and the browser; so one test at a time.
+// Models that are asked for by name are fetched; else those are looked at whose files are here. Workers inherit it.
+if (process.argv.some((argument) => argument.includes('@models'))) process.env.E2E_MODELS ??= 'fetch';
+
+// A worker has a server and a browser of its own, and they share the cores with each other: more than two only wait.
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'e2e/artifacts/results',
-  workers: 1,
+  workers: 2,
+  retries: 0,
   forbidOnly: Boolean(process.env.CI),
   timeout: 180_000,
   expect: { timeout: 30_000 },

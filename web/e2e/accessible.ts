@@ -10,12 +10,12 @@ const schemes = ['light', 'dark'] as const;
 export const PHONE = { width: 360, height: 780 };
 export const DESK = { width: 1280, height: 900 };
 
-/** Also leaves a picture in light and in dark. */
-export async function expectAccessible(page: Page, name: string) {
+/** Also leaves a picture in light and in dark: of the whole page, or of the window where something is open over it. */
+export async function expectAccessible(page: Page, name: string, { whole = true } = {}) {
   for (const colorScheme of schemes) {
     await page.emulateMedia({ colorScheme });
     await expect(page.locator('html')).toHaveAttribute('data-mantine-color-scheme', colorScheme);
-    await keepPicture(page, `${name}.${colorScheme}`);
+    await keepPicture(page, `${name}.${colorScheme}`, { whole });
     await expectNoViolation(page, colorScheme);
   }
   await page.emulateMedia({ colorScheme: 'light' });
@@ -45,9 +45,9 @@ export async function expectNoViolation(page: Page, where: string) {
   expect.soft(found, `axe, ${where}`).toEqual([]);
 }
 
-export async function keepPicture(page: Page, name: string) {
+export async function keepPicture(page: Page, name: string, { whole = true } = {}) {
   mkdirSync(artifacts, { recursive: true });
-  await page.screenshot({ path: `${artifacts}${name}.png`, fullPage: true, animations: 'disabled' });
+  await page.screenshot({ path: `${artifacts}${name}.png`, fullPage: whole, animations: 'disabled' });
 }
 
 /** Nothing makes the page wider than the window; what has a scroll bar of its own may be. */

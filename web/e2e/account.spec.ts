@@ -20,7 +20,12 @@ test('a wrong code is refused in words, and the right one still counts', async (
   const wrong = code === '000000' ? '111111' : '000000';
   await page.getByLabel('Code').fill(wrong);
   await page.getByRole('button', { name: 'Verify', exact: true }).click();
-  await expect(page.getByRole('alert')).toBeVisible();
+  await expect(page.getByLabel('Code')).toHaveAccessibleDescription(
+    /It is wrong, was used already, or is too old/,
+  );
+  await page.getByLabel('Code').fill('12');
+  await page.getByRole('button', { name: 'Verify', exact: true }).click();
+  await expect(page.getByLabel('Code')).toHaveAccessibleDescription(/The code has six digits\./);
   await page.getByLabel('Code').fill(code);
   await page.getByRole('button', { name: 'Verify', exact: true }).click();
   await expect(page).toHaveURL(/\/login$/);
@@ -39,7 +44,33 @@ test('opening the link of a mail uses nothing up', async ({ page, context, serve
   await flows.verifyByLink(await context.newPage(), link);
 });
 
-test('a forgotten password is replaced by a mail', async ({ page, server }) => {
+test('another mail brings another code, and the one of before is used up', async ({
+  page,
+  server,
+  watch,
+}) => {
+  watch.expect(/account\/verify: .*status of 422/);
+  const email = newAddress('twice-mailed');
+  await flows.register(page, email);
+  const first = await server.mailbox.take(email);
+  await page.getByRole('button', { name: 'Send another mail' }).click();
+  await expect(
+    page.getByText('If the address waits to be verified, another mail is on its way.'),
+  ).toBeVisible();
+  const second = await server.mailbox.take(email);
+  expect(second.link).not.toBe(first.link);
+  await page.goto(second.link);
+  await page.getByRole('button', { name: 'Verify this address' }).click();
+  await expect(page.getByRole('heading', { name: 'Your address is verified' })).toBeVisible();
+  // A link that was used is told to be, and the page asks for a code instead.
+  await page.goto(first.link);
+  await page.getByRole('button', { name: 'Verify this address' }).click();
+  await expect(page.getByRole('alert')).toContainText('It is wrong, was used already, or is too old');
+  await expect(page.getByLabel('Code')).toBeVisible();
+});
+
+test('a forgotten password is replaced by a mail', async ({ page, server, watch }) => {
+  watch.expect(/account\/reset: .*status of 422/);
   const email = newAddress('forgetful');
   await server.createUser(email, { password: PASSWORD });
   await page.goto('/login');
@@ -54,6 +85,11 @@ test('a forgotten password is replaced by a mail', async ({ page, server }) => {
   await page.getByRole('button', { name: 'Set the password' }).click();
   await expect(page.getByRole('heading', { name: 'The password is set' })).toBeVisible();
   await flows.logIn(page, email, another);
+  // The link works once.
+  await page.goto(link);
+  await page.getByLabel(/^New password/).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Set the password' }).click();
+  await expect(page.getByRole('alert')).toContainText('It is wrong, was used already, or is too old');
 });
 
 test('an administrator sets up the account by the link of the command line', async ({ page, server }) => {

@@ -4,6 +4,11 @@ import { PASSWORD } from './people';
 
 export async function register(page: Page, email: string) {
   await page.goto('/register');
+  await fillRegistration(page, email);
+}
+
+/** On a page of registration that is open. */
+export async function fillRegistration(page: Page, email: string) {
   await page.getByLabel('E-mail address').fill(email);
   await page.getByLabel('What to call you').fill('Wei');
   await page.getByLabel(/^Password/).fill(PASSWORD);
@@ -30,13 +35,32 @@ export async function logIn(page: Page, email: string, password = PASSWORD) {
   await expect(page.getByRole('button', { name: /^Account of / })).toBeVisible();
 }
 
-/** Makes a token; its text, as it is shown once. */
-export async function createToken(page: Page, name: string): Promise<string> {
+/** Makes a token; its text, as it is shown once. `more` fills in what else is to be. */
+export async function createToken(
+  page: Page,
+  name: string,
+  more?: (dialog: Locator) => Promise<void>,
+): Promise<string> {
   await page.goto('/tokens');
   await page.getByRole('button', { name: 'New token' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Name').fill(name);
+  await more?.(dialog);
   await dialog.getByRole('button', { name: 'Create token' }).click();
+  return takeSecret(dialog);
+}
+
+/** A new token in the place of one; `overlap` says what becomes of the old one. */
+export async function rotateToken(page: Page, name: string, overlap = 'ends at once'): Promise<string> {
+  await page.getByRole('button', { name: `Actions for ${name}` }).click();
+  await page.getByRole('menuitem', { name: 'Rotate' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('The old token').selectOption(overlap);
+  await dialog.getByRole('button', { name: 'Rotate token' }).click();
+  return takeSecret(dialog);
+}
+
+async function takeSecret(dialog: Locator): Promise<string> {
   const secret = dialog.getByText(/^lmp_/);
   const text = (await secret.textContent()) ?? '';
   expect(text).toMatch(/^lmp_v4\.local\..+_[0-9A-Za-z]{6}$/);

@@ -1,9 +1,7 @@
+import { AWAY } from './away';
 import * as flows from './flows';
 import { newPerson } from './people';
 import { expect, test } from './test';
-
-// What the browser says of a server that is away.
-const AWAY = [/ERR_(CONNECTION|INCOMPLETE|EMPTY|SOCKET)/, /status of 50[234]/];
 
 test('the server restarts in the middle of a stream, and the page comes to the end', async ({
   contextFor,

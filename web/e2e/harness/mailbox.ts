@@ -55,7 +55,7 @@ function parse(file: string, mail: string): Mail | undefined {
     to: /^To: .*<([^>]+)>$/m.exec(lines)?.[1] ?? '',
     subject: /^Subject: (.*)$/m.exec(lines)?.[1] ?? '',
     text,
-    link: /https?:\/\/\S+/.exec(text)?.[0] ?? '',
+    link: /https?:\/\/\S+#token=\S+/.exec(text)?.[0] ?? '',
     code: /(?<!\d)\d{6}(?!\d)/.exec(text.replace(/https?:\/\/\S+/g, ''))?.[0],
   };
 }

@@ -16,8 +16,8 @@ export function environment(settings: Settings): NodeJS.ProcessEnv {
   return {
     ...Object.fromEntries(inherited),
     LAMPLIGHTER_MODELS_DIR: models,
-    LAMPLIGHTER_MODELS__ENABLED: '["minilm", "echo"]',
-    LAMPLIGHTER_MODELS__PUBLIC: '["minilm", "echo"]',
+    LAMPLIGHTER_MODELS__ENABLED: '["minilm", "mtcnn", "echo"]',
+    LAMPLIGHTER_MODELS__PUBLIC: '["minilm", "mtcnn", "echo"]',
     // What runs at a stop is handed back soon, so that a restart is quick.
     LAMPLIGHTER_SERVER__GRACE_SECONDS: '1',
     ...settings,

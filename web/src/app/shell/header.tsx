@@ -2,6 +2,7 @@
 import { Burger, Container } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { Link } from '@tanstack/react-router';
+import { type KeyboardEvent, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Wordmark } from '@/components/wordmark';
 import { paths } from '@/config/paths';
@@ -15,11 +16,18 @@ import classes from './shell.module.css';
 export function Header() {
   const { t } = useTranslation();
   const [opened, menu] = useDisclosure(false);
+  const burger = useRef<HTMLButtonElement>(null);
   const entries = navigationFor(useUser());
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape' || !opened) return;
+    menu.close();
+    burger.current?.focus();
+  };
   return (
-    <header className={classes.header}>
+    <header className={classes.header} onKeyDown={onKeyDown}>
       <Container size="xl" px={{ base: 'sm', sm: 'lg' }} className={classes.bar}>
         <Burger
+          ref={burger}
           hiddenFrom="md"
           size="sm"
           opened={opened}

@@ -30,7 +30,7 @@ export function UserMenu({ name, email }: { name: string; email: string }) {
           <Text size="sm" fw={600} truncate>
             {name}
           </Text>
-          <Text size="xs" c="dimmed" truncate>
+          <Text size="xs" truncate>
             {name === email ? t('nav.account') : email}
           </Text>
         </Menu.Item>

@@ -8,6 +8,7 @@ import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
 import { useMessageOf } from '@/lib/message-of';
 import { notifyFailure, notifySuccess } from '@/lib/notify';
+import { isApiError } from '@/lib/problem';
 import { useProblemForm } from '@/lib/problem-form';
 import { useChecks } from './use-checks';
 
@@ -27,7 +28,9 @@ export function VerifyForm({ email }: { email: string }) {
       notifySuccess(t('verify.done'));
       return navigate({ to: paths.login });
     },
-    onError: refuse,
+    // The server can't tell which of the two is wrong; it is the code, where the address came with the page.
+    onError: (error) =>
+      isApiError(error, 'proof_invalid') ? form.setFieldError('code', error.message) : refuse(error),
   });
   const resend = useMutation({
     mutationFn: (address: string) => resendVerification({ body: { email: address } }),

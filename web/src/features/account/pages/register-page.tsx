@@ -8,11 +8,13 @@ import { Link } from '@/components/link';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
 import { isLanguage } from '@/lib/languages';
+import { isApiError } from '@/lib/problem';
 import { useProblemForm } from '@/lib/problem-form';
 import { FormPage } from '../components/form-page';
 import { NewPassword } from '../components/new-password';
 import { Providers } from '../components/providers';
 import { useChecks } from '../components/use-checks';
+import { useFragmentToken } from '../components/use-fragment-token';
 import { VerifyForm } from '../components/verify-form';
 
 const route = getRouteApi(paths.register);
@@ -20,6 +22,9 @@ const route = getRouteApi(paths.register);
 export function RegisterPage() {
   const { t } = useTranslation('account');
   const register = useMutation({ mutationFn: (body: NewAccount) => registerAccount({ body }) });
+  // As the links of invitations have it, and as one may write it oneself.
+  const token = useFragmentToken();
+  const { invitation = token } = route.useSearch();
   if (register.isSuccess) {
     return (
       <FormPage title={t('verify.title')} lead={t('verify.sent', { email: register.variables.email })}>
@@ -38,7 +43,7 @@ export function RegisterPage() {
       }
     >
       <Stack gap="lg">
-        <RegisterForm register={register} />
+        <RegisterForm key={invitation} register={register} invitation={invitation} />
         <Providers returnTo={paths.playground} />
       </Stack>
     </FormPage>
@@ -46,15 +51,15 @@ export function RegisterPage() {
 }
 
 interface RegisterFormProps {
+  invitation: string;
   register: {
     isPending: boolean;
     mutate: (body: NewAccount, options: { onError: (error: unknown) => void }) => void;
   };
 }
 
-function RegisterForm({ register }: RegisterFormProps) {
+function RegisterForm({ register, invitation }: RegisterFormProps) {
   const { t, i18n } = useTranslation('account');
-  const { invitation = '' } = route.useSearch();
   const checks = useChecks();
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
@@ -67,7 +72,11 @@ function RegisterForm({ register }: RegisterFormProps) {
     if (values.display_name) body.display_name = values.display_name;
     if (values.invitation) body.invitation = values.invitation;
     if (isLanguage(i18n.language)) body.locale = i18n.language;
-    register.mutate(body, { onError: refuse });
+    register.mutate(body, {
+      onError: (error) =>
+        // What is no good is the invitation: there is no other proof here.
+        isApiError(error, 'proof_invalid') ? form.setFieldError('invitation', error.message) : refuse(error),
+    });
   });
   return (
     <form onSubmit={submit} noValidate>

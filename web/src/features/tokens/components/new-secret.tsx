@@ -3,6 +3,7 @@ import { Alert, Button, Code, Group, Stack, Text } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import { useTranslation } from 'react-i18next';
 import { CopyButton } from '@/components/copy-button';
+import { useFocusHere } from '@/lib/focus';
 import classes from './new-secret.module.css';
 
 interface NewSecretProps {
@@ -15,6 +16,7 @@ interface NewSecretProps {
 
 export function NewSecret({ name, secret, overlap, onDone }: NewSecretProps) {
   const { t } = useTranslation('tokens');
+  const text = useFocusHere<HTMLPreElement>();
   return (
     <Stack>
       <Alert color="amber" icon={<IconAlertTriangle />} role="status">
@@ -29,7 +31,7 @@ export function NewSecret({ name, secret, overlap, onDone }: NewSecretProps) {
           </Text>
           <CopyButton value={secret} label={t('secret.copy')} />
         </Group>
-        <Code block className={classes.secret} tabIndex={0}>
+        <Code block ref={text} className={classes.secret} tabIndex={0}>
           {secret}
         </Code>
       </Stack>

@@ -15,7 +15,13 @@ export function TokenMenu({ token, onChoose }: TokenMenuProps) {
   const { t } = useTranslation('tokens');
   const live = token.status === 'active';
   return (
-    <Menu position="bottom-end" width={220} withInitialFocusPlaceholder={false}>
+    <Menu
+      position="bottom-end"
+      width={220}
+      withInitialFocusPlaceholder={false}
+      // The table hides what goes over its edge; the page's main part is a landmark, the body is none.
+      portalProps={{ target: '#main' }}
+    >
       <Menu.Target>
         <ActionIcon variant="subtle" color="gray" size="lg" aria-label={t('list.menu', { name: token.name })}>
           <IconDots size={18} />

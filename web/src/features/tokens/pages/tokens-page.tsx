@@ -8,6 +8,7 @@ import type { Token } from '@/api/generated';
 import { EmptyState } from '@/components/empty-state';
 import { Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem-alert';
+import { useFocusReturn } from '@/lib/focus';
 import { dailyUsageQuery } from '../api/daily-usage';
 import { tokensQuery } from '../api/list-tokens';
 import { CreateToken } from '../components/create-token';
@@ -106,6 +107,7 @@ function TokenLists({ tokens, onChoose }: TokenListsProps) {
 }
 
 function Dialog({ open, onClose }: { open: Open; onClose: () => void }) {
+  useFocusReturn(true);
   const [now] = useState(Date.now);
   switch (open.action) {
     case 'create':

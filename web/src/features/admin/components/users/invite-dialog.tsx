@@ -7,6 +7,7 @@ import type { Invitation, InvitedRole } from '@/api/generated';
 import { CopyButton } from '@/components/copy-button';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
+import { useFocusHere } from '@/lib/focus';
 import { useProblemForm } from '@/lib/problem-form';
 import { useCreateInvitation } from '../../api/create-invitation';
 import { plansQuery } from '../../api/list-plans';
@@ -109,6 +110,7 @@ function InviteForm({ create, onClose }: InviteFormProps) {
 
 function Made({ invitation, onClose }: { invitation: Invitation; onClose: () => void }) {
   const { t } = useTranslation(['admin', 'common']);
+  const shown = useFocusHere<HTMLPreElement>();
   // As the mail has it: the secret is in the fragment, which no server and no log sees.
   const link = `${location.origin}${paths.register}#token=${invitation.token ?? ''}`;
   return (
@@ -118,7 +120,7 @@ function Made({ invitation, onClose }: { invitation: Invitation; onClose: () => 
           ? t('admin:invitation.mailed', { email: invitation.email })
           : t('admin:invitation.pass')}
       </Text>
-      <Code block tabIndex={0} aria-label={t('admin:invitation.link')}>
+      <Code block ref={shown} tabIndex={0} aria-label={t('admin:invitation.link')}>
         {link}
       </Code>
       <Alert icon={<IconInfoCircle />} color="amber">

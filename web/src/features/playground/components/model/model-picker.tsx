@@ -2,6 +2,7 @@
 import { Box, Group, Stack, Text, UnstyledButton } from '@mantine/core';
 import { useDisclosure, useId } from '@mantine/hooks';
 import { IconChevronDown } from '@tabler/icons-react';
+import { type KeyboardEvent, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Model } from '@/api/generated';
 import { Light } from './light';
@@ -17,13 +18,20 @@ export function ModelPicker({ models, current, onPick }: ModelPickerProps) {
   const { t } = useTranslation('playground');
   const [opened, list] = useDisclosure(false);
   const id = useId();
+  const button = useRef<HTMLButtonElement>(null);
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape' || !opened) return;
+    list.close();
+    button.current?.focus();
+  };
   const pick = (model: Model) => {
     list.close();
     onPick(model);
   };
   return (
-    <Box onKeyDown={(event) => event.key === 'Escape' && list.close()}>
+    <Box onKeyDown={onKeyDown}>
       <UnstyledButton
+        ref={button}
         className={classes.current}
         aria-expanded={opened}
         aria-controls={id}

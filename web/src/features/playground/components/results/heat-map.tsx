@@ -26,6 +26,7 @@ export default function HeatMap({ matrix, texts, vectors }: HeatMapProps) {
     <Stack gap="sm">
       <ScrollArea
         type="auto"
+        offsetScrollbars="present"
         viewportProps={{ tabIndex: 0, role: 'region', 'aria-label': t('result.heatMap') }}
       >
         <table className={classes.heatMap}>

@@ -4,6 +4,23 @@ import { useTranslation } from 'react-i18next';
 import type { ResultOf } from '../../results/result-kind';
 import classes from './results.module.css';
 
+/** As documents have them; whatever else there is comes after. */
+const ORDER = [
+  'document_code',
+  'issuing_state',
+  'surname',
+  'given_names',
+  'document_number',
+  'nationality',
+  'birth_date',
+  'sex',
+  'expiry_date',
+  'optional_data',
+  'optional_data_2',
+];
+
+const rank = (field: string) => (ORDER.includes(field) ? ORDER.indexOf(field) : ORDER.length);
+
 interface MrzProps {
   data: ResultOf<'mrz'>;
   image: string;
@@ -16,6 +33,7 @@ export default function Mrz({ data, image }: MrzProps) {
     const key = `mrz.field.${field}`;
     return i18n.exists(key, { ns: 'playground' }) ? t(key as 'mrz.field.surname') : field;
   };
+  const fields = Object.entries(data.fields).sort(([a], [b]) => rank(a) - rank(b));
   return (
     <Stack gap="md">
       {image && <Image src={image} alt={t('media.image.chosen')} radius="md" fit="contain" mah={240} />}
@@ -34,7 +52,7 @@ export default function Mrz({ data, image }: MrzProps) {
           </pre>
           <Table>
             <Table.Tbody>
-              {Object.entries(data.fields).map(([field, value]) => (
+              {fields.map(([field, value]) => (
                 <Table.Tr key={field}>
                   <Table.Th scope="row" fw={500}>
                     {nameOf(field)}

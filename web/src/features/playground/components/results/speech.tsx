@@ -12,7 +12,7 @@ interface SpeechProps {
 }
 
 export default function Speech({ data: { segments, text, duration, language }, audio }: SpeechProps) {
-  const { t } = useTranslation('playground');
+  const { t, i18n } = useTranslation('playground');
   const player = useRef<HTMLAudioElement>(null);
   const [now, setNow] = useState(0);
   const length = duration ?? segments.at(-1)?.end ?? 0;
@@ -51,7 +51,7 @@ export default function Speech({ data: { segments, text, duration, language }, a
       </ol>
       {language && (
         <Text size="xs" c="dimmed">
-          {t('result.language', { language })}
+          {t('result.language', { language: languageName(language, i18n.language) })}
         </Text>
       )}
     </Stack>
@@ -85,6 +85,15 @@ function Strip({ segments, length, now }: { segments: Segment[]; length: number;
       <line x1={now} x2={now} y1={0} y2={1} className={classes.playhead} />
     </svg>
   );
+}
+
+/** In words of the reader's language where it has one. */
+function languageName(code: string, reader: string): string {
+  try {
+    return new Intl.DisplayNames([reader], { type: 'language' }).of(code) ?? code;
+  } catch {
+    return code;
+  }
 }
 
 function clock(seconds: number): string {
