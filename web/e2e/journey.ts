@@ -61,7 +61,7 @@ export async function journey(page: Page, server: Installation) {
   await test.step('and in what was used', async () => {
     await page.getByRole('link', { name: 'Usage' }).click();
     const main = page.getByRole('main');
-    await expect(main.getByText('minilm').first()).toBeVisible();
+    await expect(main.getByRole('listitem').filter({ hasText: 'minilm' }).first()).toBeVisible();
     await expect(main.locator('dt', { hasText: /^Jobs$/ }).locator('+ dd')).toHaveText('2');
   });
 
