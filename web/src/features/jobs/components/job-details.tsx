@@ -6,10 +6,12 @@ import { Link } from '@/components/link';
 import { paths } from '@/config/paths';
 import { isFinal } from '@/lib/job-stream/state';
 import { useFormat } from '@/lib/use-format';
+import { useTaskName } from '@/lib/use-task-name';
 
 export function JobDetails({ job }: { job: Job }) {
   const { t } = useTranslation('jobs');
   const format = useFormat();
+  const nameOf = useTaskName();
   const { metrics = {} } = job;
   return (
     <FactTable>
@@ -17,7 +19,7 @@ export function JobDetails({ job }: { job: Job }) {
         <Identifier text={job.id} />
       </Fact>
       <Fact name={t('detail.model')}>{job.model}</Fact>
-      <Fact name={t('detail.task')}>{job.task}</Fact>
+      <Fact name={t('detail.task')}>{nameOf(job.task)}</Fact>
       <Fact name={t('detail.priority')}>{t(`priority.${job.priority}`)}</Fact>
       <Fact name={t('detail.attempts')}>{format.number(job.attempt)}</Fact>
       {job.worker && <Fact name={t('detail.worker')}>{job.worker}</Fact>}

@@ -5,6 +5,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import type { JobStatus } from '@/api/generated';
 import { modelsQuery } from '@/lib/models';
+import { useTaskName } from '@/lib/use-task-name';
 import type { JobFilter } from '../api/list-jobs';
 import classes from './job-filters.module.css';
 
@@ -17,6 +18,7 @@ interface JobFiltersProps {
 
 export function JobFilters({ filter, onChange }: JobFiltersProps) {
   const { t } = useTranslation('jobs');
+  const nameOf = useTaskName();
   const { data: models = [] } = useQuery(modelsQuery);
   const { status, model, task } = filter;
   // One that is chosen stays in its list, whether a model has it now or not.
@@ -45,7 +47,7 @@ export function JobFilters({ filter, onChange }: JobFiltersProps) {
         label={t('filter.task')}
         value={task ?? ''}
         onChange={(event) => onChange({ ...filter, task: event.currentTarget.value || undefined })}
-        data={[any, ...tasks]}
+        data={[any, ...tasks.map((value) => ({ value, label: nameOf(value) }))]}
       />
       {(status ?? model ?? task) && (
         <Button

@@ -5,6 +5,7 @@ import type { Job } from '@/api/generated';
 import { Link } from '@/components/link';
 import { paths } from '@/config/paths';
 import { useFormat } from '@/lib/use-format';
+import { useTaskName } from '@/lib/use-task-name';
 import { JobStatusBadge } from './job-status';
 import classes from './job-table.module.css';
 
@@ -46,6 +47,7 @@ export function JobTable({ jobs }: { jobs: readonly Job[] }) {
 
 function Row({ job }: { job: Job }) {
   const format = useFormat();
+  const nameOf = useTaskName();
   const { queue_ms: waited, total_ms: took } = job.metrics ?? {};
   const submitted = format.relative(job.created_at);
   return (
@@ -55,7 +57,7 @@ function Row({ job }: { job: Job }) {
           {job.model}
         </Link>
         <Text size="xs" c="dimmed" truncate>
-          {job.task}
+          {nameOf(job.task)}
         </Text>
         <Text size="xs" c="dimmed" hiddenFrom="xs">
           {submitted}

@@ -15,6 +15,7 @@ import { isFinal } from '@/lib/job-stream/state';
 import { useJobStream } from '@/lib/job-stream/use-job-stream';
 import { isApiError } from '@/lib/problem';
 import { useFormat } from '@/lib/use-format';
+import { useTaskName } from '@/lib/use-task-name';
 import { jobQuery } from '../api/get-job';
 import { EventLog } from '../components/event-log';
 import { JobActions } from '../components/job-actions';
@@ -121,6 +122,7 @@ function useKept(job: Job, answered: Job) {
 
 function Lead({ job }: { job: Job }) {
   const { t } = useTranslation('jobs');
+  const nameOf = useTaskName();
   const format = useFormat();
   return (
     <Group gap="sm" component="span">
@@ -129,7 +131,7 @@ function Lead({ job }: { job: Job }) {
         <JobStatusBadge job={job} size="lg" />
       </span>
       <Text span size="sm">
-        {job.task}
+        {nameOf(job.task)}
       </Text>
       <Text span size="sm" title={format.date(job.created_at)}>
         {t('job.submitted', { when: format.relative(job.created_at) })}

@@ -36,13 +36,15 @@ export function RunBar({ control, disabled, onExample, draft }: RunBarProps) {
             {t('run.cancel')}
           </Button>
         ) : (
-          <Button type="submit" leftSection={<IconPlayerPlayFilled size={16} />} disabled={disabled}>
-            {t('run.run')}
-          </Button>
+          <>
+            <Button type="submit" leftSection={<IconPlayerPlayFilled size={16} />} disabled={disabled}>
+              {t('run.run')}
+            </Button>
+            <Text size="xs" c="dimmed" visibleFrom="sm" aria-hidden>
+              <Kbd>Ctrl</Kbd> + <Kbd>Enter</Kbd>
+            </Text>
+          </>
         )}
-        <Text size="xs" c="dimmed" visibleFrom="sm" aria-hidden>
-          <Kbd>Ctrl</Kbd> + <Kbd>Enter</Kbd>
-        </Text>
       </Group>
       <Group gap={4}>
         <Button
