@@ -80,7 +80,7 @@ function StepTitle({ step, counted }: { step: Step; counted: boolean }) {
         : t(`timeline.${key as Exclude<typeof key, 'broken'>}`)}
       {step.kind === 'claimed' && counted && (
         <Text span size="sm" c="dimmed" fw={400} ml="xs">
-          {t('timeline.attempt', { number: step.run })}
+          {t('timeline.run', { number: step.run })}
         </Text>
       )}
     </Text>
