@@ -52,6 +52,8 @@ pub(super) const SENTENCES: &[&str] = &[
     "`max_speech_duration_s` is too short: with this `speech_pad_ms` and `min_speech_duration_ms` it is at least {least}",
     "the model does not know the language {code}: use an ISO 639-1 code, as \"en\"",
     "crash, overflow, panic, hang, spin and allocate_mb are for tests, and not allowed here (worker.echo_faults)",
+    "tokenizer.json does not fit the model: a token is not in its vocabulary",
+    "token {token} is not in the model's vocabulary",
     "not a list of texts",
     "not a prompt",
     // What a model that writes refuses.
