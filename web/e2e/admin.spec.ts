@@ -25,6 +25,7 @@ test('somebody is disabled: out at once, and in again when enabled', async ({
   const page = await (await contextFor(admin)).newPage();
   await page.goto('/admin/users');
   await page.getByLabel('Search').fill(person.email);
+  await expect(page).toHaveURL(/[?&]q=/);
   await page.getByRole('link', { name: person.email }).click();
   await expect(page.getByRole('heading', { name: person.email, level: 1 })).toBeVisible();
   await page.getByRole('button', { name: 'Disable account' }).click();

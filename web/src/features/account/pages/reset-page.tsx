@@ -22,14 +22,15 @@ export function ResetPage() {
     validate: { password: checks.required },
   });
   const reset = useMutation({
-    mutationFn: (password: string) => resetPassword({ body: { token, password } }),
+    mutationFn: (body: { token: string; password: string }) => resetPassword({ body }),
     onError: refuse,
   });
   const submit = form.onSubmit(({ password }) => {
     clear();
-    reset.mutate(password);
+    reset.mutate({ token, password });
   });
-  if (reset.isSuccess) {
+  // Another link in the same tab begins anew.
+  if (reset.isSuccess && reset.variables.token === token) {
     return (
       <FormPage title={t('reset.done')} lead={t('reset.doneLead')}>
         <LinkButton to={paths.login} fullWidth>

@@ -17,8 +17,10 @@ export function VerifyPage() {
   const { t } = useTranslation('account');
   const token = useFragmentToken();
   const { email = '' } = route.useSearch();
-  const verify = useMutation({ mutationFn: () => verifyAccount({ body: { token } }) });
-  if (verify.isSuccess) {
+  const verify = useMutation({ mutationFn: (link: string) => verifyAccount({ body: { token: link } }) });
+  // Another link in the same tab begins anew.
+  const tried = verify.variables === token;
+  if (verify.isSuccess && tried) {
     return (
       <FormPage title={t('verify.done')} lead={t('verify.doneLead')}>
         <LinkButton to={paths.login} fullWidth>
@@ -27,7 +29,7 @@ export function VerifyPage() {
       </FormPage>
     );
   }
-  const byCode = token === '' || verify.isError;
+  const byCode = token === '' || (verify.isError && tried);
   return (
     <FormPage
       title={t('verify.title')}
@@ -35,11 +37,11 @@ export function VerifyPage() {
       footer={<Link to={paths.login}>{t('register.login')}</Link>}
     >
       <Stack gap="md">
-        <ProblemAlert error={verify.error} />
+        <ProblemAlert error={tried ? verify.error : null} />
         {byCode ? (
           <VerifyForm email={email} />
         ) : (
-          <Button fullWidth loading={verify.isPending} onClick={() => verify.mutate()}>
+          <Button fullWidth loading={verify.isPending} onClick={() => verify.mutate(token)}>
             {t('verify.confirm')}
           </Button>
         )}
