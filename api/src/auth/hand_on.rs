@@ -119,8 +119,7 @@ impl<'a> HandOn<'a> {
     /// 422 where it would be longer than it may.
     pub fn next_life(&self, wanted: Option<u64>, old: &Token) -> Result<Duration, ApiError> {
         let life = millis(old.expires_at - old.created_at).clamp(SHORTEST, LONGEST);
-        let itself = self.token.as_ref().is_some_and(|token| token.id == old.id);
-        self.within(wanted, life, if itself { life } else { self.left() })
+        self.within(wanted, life, if self.is(old) { life } else { self.left() })
     }
 
     fn within(&self, wanted: Option<u64>, usual: Duration, most: Duration) -> Result<Duration, ApiError> {
@@ -137,6 +136,20 @@ impl<'a> HandOn<'a> {
             "too_large",
             detail,
         )]))
+    }
+
+    /// When a token to be made ends at the latest: its life is counted from a later moment than what is left was.
+    pub fn not_after(&self) -> Option<UnixMillis> {
+        self.token.as_ref().map(|token| token.expires_at)
+    }
+
+    /// When the token that takes the place of `old` ends at the latest.
+    pub fn next_not_after(&self, old: &Token) -> Option<UnixMillis> {
+        self.not_after().filter(|_| !self.is(old))
+    }
+
+    fn is(&self, token: &Token) -> bool {
+        self.token.as_ref().is_some_and(|own| own.id == token.id)
     }
 
     /// How long whoever asks has left.

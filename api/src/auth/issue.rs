@@ -89,6 +89,8 @@ pub struct IssuedToken {
 pub struct Rotation {
     /// How long the new one is good.
     pub expires_in: Duration,
+    /// When the new one ends at the latest: with whoever asks for it.
+    pub not_after: Option<UnixMillis>,
     /// How long the old one goes on.
     pub overlap: Duration,
 }
@@ -98,22 +100,22 @@ pub struct Rotation {
 /// # Errors
 /// Where the request is not allowed, or the database fails.
 pub async fn create(db: &Db, key: &Key, new: NewApiToken) -> Result<String, CreateError> {
-    let made = issue(db, key, new, &Terms::default(), &Origin::operator()).await?;
+    let made = issue(db, key, (new, None), &Terms::default(), &Origin::operator()).await?;
     Ok(made.text)
 }
 
-/// Makes a token and stores its row.
+/// Makes a token and stores its row. It ends at the given time at the latest.
 ///
 /// # Errors
 /// Where the request is not allowed, or the database fails.
 pub async fn issue(
     db: &Db,
     key: &Key,
-    new: NewApiToken,
+    (new, not_after): (NewApiToken, Option<UnixMillis>),
     terms: &Terms,
     origin: &Origin,
 ) -> Result<IssuedToken, CreateError> {
-    let (text, row) = mint_row(db, key, new).await?;
+    let (text, row) = mint_row(db, key, new, not_after).await?;
     let entry = entry(origin, Action::TokenCreate, &row);
     stored(own_tokens::issue(db, &row, terms, &entry).await?, text, row.id)
 }
@@ -136,7 +138,7 @@ pub async fn rotate(
         expires_in: rotation.expires_in,
         models: old.models.clone(),
     };
-    let (text, row) = mint_row(db, key, new).await?;
+    let (text, row) = mint_row(db, key, new, rotation.not_after).await?;
     let terms = Terms::of(old, most);
     let overlap = i64::try_from(rotation.overlap.as_millis()).unwrap_or(i64::MAX / 2);
     let entry = entry(origin, Action::TokenRotate, &row).subject(old.id);
@@ -162,6 +164,7 @@ async fn mint_row(
     db: &Db,
     key: &Key,
     new: NewApiToken,
+    not_after: Option<UnixMillis>,
 ) -> Result<(String, api_tokens::NewToken), CreateError> {
     let mut scopes = Vec::new();
     for name in &new.scopes {
@@ -186,11 +189,12 @@ async fn mint_row(
         return Err(CreateError::Expiry);
     }
     let now = db.now().await?;
+    let end = now + new.expires_in.as_millis() as i64;
     let request = MintRequest {
         user: new.user,
         token_id: TokenId::generate(),
         scopes,
-        expires_at: now + new.expires_in.as_millis() as i64,
+        expires_at: not_after.map_or(end, |latest| end.min(latest)),
         now,
     };
     let (text, fingerprint) = mint(key, &request).map_err(|_| CreateError::Seal)?;

@@ -73,6 +73,7 @@ impl TokenRoutes {
             scopes: wanted.scopes,
         };
         let terms = hand_on.terms(app);
+        let new = (new, hand_on.not_after());
         let made = issue(&app.db, &app.key, new, &terms, &principal.origin).await;
         shown_once(app, principal.user, made.map_err(refused)?).await
     }
@@ -168,6 +169,7 @@ impl TokenRoutes {
         }
         let rotation = Rotation {
             expires_in: hand_on.next_life(wanted.expires_in_seconds, &old)?,
+            not_after: hand_on.next_not_after(&old),
             overlap: Duration::from_secs(wanted.overlap_seconds.unwrap_or(0)),
         };
         let most = app.config.accounts.max_tokens;

@@ -37,7 +37,7 @@ fn options() -> Value {
             "description": "End in front of the first of these texts."},
         "logprobs": {"type": "boolean", "title": "Log probabilities", "default": false,
             "description": "Tell the logarithm of each token's probability, as the model had it before any option."},
-        "top_logprobs": {"type": "integer", "minimum": 0, "maximum": 20, "default": 0,
+        "top_logprobs": {"type": "integer", "title": "Alternative tokens", "minimum": 0, "maximum": 20, "default": 0,
             "description": "And those of so many of the likeliest tokens in its place; needs `logprobs`."},
         "response_format": response_format()
     })
