@@ -33,6 +33,7 @@ has_aiosmtpd() { { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import aiosmt
 has_aiosmtpd > /dev/null 2>&1 || missing+=(python3-aiosmtpd)
 python3 -c 'import ensurepip, venv' > /dev/null 2>&1 || missing+=(python3-venv)
 { has pip || has pip3 || python3 -m pip --version > /dev/null 2>&1; } || missing+=(python3-pip)
+# One that is there and too old is not replaced: the tests of the pages say so.
 has node || missing+=(nodejs)
 has npm || missing+=(npm)
 has faketime || missing+=(faketime)

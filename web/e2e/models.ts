@@ -14,8 +14,8 @@ export const MODELS = [
 
 type Model = (typeof MODELS)[number];
 
-// Said by the configuration, to which alone the command line is known.
-const fetched = process.env.E2E_MODELS === 'fetch';
+// Said by the configuration, to which alone the command line is known. In CI nothing is left out.
+const fetched = process.env.E2E_MODELS === 'fetch' || Boolean(process.env.CI);
 
 let here: Promise<readonly Model[]> | undefined;
 
