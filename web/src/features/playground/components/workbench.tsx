@@ -4,6 +4,7 @@ import { type KeyboardEvent, type SubmitEvent, useEffect, useMemo } from 'react'
 import type { Model, ModelTask } from '@/api/generated';
 import { faultsByPointer } from '@/lib/problem';
 import { fromFragment } from '@/lib/share-link';
+import { draftAt, keepDraft, placeOf } from '../desk';
 import { describeForm } from '../schema/fields';
 import { readSchema } from '../schema/json-schema';
 import { toValues } from '../schema/values';
@@ -28,8 +29,13 @@ export function Workbench({ models, model, task, onModel, onTask }: WorkbenchPro
   // The list of models is asked for again and again; the form must not begin anew with it.
   const schema = JSON.stringify(task.input_schema);
   const form = useMemo(() => describeForm(readSchema(JSON.parse(schema))), [schema]);
-  const state = useSchemaForm(form, () => toValues(form, task.example, false));
-  const control = useRun();
+  const place = placeOf(model.id, task.task);
+  const state = useSchemaForm(
+    form,
+    () => draftAt(place) ?? toValues(form, task.example, false),
+    (values) => keepDraft(place, values),
+  );
+  const control = useRun(place);
   useSharedInput(state.fill);
 
   const submit = async () => {

@@ -3,6 +3,7 @@ import { Alert, Card, Skeleton, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { IconLamp } from '@tabler/icons-react';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { EmptyState } from '@/components/empty-state';
 import { Link } from '@/components/link';
@@ -13,6 +14,7 @@ import { modelsQuery } from '@/lib/models';
 import { useUser } from '@/lib/session';
 import { pickModel, pickTask, sortModels } from '../components/model/pick-model';
 import { Workbench } from '../components/workbench';
+import { claimDesk, placeOf } from '../desk';
 
 const route = getRouteApi(paths.playground);
 
@@ -21,6 +23,8 @@ const LIGHTS_MS = 15_000;
 
 export function PlaygroundPage() {
   const { t } = useTranslation('playground');
+  const user = useUser();
+  if (user !== undefined) claimDesk(user?.id ?? null);
   const { data, error, isPending, refetch } = useQuery({
     ...modelsQuery,
     staleTime: LIGHTS_MS,
@@ -29,7 +33,10 @@ export function PlaygroundPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const models = sortModels(data ?? []);
-  const model = pickModel(models, search.model);
+  // Lights change, and with them the order: the first pick stays the pick.
+  const [held, hold] = useState<string>();
+  const model = pickModel(models, search.model, held);
+  if (model && model.id !== held) hold(model.id);
   const task = model && pickTask(model, search.task);
   const go = (next: { model: string; task?: string }) =>
     void navigate({ search: next, replace: true, resetScroll: false });
@@ -48,7 +55,7 @@ export function PlaygroundPage() {
       )}
       {model && task && (
         <Workbench
-          key={`${model.id} ${task.task}`}
+          key={placeOf(model.id, task.task)}
           models={models}
           model={model}
           task={task}

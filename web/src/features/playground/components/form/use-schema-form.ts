@@ -1,5 +1,5 @@
 /** The state of a form that is drawn from a schema: values, and faults of ours and of the server. */
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormat } from '@/lib/use-format';
 import type { Form } from '../../schema/fields';
@@ -22,8 +22,17 @@ export interface SchemaForm {
   refuse: (faults: Record<string, string>) => void;
 }
 
-export function useSchemaForm(form: Form, initial: () => Values): SchemaForm {
+/** `keep` is told what somebody wrote, not what was there `initial`ly. */
+export function useSchemaForm(
+  form: Form,
+  initial: () => Values,
+  keep: (values: Values) => void,
+): SchemaForm {
   const [values, setValues] = useState(initial);
+  const first = useRef(values);
+  useEffect(() => {
+    if (values !== first.current) keep(values);
+  });
   const [faults, setFaults] = useState<Faults>({});
   const [refused, setRefused] = useState<Record<string, string>>({});
   const messageOf = useFaultMessage();
