@@ -23,6 +23,12 @@ test('a guest runs a model', async ({ page }) => {
   await expectAccessible(page, 'playground-code');
 });
 
+test('the chosen model is named with its state, and said what it is', async ({ page }) => {
+  await flows.openPlayground(page, 'minilm');
+  const picker = page.getByRole('button', { name: 'Model: minilm. Online. Choose another', exact: true });
+  await expect(picker).toHaveAccessibleDescription(/\w{3}/);
+});
+
 test('a job is canceled while it waits', async ({ contextFor, server }) => {
   const person = await newPerson(server, 'patient');
   const long = await Promise.all(
