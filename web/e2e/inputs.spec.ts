@@ -146,7 +146,7 @@ test('the same as code names the token of the person, and follows the form', asy
   server,
 }) => {
   const person = await newPerson(server, 'coder');
-  const { last4 } = await answered<{ last4: string }>(
+  const { id, last4 } = await answered<{ id: string; last4: string }>(
     person.api.post('/v1/tokens', { data: { name: 'laptop', scopes: ['jobs:write'] } }),
   );
   await answered(person.api.post('/v1/tokens', { data: { name: 'build server', scopes: ['jobs:write'] } }));
@@ -155,7 +155,7 @@ test('the same as code names the token of the person, and follows the form', asy
   await page.getByLabel('Input').fill('{"lamp": "in code"}');
   await page.getByRole('tab', { name: 'As code' }).click();
   const code = page.getByRole('tabpanel').locator('pre').last();
-  await page.getByLabel('Token to name').selectOption(`laptop (…${last4})`);
+  await page.getByLabel('Token to name').selectOption(`laptop (…${last4}) · ${id}`);
   for (const [language, words] of [
     ['curl', 'curl -s'],
     ['Python', 'import'],
@@ -165,7 +165,7 @@ test('the same as code names the token of the person, and follows the form', asy
     await page.getByRole('tab', { name: language }).click();
     await expect(code).toContainText(words);
     await expect(code).toContainText('in code');
-    await expect(code).toContainText(`LAMPLIGHTER_TOKEN: laptop (…${last4})`);
+    await expect(code).toContainText(`LAMPLIGHTER_TOKEN: ${id} laptop (…${last4})`);
     await expect(code).toContainText(server.url);
   }
 });
