@@ -141,6 +141,19 @@ test('an option is set and shared together with the texts', async ({ page, conte
   await expect(other).toHaveURL(/\/playground\?model=minilm&task=text-embedding$/);
 });
 
+test('a link says that a picture is no part of it, and broken JSON is not shared', async ({ page, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const { chosen } = await openPictures(page);
+  await page.getByRole('button', { name: 'Share' }).click();
+  await expect(page.getByText('Pictures and recordings are not part of the link.')).toBeVisible();
+  await expect(chosen).toBeVisible();
+  await flows.openPlayground(page, 'echo');
+  await page.getByLabel('Input').fill('{"half": ');
+  await page.getByRole('button', { name: 'Share' }).click();
+  await expect(page.getByText('That is not valid JSON.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Link copied' })).toHaveCount(0);
+});
+
 test('the same as code names the token of the person, and follows the form', async ({
   contextFor,
   server,
@@ -214,4 +227,16 @@ test('a job is run again with changes, and run again as it was', async ({ contex
   await expect(page).not.toHaveURL(new RegExp(id));
   await expect(page.getByRole('status').filter({ hasText: 'Succeeded' })).toBeVisible();
   await expect(page.getByRole('main')).toContainText(id);
+});
+
+test('a job is run again with changes, its picture along', async ({ contextFor, server }) => {
+  const person = await newPerson(server, 'framer');
+  const image = `data:image/jpeg;base64,${(await picture()).base64}`;
+  const { id } = await submit(person.api, 'mtcnn', { image, threshold: 0.9 }, 60);
+  const page = await (await contextFor(person)).newPage();
+  await page.goto(`/jobs/${id}`);
+  await page.getByRole('link', { name: 'Run again with changes' }).click();
+  await expect(page).toHaveURL(/\/playground\?model=mtcnn&task=face-detection$/);
+  await expect(page.getByRole('img', { name: 'The chosen picture' })).toHaveAttribute('src', image);
+  await expect(page.getByRole('button', { name: 'Options (1 set)' })).toBeVisible();
 });

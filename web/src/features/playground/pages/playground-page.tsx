@@ -59,12 +59,18 @@ export function PlaygroundPage() {
           models={models}
           model={model}
           task={task}
+          given={{ fits: isOf(search, model.id, task.task), from: search.from }}
           onModel={(next) => go({ model: next.id })}
           onTask={(next) => go({ model: model.id, task: next })}
         />
       )}
     </Page>
   );
+}
+
+/** Whether an address that names a model or a task means these. */
+function isOf(search: { model?: string; task?: string }, model: string, task: string): boolean {
+  return (search.model ?? model) === model && (search.task ?? task) === task;
 }
 
 function GuestNote() {

@@ -16,8 +16,8 @@ export interface SchemaForm {
   errorAt: (pointer: string) => string | undefined;
   /** The input, or undefined where something is wrong; then it is said at the fields. */
   check: () => Record<string, unknown> | undefined;
-  /** The input as far as it goes, faults or not. */
-  draft: () => Record<string, unknown>;
+  /** The input as far as it goes, faults or not; undefined where there is JSON in it that is none. */
+  draft: () => Record<string, unknown> | undefined;
   /** Faults that the server found, by pointer into the request's body. */
   refuse: (faults: Record<string, string>) => void;
 }
@@ -67,7 +67,7 @@ export function useSchemaForm(
       try {
         return toInput(form, values);
       } catch {
-        return {};
+        return undefined;
       }
     },
     refuse: setRefused,
