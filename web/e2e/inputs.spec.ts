@@ -201,6 +201,27 @@ test('the result is copied and saved as JSON', async ({ contextFor, server }) =>
   expect(JSON.parse(await readFile(await download.path(), 'utf8'))).toEqual({ lamp: 'kept' });
 });
 
+test('copying works without https, and where it is refused the text is shown', async ({ contextFor, server }) => {
+  const page = await (await contextFor(await newPerson(server, 'plain'))).newPage();
+  // As on a page that came by http from another machine.
+  await page.addInitScript(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+  await flows.runEcho(page, { lamp: 'by hand' });
+  await expect(flows.runStatus(page)).toContainText('Done');
+  await page.getByRole('tab', { name: 'JSON' }).click();
+  await page.getByRole('button', { name: 'Copy JSON' }).click();
+  await expect(page.getByRole('button', { name: 'Copied' })).toBeVisible();
+  await page.getByRole('button', { name: 'Share' }).click();
+  await expect(page.getByRole('button', { name: 'Link copied' })).toBeVisible();
+
+  await page.evaluate(() => Object.assign(document, { execCommand: () => false }));
+  await page.getByRole('button', { name: 'Copy JSON' }).click();
+  const shown = page.getByLabel('The browser did not let it be copied.');
+  await expect(shown).toHaveValue(/by hand/);
+  await expect(shown).toBeFocused();
+  await page.getByRole('button', { name: 'Share' }).click();
+  await expect(page.getByText('It is the address of this page now')).toBeVisible();
+});
+
 test('a job is run again with changes, and run again as it was', async ({ contextFor, server }) => {
   const person = await newPerson(server, 'repeater');
   const { id } = await submit(

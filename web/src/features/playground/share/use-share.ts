@@ -1,6 +1,6 @@
 /** Copies a link to the page with its input. */
-import { useClipboard } from '@mantine/hooks';
 import { useState } from 'react';
+import { useCopy } from '@/lib/copy';
 import { hasMedia, toFragment } from '@/lib/share-link';
 
 export interface Shared {
@@ -11,7 +11,7 @@ export interface Shared {
 
 /** `draft`: undefined where there is nothing that could be shared. */
 export function useShare(draft: () => Shared | undefined) {
-  const clipboard = useClipboard();
+  const { copy, copied, failed } = useCopy();
   const [partly, setPartly] = useState(false);
   const share = async () => {
     const given = draft();
@@ -22,7 +22,7 @@ export function useShare(draft: () => Shared | undefined) {
     link.search = new URLSearchParams({ model, task }).toString();
     link.hash = await toFragment(input);
     window.history.replaceState(window.history.state, '', link);
-    clipboard.copy(link.href);
+    await copy(link.href);
   };
-  return { share, shared: clipboard.copied, partly };
+  return { share, shared: copied, refused: failed, partly };
 }

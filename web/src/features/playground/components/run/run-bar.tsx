@@ -20,7 +20,7 @@ interface RunBarProps {
 
 export function RunBar({ control, disabled, onExample, draft }: RunBarProps) {
   const { t } = useTranslation('playground');
-  const { share, shared, partly } = useShare(draft);
+  const { share, shared, refused, partly } = useShare(draft);
   return (
     <Group gap="sm" justify="space-between">
       <Group gap="sm">
@@ -66,8 +66,8 @@ export function RunBar({ control, disabled, onExample, draft }: RunBarProps) {
           {shared ? t('run.shared') : t('run.share')}
         </Button>
       </Group>
-      <Text size="xs" c="dimmed" role="status" w="100%" hidden={!partly}>
-        {partly && t('run.sharedPartly')}
+      <Text size="xs" c="dimmed" role="status" w="100%" hidden={!partly && !refused}>
+        {[refused && t('run.notCopied'), partly && t('run.sharedPartly')].filter(Boolean).join(' ')}
       </Text>
     </Group>
   );
