@@ -1,7 +1,7 @@
 /** One run after the other: submit, follow, cancel. */
 import { useEffect } from 'react';
 import type { Model } from '@/api/generated';
-import { newKey } from '@/lib/attempt';
+import { useAttempt } from '@/lib/attempt';
 import { isFinal } from '@/lib/job-stream/state';
 import { useJobStream } from '@/lib/job-stream/use-job-stream';
 import { useCancelJob } from '../../api/cancel-job';
@@ -14,6 +14,7 @@ export const loadRunView = () => import('./run-view');
 export function useRun(place: string) {
   const run = useRunAt(place);
   const submission = useSubmitJob();
+  const attempt = useAttempt();
   const cancellation = useCancelJob();
   const state = useJobStream(run?.job);
 
@@ -27,8 +28,15 @@ export function useRun(place: string) {
     void loadRunView();
     cancellation.reset();
     keepRun(place, undefined);
-    const job = await submission.mutateAsync({ model: model.id, task, input, key: newKey() });
-    keepRun(place, { job, input });
+    const key = attempt.key(JSON.stringify([model.id, task, input]));
+    try {
+      const job = await submission.mutateAsync({ model: model.id, task, input, key });
+      attempt.end();
+      keepRun(place, { job, input });
+    } catch (error) {
+      attempt.end(error);
+      throw error;
+    }
   };
   const busy =
     submission.isPending || (run !== undefined && !isFinal(state.job) && state.failure === undefined);
