@@ -253,7 +253,7 @@ test('a job is run again with changes, and run again as it was', async ({ contex
 test('a job is run again with changes, its picture along', async ({ contextFor, server }) => {
   const person = await newPerson(server, 'framer');
   const image = `data:image/jpeg;base64,${(await picture()).base64}`;
-  const { id } = await submit(person.api, 'mtcnn', { image, threshold: 0.9 }, 60);
+  const { id } = await submit(person.api, 'mtcnn', { image, min_size: 24 }, 60);
   const page = await (await contextFor(person)).newPage();
   await page.goto(`/jobs/${id}`);
   await page.getByRole('link', { name: 'Run again with changes' }).click();

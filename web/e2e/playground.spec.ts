@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { expectAccessible } from './accessible';
 import * as flows from './flows';
-import { type Job, newPerson, submit } from './people';
+import { type Job, newPerson, PASSWORD, submit } from './people';
 import { expect, test } from './test';
 
 const BUDGET_BYTES = 250_000;
@@ -67,6 +67,35 @@ test('a link shares the input', async ({ page, context, contextFor }) => {
   const other = await (await contextFor()).newPage();
   await other.goto(link);
   await expect(other.getByLabel('Input')).toHaveValue(/lantern/);
+});
+
+test('a guest who logs in comes back to what was written', async ({ page, server }) => {
+  const { email } = await newPerson(server, 'returning');
+  await page.goto('/playground');
+  const text = page.getByRole('textbox', { name: 'Texts, number 1' });
+  await text.fill('a lamp before the login');
+  await page.getByRole('link', { name: 'Log in for everything else.' }).click();
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
+  await expect(page).toHaveURL(/\/playground\?model=minilm&task=text-embedding$/);
+  await expect(text).toHaveValue('a lamp before the login');
+});
+
+test('a link to a model that is not there fills in no other', async ({ page }) => {
+  await flows.openPlayground(page, 'minilm');
+  await page.getByRole('textbox', { name: 'Texts, number 1' }).fill('for somebody else');
+  await page.getByRole('button', { name: 'Share' }).click();
+  await expect(page).toHaveURL(/#input=/);
+  const link = page.url().replace('model=minilm', 'model=private-lamp');
+  await page.goto('/');
+  await page.goto(link);
+  const login = page.getByRole('link', { name: 'Log in to use private-lamp.' });
+  await expect(login).toBeVisible();
+  await expect(page.getByRole('textbox', { name: 'Texts, number 1' })).not.toHaveValue('for somebody else');
+  // What it brings is still there after a login.
+  const href = new URL((await login.getAttribute('href')) ?? '', page.url());
+  expect(href.searchParams.get('next')).toContain('#input=');
 });
 
 test('the first load stays within its budget', async ({ page }) => {

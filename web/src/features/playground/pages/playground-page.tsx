@@ -1,7 +1,7 @@
 /** Tries models: choose one, fill in its form, watch it run. */
 import { Alert, Card, Skeleton, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { getRouteApi } from '@tanstack/react-router';
+import { getRouteApi, useRouterState } from '@tanstack/react-router';
 import { IconLamp } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -37,13 +37,19 @@ export function PlaygroundPage() {
   const [held, hold] = useState<string>();
   const model = pickModel(models, search.model, held);
   if (model && model.id !== held) hold(model.id);
+  const hidden = data && search.model !== model?.id ? search.model : undefined;
   const task = model && pickTask(model, search.task);
   const go = (next: { model: string; task?: string }) =>
     void navigate({ search: next, replace: true, resetScroll: false });
 
   return (
     <Page title={t('title')} lead={t('lead')} size="xl">
-      <GuestNote />
+      {user === null && <GuestNote model={model?.id} task={task?.task} hidden={hidden} />}
+      {user && hidden && (
+        <Alert variant="light" color="amber" py="xs">
+          {t('model.hidden', { model: hidden })}
+        </Alert>
+      )}
       {error && !data && <ProblemAlert error={error} onRetry={() => void refetch()} />}
       {isPending && <Skeleton h={420} radius="lg" />}
       {data && !model && (
@@ -73,16 +79,28 @@ function isOf(search: { model?: string; task?: string }, model: string, task: st
   return (search.model ?? model) === model && (search.task ?? task) === task;
 }
 
-function GuestNote() {
+interface GuestNoteProps {
+  model: string | undefined;
+  task: string | undefined;
+  /** The model of the address, which guests may not see. */
+  hidden: string | undefined;
+}
+
+function GuestNote({ model, task, hidden }: GuestNoteProps) {
   const { t } = useTranslation('playground');
-  const user = useUser();
-  if (user !== null) return null;
+  const { href, named } = useRouterState({
+    select: ({ location }) => ({ href: location.href, named: 'model' in location.search }),
+    structuralSharing: true,
+  });
+  // Who logs in may see more models, and another one first.
+  const next =
+    named || !model ? href : `${paths.playground}?${new URLSearchParams({ model, task: task ?? '' }).toString()}`;
   return (
     <Alert variant="light" color="amber" py="xs">
       <Text size="sm">
-        {t('guest.text')}{' '}
-        <Link to={paths.login} inherit>
-          {t('guest.login')}
+        {hidden ? t('guest.hidden', { model: hidden }) : t('guest.text')}{' '}
+        <Link to={paths.login} search={{ next }} inherit>
+          {hidden ? t('guest.loginFor', { model: hidden }) : t('guest.login')}
         </Link>
       </Text>
     </Alert>
