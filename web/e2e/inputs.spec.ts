@@ -77,6 +77,50 @@ test('what is no picture is said to be none', async ({ page }) => {
   await expect(page.getByText('That is no PNG, JPEG or WebP picture.')).toBeVisible();
 });
 
+test('a pasted GIF, and two files at once, are refused in words', async ({ page }) => {
+  const { chosen, remove } = await openPictures(page);
+  await remove();
+  await hand(page, 'paste', { name: 'lamp.gif', type: 'image/gif', base64: btoa('GIF89a') });
+  await expect(page.getByText('That is no PNG, JPEG or WebP picture.')).toBeVisible();
+  await page.getByLabel(CHOOSE).evaluate((element) => {
+    const data = new DataTransfer();
+    for (const name of ['a.png', 'b.png']) data.items.add(new File(['x'], name, { type: 'image/png' }));
+    element.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data }));
+  });
+  await expect(page.getByText('One file at a time, please.')).toBeVisible();
+  await expect(chosen).toHaveCount(0);
+});
+
+test('a label that is being typed is sent along by Ctrl and Enter', async ({ page }) => {
+  await page.goto('/playground?model=minilm&task=zero-shot-classification');
+  await page.getByRole('textbox', { name: /labels/i }).fill('lighthouse');
+  const asked = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/v1/jobs'));
+  await page.keyboard.press('Control+Enter');
+  const { input } = (await asked).postDataJSON() as { input: object };
+  expect(JSON.stringify(input)).toContain('lighthouse');
+  await expect(flows.runStatus(page)).toContainText('Done');
+});
+
+test('a fault below an option opens the options, and is said once', async ({ page, watch }) => {
+  watch.expect(/v1\/jobs: .*status of 422/);
+  await flows.openPlayground(page, 'minilm');
+  await page.route('**/v1/jobs', (route) =>
+    route.fulfill({
+      status: 422,
+      contentType: 'application/problem+json',
+      json: {
+        code: 'validation_failed',
+        title: 'Not valid',
+        detail: 'The input is not as it has to be.',
+        errors: [{ pointer: '/input/prefix/inner', code: 'type', detail: 'This is of the wrong kind.' }],
+      },
+    }),
+  );
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(page.getByRole('textbox', { name: 'Prefix' })).toHaveAccessibleDescription(/of the wrong kind/);
+  await expect(page.getByRole('alert')).toHaveCount(0);
+});
+
 test('what was found is drawn on the picture that was chosen', async ({ contextFor, server }) => {
   const page = await (await contextFor(await newPerson(server, 'painter'))).newPage();
   const { remove } = await openPictures(page);

@@ -1,10 +1,9 @@
 /** One task of one model: its form on the left, what becomes of it on the right. */
 import { Alert, Card, Stack } from '@mantine/core';
-import { type KeyboardEvent, type SubmitEvent, useMemo } from 'react';
+import { type KeyboardEvent, type SubmitEvent, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Model, ModelTask } from '@/api/generated';
 import { ProblemAlert } from '@/components/problem-alert';
-import { faultsByPointer } from '@/lib/problem';
 import { draftAt, keepDraft, placeOf } from '../desk';
 import { describeForm } from '../schema/fields';
 import { readSchema } from '../schema/json-schema';
@@ -39,6 +38,8 @@ export function Workbench({ models, model, task, given, onModel, onTask }: Workb
     (values) => keepDraft(place, values),
   );
   const control = useRun(place);
+  /** A failure that is said at the fields; twice would be once too often. */
+  const [atFields, setAtFields] = useState<unknown>();
   const notGiven = useGivenInput(given, model.id, state.fill);
 
   const submit = async () => {
@@ -47,7 +48,7 @@ export function Workbench({ models, model, task, given, onModel, onTask }: Workb
     try {
       await control.start(model, task.task, input);
     } catch (error) {
-      state.refuse(faultsByPointer(error));
+      setAtFields(state.refuse(error) ? error : undefined);
     }
   };
   const shared = () => {
@@ -60,10 +61,12 @@ export function Workbench({ models, model, task, given, onModel, onTask }: Workb
     event.preventDefault();
     void submit();
   };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+  const onKeyDown = (event: KeyboardEvent<HTMLFormElement>) => {
+    if (model.status !== 'disabled' && event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      void submit();
+      // Once the field has taken what is being typed in it.
+      const form = event.currentTarget;
+      setTimeout(() => form.requestSubmit());
     }
   };
 
@@ -86,7 +89,7 @@ export function Workbench({ models, model, task, given, onModel, onTask }: Workb
       <Card className={`${classes.panel} ${classes.sticky}`}>
         <ResultPanel
           control={control}
-          error={control.error}
+          error={control.error === atFields ? undefined : control.error}
           model={model.id}
           task={task.task === model.task ? undefined : task.task}
           draft={() => state.draft() ?? {}}
