@@ -52,8 +52,13 @@ export default function MediaField({ field, label, hint, value, onChange, errorI
     >
       <Stack gap="xs" mt={6}>
         <Dropzone
-          onDrop={(files) => take(files[0])}
-          onReject={(files) => setRefused(files.length > 1 ? t('media.one') : t(`media.${kind}.refused`))}
+          // Told together: of two that would do, the first would be taken and the other left out.
+          onDropAny={(files, refusals) => {
+            if (files.length + refusals.length > 1) setRefused(t('media.one'));
+            else if (refusals.length > 0) setRefused(t(`media.${kind}.refused`));
+            else take(files[0]);
+          }}
+          onDrop={() => undefined}
           accept={TYPES[kind]}
           multiple={false}
           className={classes.dropzone}
