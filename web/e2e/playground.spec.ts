@@ -116,3 +116,14 @@ test('the first load stays within its budget', async ({ page }) => {
   expect(scripts.length).toBeGreaterThan(0);
   expect(total).toBeLessThanOrEqual(BUDGET_BYTES);
 });
+
+test('the end of a run is said in a place that was there before it', async ({ contextFor, server }) => {
+  const page = await (await contextFor(await newPerson(server, 'listener'))).newPage();
+  await flows.openPlayground(page, 'echo');
+  // What is put on the page together with its words, a screen reader says nothing of.
+  const region = await page.locator('main [role=status]').last().elementHandle();
+  await page.getByLabel('Input').fill('{"chunks": 3, "sleep_ms": 1000}');
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(flows.runStatus(page)).toContainText('Done');
+  expect(await region?.textContent()).toContain('Done');
+});

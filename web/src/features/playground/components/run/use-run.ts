@@ -10,6 +10,7 @@ import { keepRun, useRunAt } from '../../desk';
 
 /** How a run is shown comes while it is being submitted. */
 export const loadRunView = () => import('./run-view');
+export const loadRunStatus = () => import('./run-status');
 
 export function useRun(place: string) {
   const run = useRunAt(place);
@@ -26,6 +27,7 @@ export function useRun(place: string) {
 
   const start = async (model: Model, task: string, input: Record<string, unknown>) => {
     void loadRunView();
+    void loadRunStatus();
     cancellation.reset();
     keepRun(place, undefined);
     const key = attempt.key(JSON.stringify([model.id, task, input]));
