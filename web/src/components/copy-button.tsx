@@ -40,5 +40,15 @@ function ByHand({ text }: { text: string }) {
   const { t } = useTranslation();
   const area = useRef<HTMLTextAreaElement>(null);
   useEffect(() => area.current?.select(), []);
-  return <Textarea ref={area} readOnly label={t('action.copyByHand')} value={text} autosize maxRows={4} miw={260} />;
+  return (
+    <Textarea
+      ref={area}
+      readOnly
+      label={t('action.copyByHand')}
+      value={text}
+      autosize
+      maxRows={4}
+      miw={260}
+    />
+  );
 }

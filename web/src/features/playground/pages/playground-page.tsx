@@ -94,7 +94,9 @@ function GuestNote({ model, task, hidden }: GuestNoteProps) {
   });
   // Who logs in may see more models, and another one first.
   const next =
-    named || !model ? href : `${paths.playground}?${new URLSearchParams({ model, task: task ?? '' }).toString()}`;
+    named || !model
+      ? href
+      : `${paths.playground}?${new URLSearchParams({ model, task: task ?? '' }).toString()}`;
   return (
     <Alert variant="light" color="amber" py="xs">
       <Text size="sm">

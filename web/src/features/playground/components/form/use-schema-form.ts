@@ -26,11 +26,7 @@ export interface SchemaForm {
 }
 
 /** `keep` is told what somebody wrote, not what was there `initial`ly. */
-export function useSchemaForm(
-  form: Form,
-  initial: () => Values,
-  keep: (values: Values) => void,
-): SchemaForm {
+export function useSchemaForm(form: Form, initial: () => Values, keep: (values: Values) => void): SchemaForm {
   const [values, setValues] = useState(initial);
   const first = useRef(values);
   useEffect(() => {
@@ -81,9 +77,13 @@ export function useSchemaForm(
     },
     refuse: (error) => {
       setRefused(faultsByPointer(error));
-      const fields = form.free ? [INPUT] : [...form.main, ...form.options].map(({ name }) => `${INPUT}/${name}`);
+      const fields = form.free
+        ? [INPUT]
+        : [...form.main, ...form.options].map(({ name }) => `${INPUT}/${name}`);
       const said = isApiError(error) ? error.fields : [];
-      return said.length > 0 && said.every(({ pointer = '' }) => fields.some((field) => isIn(pointer, field)));
+      return (
+        said.length > 0 && said.every(({ pointer = '' }) => fields.some((field) => isIn(pointer, field)))
+      );
     },
   };
 }
