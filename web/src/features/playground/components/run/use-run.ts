@@ -19,8 +19,9 @@ export function useRun(place: string) {
   const cancellation = useCancelJob();
   const state = useJobStream(run?.job);
 
-  // Whoever comes back to it sees its end at once.
-  const ended = run && !isFinal(run.job) && isFinal(state.job) ? state.job : undefined;
+  // Whoever comes back to it sees its end at once; only the stream's end brings the output.
+  const done = state.connection === 'closed' && state.failure === undefined;
+  const ended = run && !isFinal(run.job) && done ? state.job : undefined;
   useEffect(() => {
     if (run && ended) keepRun(place, { ...run, job: ended });
   }, [place, run, ended]);
