@@ -125,5 +125,5 @@ test('the end of a run is said in a place that was there before it', async ({ co
   await page.getByLabel('Input').fill('{"chunks": 3, "sleep_ms": 1000}');
   await page.getByRole('button', { name: 'Run', exact: true }).click();
   await expect(flows.runStatus(page)).toContainText('Done');
-  expect(await region?.textContent()).toContain('Done');
+  expect(await region.textContent()).toContain('Done');
 });
