@@ -77,6 +77,54 @@ test('what is no picture is said to be none', async ({ page }) => {
   await expect(page.getByText('That is no PNG, JPEG or WebP picture.')).toBeVisible();
 });
 
+test('a pasted GIF, and two files at once, are refused in words', async ({ page }) => {
+  const { chosen, remove } = await openPictures(page);
+  await remove();
+  await hand(page, 'paste', { name: 'lamp.gif', type: 'image/gif', base64: btoa('GIF89a') });
+  await expect(page.getByText('That is no PNG, JPEG or WebP picture.')).toBeVisible();
+  await page.getByLabel(CHOOSE).evaluate((element) => {
+    const data = new DataTransfer();
+    for (const name of ['a.png', 'b.png']) data.items.add(new File(['x'], name, { type: 'image/png' }));
+    element.dispatchEvent(new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data }));
+  });
+  await expect(page.getByText('One file at a time, please.')).toBeVisible();
+  await expect(chosen).toHaveCount(0);
+});
+
+test('a label that is being typed is sent along by Ctrl and Enter', async ({ page }) => {
+  await page.goto('/playground?model=minilm&task=zero-shot-classification');
+  await page.getByRole('textbox', { name: /labels/i }).fill('lighthouse');
+  const asked = page.waitForRequest(
+    (request) => request.method() === 'POST' && request.url().endsWith('/v1/jobs'),
+  );
+  await page.keyboard.press('Control+Enter');
+  const { input } = (await asked).postDataJSON() as { input: object };
+  expect(JSON.stringify(input)).toContain('lighthouse');
+  await expect(flows.runStatus(page)).toContainText('Done');
+});
+
+test('a fault below an option opens the options, and is said once', async ({ page, watch }) => {
+  watch.expect(/v1\/jobs: .*status of 422/);
+  await flows.openPlayground(page, 'minilm');
+  await page.route('**/v1/jobs', (route) =>
+    route.fulfill({
+      status: 422,
+      contentType: 'application/problem+json',
+      json: {
+        code: 'validation_failed',
+        title: 'Not valid',
+        detail: 'The input is not as it has to be.',
+        errors: [{ pointer: '/input/prefix/inner', code: 'type', detail: 'This is of the wrong kind.' }],
+      },
+    }),
+  );
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(page.getByRole('textbox', { name: 'Prefix' })).toHaveAccessibleDescription(
+    /of the wrong kind/,
+  );
+  await expect(page.getByText('That did not work')).toHaveCount(0);
+});
+
 test('what was found is drawn on the picture that was chosen', async ({ contextFor, server }) => {
   const page = await (await contextFor(await newPerson(server, 'painter'))).newPage();
   const { remove } = await openPictures(page);
@@ -141,12 +189,28 @@ test('an option is set and shared together with the texts', async ({ page, conte
   await expect(other).toHaveURL(/\/playground\?model=minilm&task=text-embedding$/);
 });
 
+test('a link says that a picture is no part of it, and broken JSON is not shared', async ({
+  page,
+  context,
+}) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const { chosen } = await openPictures(page);
+  await page.getByRole('button', { name: 'Share' }).click();
+  await expect(page.getByText('Pictures and recordings are not part of the link.')).toBeVisible();
+  await expect(chosen).toBeVisible();
+  await flows.openPlayground(page, 'echo');
+  await page.getByLabel('Input').fill('{"half": ');
+  await page.getByRole('button', { name: 'Share' }).click();
+  await expect(page.getByText('That is not valid JSON.')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Link copied' })).toHaveCount(0);
+});
+
 test('the same as code names the token of the person, and follows the form', async ({
   contextFor,
   server,
 }) => {
   const person = await newPerson(server, 'coder');
-  const { last4 } = await answered<{ last4: string }>(
+  const { id, last4 } = await answered<{ id: string; last4: string }>(
     person.api.post('/v1/tokens', { data: { name: 'laptop', scopes: ['jobs:write'] } }),
   );
   await answered(person.api.post('/v1/tokens', { data: { name: 'build server', scopes: ['jobs:write'] } }));
@@ -155,7 +219,7 @@ test('the same as code names the token of the person, and follows the form', asy
   await page.getByLabel('Input').fill('{"lamp": "in code"}');
   await page.getByRole('tab', { name: 'As code' }).click();
   const code = page.getByRole('tabpanel').locator('pre').last();
-  await page.getByLabel('Token to name').selectOption(`laptop (…${last4})`);
+  await page.getByLabel('Token to name').selectOption(`laptop (…${last4}) · ${id}`);
   for (const [language, words] of [
     ['curl', 'curl -s'],
     ['Python', 'import'],
@@ -165,7 +229,7 @@ test('the same as code names the token of the person, and follows the form', asy
     await page.getByRole('tab', { name: language }).click();
     await expect(code).toContainText(words);
     await expect(code).toContainText('in code');
-    await expect(code).toContainText(`LAMPLIGHTER_TOKEN: laptop (…${last4})`);
+    await expect(code).toContainText(`LAMPLIGHTER_TOKEN: ${id} laptop (…${last4})`);
     await expect(code).toContainText(server.url);
   }
 });
@@ -186,6 +250,30 @@ test('the result is copied and saved as JSON', async ({ contextFor, server }) =>
   const download = await downloading;
   expect(download.suggestedFilename()).toMatch(/\.json$/);
   expect(JSON.parse(await readFile(await download.path(), 'utf8'))).toEqual({ lamp: 'kept' });
+});
+
+test('copying works without https, and where it is refused the text is shown', async ({
+  contextFor,
+  server,
+}) => {
+  const page = await (await contextFor(await newPerson(server, 'plain'))).newPage();
+  // As on a page that came by http from another machine.
+  await page.addInitScript(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+  await flows.runEcho(page, { lamp: 'by hand' });
+  await expect(flows.runStatus(page)).toContainText('Done');
+  await page.getByRole('tab', { name: 'JSON' }).click();
+  await page.getByRole('button', { name: 'Copy JSON' }).click();
+  await expect(page.getByRole('button', { name: 'Copied' })).toBeVisible();
+  await page.getByRole('button', { name: 'Share' }).click();
+  await expect(page.getByRole('button', { name: 'Link copied' })).toBeVisible();
+
+  await page.evaluate(() => Object.assign(document, { execCommand: () => false }));
+  await page.getByRole('button', { name: 'Copy JSON' }).click();
+  const shown = page.getByLabel('The browser did not let it be copied.');
+  await expect(shown).toHaveValue(/by hand/);
+  await expect(shown).toBeFocused();
+  await page.getByRole('button', { name: 'Share' }).click();
+  await expect(page.getByText('It is the address of this page now')).toBeVisible();
 });
 
 test('a job is run again with changes, and run again as it was', async ({ contextFor, server }) => {
@@ -214,4 +302,16 @@ test('a job is run again with changes, and run again as it was', async ({ contex
   await expect(page).not.toHaveURL(new RegExp(id));
   await expect(page.getByRole('status').filter({ hasText: 'Succeeded' })).toBeVisible();
   await expect(page.getByRole('main')).toContainText(id);
+});
+
+test('a job is run again with changes, its picture along', async ({ contextFor, server }) => {
+  const person = await newPerson(server, 'framer');
+  const image = `data:image/jpeg;base64,${(await picture()).base64}`;
+  const { id } = await submit(person.api, 'mtcnn', { image, min_size: 24 }, 60);
+  const page = await (await contextFor(person)).newPage();
+  await page.goto(`/jobs/${id}`);
+  await page.getByRole('link', { name: 'Run again with changes' }).click();
+  await expect(page).toHaveURL(/\/playground\?model=mtcnn&task=face-detection$/);
+  await expect(page.getByRole('img', { name: 'The chosen picture' })).toHaveAttribute('src', image);
+  await expect(page.getByRole('button', { name: 'Options (1 set)' })).toBeVisible();
 });

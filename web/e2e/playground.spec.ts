@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { expectAccessible } from './accessible';
 import * as flows from './flows';
-import { type Job, newPerson, submit } from './people';
+import { type Job, newPerson, PASSWORD, submit } from './people';
 import { expect, test } from './test';
 
 const BUDGET_BYTES = 250_000;
@@ -21,6 +21,12 @@ test('a guest runs a model', async ({ page }) => {
   await page.getByRole('tab', { name: 'As code' }).click();
   await expect(page.getByRole('tabpanel').locator('pre', { hasText: 'curl' })).toBeVisible();
   await expectAccessible(page, 'playground-code');
+});
+
+test('the chosen model is named with its state, and said what it is', async ({ page }) => {
+  await flows.openPlayground(page, 'minilm');
+  const picker = page.getByRole('button', { name: 'Model: minilm. Online. Choose another', exact: true });
+  await expect(picker).toHaveAccessibleDescription(/\w{3}/);
 });
 
 test('a job is canceled while it waits', async ({ contextFor, server }) => {
@@ -63,6 +69,35 @@ test('a link shares the input', async ({ page, context, contextFor }) => {
   await expect(other.getByLabel('Input')).toHaveValue(/lantern/);
 });
 
+test('a guest who logs in comes back to what was written', async ({ page, server }) => {
+  const { email } = await newPerson(server, 'returning');
+  await page.goto('/playground');
+  const text = page.getByRole('textbox', { name: 'Texts, number 1' });
+  await text.fill('a lamp before the login');
+  await page.getByRole('link', { name: 'Log in for everything else.' }).click();
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
+  await expect(page).toHaveURL(/\/playground\?model=minilm&task=text-embedding$/);
+  await expect(text).toHaveValue('a lamp before the login');
+});
+
+test('a link to a model that is not there fills in no other', async ({ page }) => {
+  await flows.openPlayground(page, 'minilm');
+  await page.getByRole('textbox', { name: 'Texts, number 1' }).fill('for somebody else');
+  await page.getByRole('button', { name: 'Share' }).click();
+  await expect(page).toHaveURL(/#input=/);
+  const link = page.url().replace('model=minilm', 'model=private-lamp');
+  await page.goto('/');
+  await page.goto(link);
+  const login = page.getByRole('link', { name: 'Log in to use private-lamp.' });
+  await expect(login).toBeVisible();
+  await expect(page.getByRole('textbox', { name: 'Texts, number 1' })).not.toHaveValue('for somebody else');
+  // What it brings is still there after a login.
+  const href = new URL((await login.getAttribute('href')) ?? '', page.url());
+  expect(href.searchParams.get('next')).toContain('#input=');
+});
+
 test('the first load stays within its budget', async ({ page }) => {
   const sizes: Promise<{ url: string; bytes: number }>[] = [];
   page.on('response', (response) => {
@@ -80,4 +115,15 @@ test('the first load stays within its budget', async ({ page }) => {
   console.log(`first load of /playground: ${total} bytes of JavaScript in ${scripts.length} files, gzip`);
   expect(scripts.length).toBeGreaterThan(0);
   expect(total).toBeLessThanOrEqual(BUDGET_BYTES);
+});
+
+test('the end of a run is said in a place that was there before it', async ({ contextFor, server }) => {
+  const page = await (await contextFor(await newPerson(server, 'listener'))).newPage();
+  await flows.openPlayground(page, 'echo');
+  // What is put on the page together with its words, a screen reader says nothing of.
+  const region = await page.locator('main [role=status]').last().elementHandle();
+  await page.getByLabel('Input').fill('{"chunks": 3, "sleep_ms": 1000}');
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(flows.runStatus(page)).toContainText('Done');
+  expect(await region.textContent()).toContain('Done');
 });

@@ -37,3 +37,41 @@ test('the page of a job comes to the end over a restart, too', async ({ contextF
   await expect(page.getByRole('status').filter({ hasText: 'Succeeded' })).toBeVisible({ timeout: 90_000 });
   await expect(page.getByText('The connection was lost')).toHaveCount(0);
 });
+
+test('what stands on the playground stays there over a restart, and over a look elsewhere', async ({
+  contextFor,
+  server,
+  watch,
+}) => {
+  watch.expect(...AWAY);
+  const person = await newPerson(server, 'rooted');
+  const page = await (await contextFor(person)).newPage();
+  await page.goto('/playground');
+  const first = page.getByRole('button', { name: 'Model: minilm. Online' });
+  await expect(first).toBeVisible();
+  const text = page.getByRole('textbox', { name: 'Texts, number 1' });
+  await text.fill('a lamp that stays');
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(flows.runStatus(page)).toContainText('Done');
+
+  // Models come up one after the other: this one is not there yet when the server is.
+  await page.route('**/v1/models', async (route) => {
+    const answer = await route.fetch().catch(() => undefined);
+    if (!answer?.ok()) return route.abort();
+    const body = (await answer.json()) as { data: { id: string; status: string }[] };
+    for (const model of body.data) if (model.id === 'minilm') model.status = 'loading';
+    return route.fulfill({ response: answer, json: body });
+  });
+  await server.stopServing();
+  await server.serveAgain();
+  await expect(page.getByRole('button', { name: 'Model: minilm. Loading' })).toBeVisible({ timeout: 60_000 });
+  await expect(text).toHaveValue('a lamp that stays');
+  await expect(flows.runStatus(page)).toContainText('Done');
+
+  await page.getByRole('button', { name: 'Similarity' }).click();
+  await expect(flows.runStatus(page)).toHaveCount(0);
+  await page.getByRole('button', { name: 'Embedding' }).click();
+  await expect(text).toHaveValue('a lamp that stays');
+  await expect(flows.runStatus(page)).toContainText('Done');
+  await expect(page.getByRole('region', { name: 'Similarity of the texts' })).toBeVisible();
+});

@@ -12,14 +12,14 @@ export function newKey(): string {
 }
 
 /**
- * One key for each attempt at `what`: a second click gets the same one, and so does a new try after a failure that may
+ * One key for each attempt at `what`, which may be known only when it is made: a second click gets the same one, and so does a new try after a failure that may
  * have come too late. Once the server has answered, `end` lets go of it.
  */
-export function useAttempt(what: string) {
+export function useAttempt(what = '') {
   const attempt = useRef<{ what: string; key: string }>(undefined);
   return {
-    key: (): string => {
-      if (attempt.current?.what !== what) attempt.current = { what, key: newKey() };
+    key: (of = what): string => {
+      if (attempt.current?.what !== of) attempt.current = { what: of, key: newKey() };
       return attempt.current.key;
     },
     end: (error?: unknown) => {

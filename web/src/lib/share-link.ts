@@ -14,11 +14,6 @@ export async function toFragment(value: Record<string, unknown>): Promise<string
   return bytes.length < LONG ? fragmentOf('p', bytes) : fragmentOf('z', await compress(bytes));
 }
 
-/** At once, however long: for links that are drawn. */
-export function toPlainFragment(value: Record<string, unknown>): string {
-  return fragmentOf('p', encode(value));
-}
-
 /** Whether something is left out of a link. */
 export function hasMedia(value: Record<string, unknown>): boolean {
   return Object.values(value).some(isMedia);

@@ -15,7 +15,12 @@ const home = createRoute({
 const playground = createRoute({
   getParentRoute: () => rootRoute,
   path: paths.playground,
-  validateSearch: z.object({ model: z.optional(z.string()), task: z.optional(z.string()) }),
+  validateSearch: z.object({
+    model: z.optional(z.string()),
+    task: z.optional(z.string()),
+    // The job whose input it is.
+    from: z.optional(z.string()),
+  }),
   loader: texts('playground'),
   component: lazyRouteComponent(
     () => import('@/features/playground/pages/playground-page'),

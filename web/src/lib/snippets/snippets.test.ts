@@ -25,10 +25,10 @@ describe.each(codeLanguages)('%s', (language) => {
 
 describe('a token that is named', () => {
   it.each([
-    ['curl', '# LAMPLIGHTER_TOKEN: my laptop (…a1b2)\ncurl -s '],
-    ['rust', '// LAMPLIGHTER_TOKEN: my laptop (…a1b2)\n// cargo add '],
+    ['curl', '# LAMPLIGHTER_TOKEN: tok_1 my laptop (…a1b2)\ncurl -s '],
+    ['rust', '// LAMPLIGHTER_TOKEN: tok_1 my laptop (…a1b2)\n// cargo add '],
   ] as const)('stands in one line at the top of %s', (language, start) => {
-    const code = snippet(language, { ...call, token: 'my\nlaptop (…a1b2)' });
+    const code = snippet(language, { ...call, token: 'tok_1 my\nlaptop (…a1b2)' });
     expect(code.startsWith(start)).toBe(true);
   });
 });

@@ -13,7 +13,7 @@ export interface Call {
   input: Record<string, unknown>;
   /** What is done with the answer: waited for, followed as it comes, or made safe to repeat. */
   how: 'wait' | 'stream' | 'key';
-  /** What the person calls the token to use. */
+  /** The token to use: its id, and what the person calls it. Nobody but them knows its secret. */
   token?: string | undefined;
 }
 

@@ -10,7 +10,6 @@ import { useAttempt } from '@/lib/attempt';
 import { isFinal } from '@/lib/job-stream/state';
 import { useMessageOf } from '@/lib/message-of';
 import { notifyFailure, notifySuccess } from '@/lib/notify';
-import { hasMedia, toPlainFragment } from '@/lib/share-link';
 import { useCancelJob } from '../api/cancel-job';
 import { useRetryJob } from '../api/retry-job';
 
@@ -39,10 +38,8 @@ export function JobActions({ job }: { job: Job }) {
         <LinkButton
           variant="default"
           to={paths.playground}
-          search={{ model: job.model, task: job.task }}
-          hash={toPlainFragment(job.input)}
+          search={{ model: job.model, task: job.task, from: job.id }}
           leftSection={<IconPencil size={16} />}
-          title={hasMedia(job.input) ? t('job.mediaHint') : undefined}
         >
           {t('job.change')}
         </LinkButton>

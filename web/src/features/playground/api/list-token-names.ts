@@ -1,4 +1,4 @@
-/** What the person's live tokens are called, for code that is to name one. */
+/** The person's live tokens and what they are called, for code that is to name one. */
 import { queryOptions } from '@tanstack/react-query';
 import { listTokens } from '@/api/generated';
 

@@ -1,12 +1,14 @@
 /** One task of one model: its form on the left, what becomes of it on the right. */
-import { Card, Stack } from '@mantine/core';
-import { type KeyboardEvent, type SubmitEvent, useEffect, useMemo } from 'react';
+import { Alert, Card, Stack } from '@mantine/core';
+import { type KeyboardEvent, type SubmitEvent, useMemo, useState } from 'react';
+import { useTranslation } from 'react-i18next';
 import type { Model, ModelTask } from '@/api/generated';
-import { faultsByPointer } from '@/lib/problem';
-import { fromFragment } from '@/lib/share-link';
+import { ProblemAlert } from '@/components/problem-alert';
+import { draftAt, keepDraft, placeOf } from '../desk';
 import { describeForm } from '../schema/fields';
 import { readSchema } from '../schema/json-schema';
 import { toValues } from '../schema/values';
+import { type Given, useGivenInput } from '../share/use-given-input';
 import { SchemaForm } from './form/schema-form';
 import { useSchemaForm } from './form/use-schema-form';
 import { ModelPicker } from './model/model-picker';
@@ -20,17 +22,25 @@ interface WorkbenchProps {
   models: Model[];
   model: Model;
   task: ModelTask;
+  given: Given;
   onModel: (model: Model) => void;
   onTask: (task: string) => void;
 }
 
-export function Workbench({ models, model, task, onModel, onTask }: WorkbenchProps) {
+export function Workbench({ models, model, task, given, onModel, onTask }: WorkbenchProps) {
   // The list of models is asked for again and again; the form must not begin anew with it.
   const schema = JSON.stringify(task.input_schema);
   const form = useMemo(() => describeForm(readSchema(JSON.parse(schema))), [schema]);
-  const state = useSchemaForm(form, () => toValues(form, task.example, false));
-  const control = useRun();
-  useSharedInput(state.fill);
+  const place = placeOf(model.id, task.task);
+  const state = useSchemaForm(
+    form,
+    () => draftAt(place) ?? toValues(form, task.example, false),
+    (values) => keepDraft(place, values),
+  );
+  const control = useRun(place);
+  /** A failure that is said at the fields; twice would be once too often. */
+  const [atFields, setAtFields] = useState<unknown>();
+  const notGiven = useGivenInput(given, model.id, state.fill);
 
   const submit = async () => {
     const input = state.check();
@@ -38,17 +48,25 @@ export function Workbench({ models, model, task, onModel, onTask }: WorkbenchPro
     try {
       await control.start(model, task.task, input);
     } catch (error) {
-      state.refuse(faultsByPointer(error));
+      setAtFields(state.refuse(error) ? error : undefined);
     }
+  };
+  const shared = () => {
+    const input = state.draft();
+    // What is wrong is said at its field.
+    if (!input) state.check();
+    return input && { model: model.id, task: task.task, input };
   };
   const onSubmit = (event: SubmitEvent) => {
     event.preventDefault();
     void submit();
   };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+  const onKeyDown = (event: KeyboardEvent<HTMLFormElement>) => {
+    if (model.status !== 'disabled' && event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      void submit();
+      // Once the field has taken what is being typed in it.
+      const form = event.currentTarget;
+      setTimeout(() => form.requestSubmit());
     }
   };
 
@@ -58,43 +76,36 @@ export function Workbench({ models, model, task, onModel, onTask }: WorkbenchPro
         <Stack gap="lg">
           <ModelPicker models={models} current={model} onPick={onModel} />
           <TaskTabs tasks={model.tasks.map(({ task: name }) => name)} current={task.task} onPick={onTask} />
+          <NotGiven why={notGiven} />
           <SchemaForm form={form} state={state} />
           <RunBar
             control={control}
             disabled={model.status === 'disabled'}
             onExample={() => state.fill(task.example)}
-            draft={() => ({ model: model.id, task: task.task, input: state.draft() })}
+            draft={shared}
           />
         </Stack>
       </Card>
       <Card className={`${classes.panel} ${classes.sticky}`}>
         <ResultPanel
           control={control}
-          error={control.error}
+          error={control.error === atFields ? undefined : control.error}
           model={model.id}
           task={task.task === model.task ? undefined : task.task}
-          draft={state.draft}
+          draft={() => state.draft() ?? {}}
         />
       </Card>
     </div>
   );
 }
 
-/** Takes the input of a share link, once. */
-function useSharedInput(fill: (input: Record<string, unknown>) => void) {
-  useEffect(() => {
-    const take = async () => {
-      const input = await fromFragment(window.location.hash);
-      if (!input) return;
-      fill(input);
-      window.history.replaceState(
-        window.history.state,
-        '',
-        window.location.pathname + window.location.search,
-      );
-    };
-    void take();
-    // Only what the address brought along counts.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, []);
+/** Why the form has not what the address was to bring. */
+function NotGiven({ why }: { why: unknown }) {
+  const { t } = useTranslation('playground');
+  if (why !== 'absent') return <ProblemAlert error={why} />;
+  return (
+    <Alert color="amber" variant="light" role="alert">
+      {t('run.absent')}
+    </Alert>
+  );
 }

@@ -1,8 +1,9 @@
 /** Tries models: choose one, fill in its form, watch it run. */
 import { Alert, Card, Skeleton, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { getRouteApi } from '@tanstack/react-router';
+import { getRouteApi, useRouterState } from '@tanstack/react-router';
 import { IconLamp } from '@tabler/icons-react';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { EmptyState } from '@/components/empty-state';
 import { Link } from '@/components/link';
@@ -13,6 +14,7 @@ import { modelsQuery } from '@/lib/models';
 import { useUser } from '@/lib/session';
 import { pickModel, pickTask, sortModels } from '../components/model/pick-model';
 import { Workbench } from '../components/workbench';
+import { claimDesk, placeOf } from '../desk';
 
 const route = getRouteApi(paths.playground);
 
@@ -21,6 +23,8 @@ const LIGHTS_MS = 15_000;
 
 export function PlaygroundPage() {
   const { t } = useTranslation('playground');
+  const user = useUser();
+  if (user !== undefined) claimDesk(user?.id ?? null);
   const { data, error, isPending, refetch } = useQuery({
     ...modelsQuery,
     staleTime: LIGHTS_MS,
@@ -29,14 +33,23 @@ export function PlaygroundPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const models = sortModels(data ?? []);
-  const model = pickModel(models, search.model);
+  // Lights change, and with them the order: the first pick stays the pick.
+  const [held, hold] = useState<string>();
+  const model = pickModel(models, search.model, held);
+  if (model && model.id !== held) hold(model.id);
+  const hidden = data && search.model !== model?.id ? search.model : undefined;
   const task = model && pickTask(model, search.task);
   const go = (next: { model: string; task?: string }) =>
     void navigate({ search: next, replace: true, resetScroll: false });
 
   return (
     <Page title={t('title')} lead={t('lead')} size="xl">
-      <GuestNote />
+      {user === null && <GuestNote model={model?.id} task={task?.task} hidden={hidden} />}
+      {user && hidden && (
+        <Alert variant="light" color="amber" py="xs">
+          {t('model.hidden', { model: hidden })}
+        </Alert>
+      )}
       {error && !data && <ProblemAlert error={error} onRetry={() => void refetch()} />}
       {isPending && <Skeleton h={420} radius="lg" />}
       {data && !model && (
@@ -48,10 +61,11 @@ export function PlaygroundPage() {
       )}
       {model && task && (
         <Workbench
-          key={`${model.id} ${task.task}`}
+          key={placeOf(model.id, task.task)}
           models={models}
           model={model}
           task={task}
+          given={{ fits: isOf(search, model.id, task.task), from: search.from }}
           onModel={(next) => go({ model: next.id })}
           onTask={(next) => go({ model: model.id, task: next })}
         />
@@ -60,16 +74,35 @@ export function PlaygroundPage() {
   );
 }
 
-function GuestNote() {
+/** Whether an address that names a model or a task means these. */
+function isOf(search: { model?: string; task?: string }, model: string, task: string): boolean {
+  return (search.model ?? model) === model && (search.task ?? task) === task;
+}
+
+interface GuestNoteProps {
+  model: string | undefined;
+  task: string | undefined;
+  /** The model of the address, which guests may not see. */
+  hidden: string | undefined;
+}
+
+function GuestNote({ model, task, hidden }: GuestNoteProps) {
   const { t } = useTranslation('playground');
-  const user = useUser();
-  if (user !== null) return null;
+  const { href, named } = useRouterState({
+    select: ({ location }) => ({ href: location.href, named: 'model' in location.search }),
+    structuralSharing: true,
+  });
+  // Who logs in may see more models, and another one first.
+  const next =
+    named || !model
+      ? href
+      : `${paths.playground}?${new URLSearchParams({ model, task: task ?? '' }).toString()}`;
   return (
     <Alert variant="light" color="amber" py="xs">
       <Text size="sm">
-        {t('guest.text')}{' '}
-        <Link to={paths.login} inherit>
-          {t('guest.login')}
+        {hidden ? t('guest.hidden', { model: hidden }) : t('guest.text')}{' '}
+        <Link to={paths.login} search={{ next }} inherit>
+          {hidden ? t('guest.loginFor', { model: hidden }) : t('guest.login')}
         </Link>
       </Text>
     </Alert>

@@ -1,6 +1,7 @@
 /** Copies a link to the page with its input. */
-import { useClipboard } from '@mantine/hooks';
-import { toFragment } from '@/lib/share-link';
+import { useState } from 'react';
+import { useCopy } from '@/lib/copy';
+import { hasMedia, toFragment } from '@/lib/share-link';
 
 export interface Shared {
   model: string;
@@ -8,15 +9,20 @@ export interface Shared {
   input: Record<string, unknown>;
 }
 
-export function useShare(draft: () => Shared) {
-  const clipboard = useClipboard();
+/** `draft`: undefined where there is nothing that could be shared. */
+export function useShare(draft: () => Shared | undefined) {
+  const { copy, copied, failed } = useCopy();
+  const [partly, setPartly] = useState(false);
   const share = async () => {
-    const { model, task, input } = draft();
+    const given = draft();
+    setPartly(given !== undefined && hasMedia(given.input));
+    if (!given) return;
+    const { model, task, input } = given;
     const link = new URL(window.location.pathname, window.location.origin);
     link.search = new URLSearchParams({ model, task }).toString();
     link.hash = await toFragment(input);
     window.history.replaceState(window.history.state, '', link);
-    clipboard.copy(link.href);
+    await copy(link.href);
   };
-  return { share, shared: clipboard.copied };
+  return { share, shared: copied, refused: failed, partly };
 }

@@ -19,7 +19,7 @@ export default function CodePanel({ model, task, input }: CodePanelProps) {
   const user = useUser();
   const { data: tokens = [] } = useQuery({ ...tokenNamesQuery, enabled: Boolean(user) });
   const [chosen, choose] = useState('');
-  const token = chosen || tokens[0]?.label;
+  const token = tokens.find(({ id }) => id === chosen) ?? tokens[0];
   const server = env.apiBase || window.location.origin;
   return (
     <Stack gap="sm">
@@ -31,13 +31,16 @@ export default function CodePanel({ model, task, input }: CodePanelProps) {
           <NativeSelect
             size="xs"
             label={t('code.which')}
-            value={token}
+            value={token?.id}
             onChange={(event) => choose(event.currentTarget.value)}
-            data={tokens.map(({ label }) => label)}
+            data={tokens.map(({ id, label }) => ({ value: id, label: `${label} · ${id}` }))}
           />
         )}
       </Group>
-      <CodeTabs label={t('result.code')} call={{ server, model, task, input, how: 'wait', token }} />
+      <CodeTabs
+        label={t('result.code')}
+        call={{ server, model, task, input, how: 'wait', token: token && `${token.id} ${token.label}` }}
+      />
     </Stack>
   );
 }

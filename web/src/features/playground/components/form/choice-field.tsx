@@ -3,7 +3,7 @@ import { NativeSelect } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { FieldProps } from './field-props';
 
-export function ChoiceField({ field, label, hint, value, onChange, errorAt }: FieldProps) {
+export function ChoiceField({ field, label, hint, value, onChange, errorIn }: FieldProps) {
   const { t } = useTranslation('playground');
   const options = (field.schema.enum ?? []).map(String);
   const usual = field.schema.default;
@@ -12,7 +12,7 @@ export function ChoiceField({ field, label, hint, value, onChange, errorAt }: Fi
     <NativeSelect
       label={label}
       description={hint}
-      error={errorAt()}
+      error={errorIn()}
       value={typeof value === 'string' ? value : typeof usual === 'string' ? usual : ''}
       onChange={({ currentTarget }) => onChange(currentTarget.value === '' ? undefined : currentTarget.value)}
       data={[...first, ...options]}

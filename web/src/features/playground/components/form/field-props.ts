@@ -10,4 +10,6 @@ export interface FieldProps {
   onChange: (value: unknown) => void;
   /** The fault of the field, or of the part below it that `path` names (`/3`). */
   errorAt: (path?: string) => string | undefined;
+  /** The first fault there or below: for what has no parts to show one at. */
+  errorIn: (path?: string) => string | undefined;
 }

@@ -4,12 +4,12 @@ import { textOf } from '../../schema/values';
 import type { FieldProps } from './field-props';
 import classes from './form.module.css';
 
-export function JsonField({ label, hint, value, onChange, errorAt }: Omit<FieldProps, 'field'>) {
+export function JsonField({ label, hint, value, onChange, errorIn }: Omit<FieldProps, 'field' | 'errorAt'>) {
   return (
     <Textarea
       label={label}
       description={hint}
-      error={errorAt()}
+      error={errorIn()}
       value={textOf(value)}
       onChange={(event) => onChange(event.currentTarget.value)}
       autosize

@@ -5,11 +5,10 @@ import { useTranslation } from 'react-i18next';
 import { textsOf } from '../../schema/values';
 import type { FieldProps } from './field-props';
 
-export function LabelsField({ field, label, hint, value, onChange, errorAt }: FieldProps) {
+export function LabelsField({ field, label, hint, value, onChange, errorIn }: FieldProps) {
   const { t } = useTranslation('playground');
   const [typed, setTyped] = useState('');
   const labels = textsOf(value);
-  const error = errorAt() ?? labels.map((_, at) => errorAt(`/${at}`)).find(Boolean);
 
   const add = (texts: string[]) => {
     const fresh = texts.map((text) => text.trim()).filter((text) => text !== '');
@@ -18,7 +17,8 @@ export function LabelsField({ field, label, hint, value, onChange, errorAt }: Fi
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.nativeEvent.isComposing) return;
-    if (event.key === 'Enter' && typed.trim() !== '' && !event.ctrlKey && !event.metaKey) {
+    if (event.key === 'Enter' && typed.trim() !== '') {
+      // With Ctrl the form is sent after it, the new one along.
       event.preventDefault();
       add([typed]);
     } else if (event.key === 'Backspace' && typed === '') {
@@ -27,7 +27,7 @@ export function LabelsField({ field, label, hint, value, onChange, errorAt }: Fi
   };
 
   return (
-    <PillsInput label={label} description={hint} error={error} withAsterisk={field.required}>
+    <PillsInput label={label} description={hint} error={errorIn()} withAsterisk={field.required}>
       <Pill.Group>
         {labels.map((text, at) => (
           <Pill

@@ -16,7 +16,7 @@ const TYPES = {
   audio: ['audio/wav', 'audio/x-wav', 'audio/mpeg', 'audio/flac', 'audio/x-flac', 'audio/ogg'],
 };
 
-export default function MediaField({ field, label, hint, value, onChange, errorAt }: FieldProps) {
+export default function MediaField({ field, label, hint, value, onChange, errorIn }: FieldProps) {
   const { t } = useTranslation('playground');
   const format = useFormat();
   const labelId = useId();
@@ -28,11 +28,16 @@ export default function MediaField({ field, label, hint, value, onChange, errorA
   const take = (file: File | undefined) => {
     if (!file) return;
     setRefused(undefined);
+    // What is pasted has passed no choice of types.
+    if (!TYPES[kind].includes(file.type)) {
+      setRefused(t(`media.${kind}.refused`));
+      return;
+    }
     if (file.size > most) {
       setRefused(t('fault.mediaTooLarge', { limit: format.bytes(most) }));
       return;
     }
-    void readDataUrl(file).then(onChange);
+    readDataUrl(file).then(onChange, () => setRefused(t('media.unreadable')));
   };
   usePastedFile(kind, take);
 
@@ -42,13 +47,18 @@ export default function MediaField({ field, label, hint, value, onChange, errorA
       labelProps={{ id: labelId }}
       labelElement="div"
       description={hint}
-      error={refused ?? errorAt()}
+      error={refused ?? errorIn()}
       withAsterisk={field.required}
     >
       <Stack gap="xs" mt={6}>
         <Dropzone
-          onDrop={(files) => take(files[0])}
-          onReject={() => setRefused(t(`media.${kind}.refused`))}
+          // Told together: of two that would do, the first would be taken and the other left out.
+          onDropAny={(files, refusals) => {
+            if (files.length + refusals.length > 1) setRefused(t('media.one'));
+            else if (refusals.length > 0) setRefused(t(`media.${kind}.refused`));
+            else take(files[0]);
+          }}
+          onDrop={() => undefined}
           accept={TYPES[kind]}
           multiple={false}
           className={classes.dropzone}

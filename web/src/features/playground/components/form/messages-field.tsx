@@ -8,7 +8,7 @@ import classes from './form.module.css';
 
 const ROLES = ['system', 'user', 'assistant'] as const;
 
-export function MessagesField({ field, label, hint, value, onChange, errorAt }: FieldProps) {
+export function MessagesField({ field, label, hint, value, onChange, errorAt, errorIn }: FieldProps) {
   const { t } = useTranslation('playground');
   const given = messagesOf(value);
   const messages = given.length === 0 ? [{ role: 'user', content: '' }] : given;
@@ -52,7 +52,7 @@ export function MessagesField({ field, label, hint, value, onChange, errorAt }: 
               variant="unstyled"
               aria-label={t('form.item', { label, number: at + 1 })}
               value={message.content}
-              error={errorAt(`/${at}/content`)}
+              error={errorIn(`/${at}`)}
               onChange={(event) => change(at, { content: event.currentTarget.value })}
               autosize
               minRows={1}

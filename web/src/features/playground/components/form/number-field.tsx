@@ -11,7 +11,7 @@ export function NumberField({
   hint,
   value,
   onChange,
-  errorAt,
+  errorIn,
 }: FieldProps) {
   const { minimum, maximum, type, default: usual } = schema;
   const range = maximum !== undefined && minimum !== undefined ? maximum - minimum : Infinity;
@@ -19,7 +19,7 @@ export function NumberField({
     <NumberInput
       label={label}
       description={hint}
-      error={errorAt()}
+      error={errorIn()}
       withAsterisk={required}
       value={typeof value === 'number' || typeof value === 'string' ? value : ''}
       onChange={(next) => onChange(next === '' ? undefined : next)}

@@ -37,7 +37,7 @@ export function SchemaForm({ form, state }: SchemaFormProps) {
         hint={t('form.freeHint')}
         value={state.values[FREE]}
         onChange={(value) => state.change(FREE, value)}
-        errorAt={() => state.errorAt('')}
+        errorIn={() => state.errorIn('')}
       />
     );
   }
@@ -47,6 +47,7 @@ export function SchemaForm({ form, state }: SchemaFormProps) {
     value: state.values[field.name],
     onChange: (value) => state.change(field.name, value),
     errorAt: (path = '') => state.errorAt(`/${field.name}${path}`),
+    errorIn: (path = '') => state.errorIn(`/${field.name}${path}`, field.kind === 'json'),
   });
   return (
     <Stack gap="md">
@@ -64,7 +65,7 @@ function Options({ fields }: { fields: FieldProps[] }) {
   const [opened, { toggle }] = useDisclosure(false);
   const changed = fields.filter(({ value }) => !isEmpty(value)).length;
   // A fault must be seen.
-  const shown = opened || fields.some(({ errorAt }) => errorAt() !== undefined);
+  const shown = opened || fields.some(({ errorIn }) => errorIn() !== undefined);
   return (
     <Box className={classes.options}>
       <UnstyledButton

@@ -3,7 +3,7 @@ import { NativeSelect, Switch } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { FieldProps } from './field-props';
 
-export function SwitchField({ field, label, hint, value, onChange, errorAt }: FieldProps) {
+export function SwitchField({ field, label, hint, value, onChange, errorIn }: FieldProps) {
   const { t } = useTranslation('playground');
   const usual = field.schema.default;
   if (typeof usual === 'boolean') {
@@ -11,7 +11,7 @@ export function SwitchField({ field, label, hint, value, onChange, errorAt }: Fi
       <Switch
         label={label}
         description={hint}
-        error={errorAt()}
+        error={errorIn()}
         checked={typeof value === 'boolean' ? value : usual}
         onChange={(event) => onChange(event.currentTarget.checked)}
       />
@@ -21,7 +21,7 @@ export function SwitchField({ field, label, hint, value, onChange, errorAt }: Fi
     <NativeSelect
       label={label}
       description={hint}
-      error={errorAt()}
+      error={errorIn()}
       value={typeof value === 'boolean' ? String(value) : ''}
       onChange={({ currentTarget }) =>
         onChange(currentTarget.value === '' ? undefined : currentTarget.value === 'true')

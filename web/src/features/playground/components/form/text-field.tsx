@@ -3,11 +3,11 @@ import { Textarea, TextInput } from '@mantine/core';
 import { textOf } from '../../schema/values';
 import type { FieldProps } from './field-props';
 
-export function TextField({ field, label, hint, value, onChange, errorAt }: FieldProps) {
+export function TextField({ field, label, hint, value, onChange, errorIn }: FieldProps) {
   const shared = {
     label,
     description: hint,
-    error: errorAt(),
+    error: errorIn(),
     value: textOf(value),
     withAsterisk: field.required,
   };

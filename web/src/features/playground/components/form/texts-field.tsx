@@ -1,20 +1,22 @@
 /** A list of texts, one field each. Enter adds one, as does pasting several lines. */
-import { ActionIcon, Button, Group, Input, Stack, Textarea } from '@mantine/core';
+import { ActionIcon, Button, Group, Input, Stack, Text, Textarea } from '@mantine/core';
 import { IconPlus, IconX } from '@tabler/icons-react';
-import { type ClipboardEvent, type KeyboardEvent, useRef } from 'react';
+import { type ClipboardEvent, type KeyboardEvent, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { textsOf } from '../../schema/values';
 import type { FieldProps } from './field-props';
 
-export function TextsField({ field, label, hint, value, onChange, errorAt }: FieldProps) {
+export function TextsField({ field, label, hint, value, onChange, errorAt, errorIn }: FieldProps) {
   const { t } = useTranslation('playground');
   const list = useRef<HTMLDivElement>(null);
+  const [leftOut, setLeftOut] = useState(0);
   const texts = textsOf(value);
   const shown = texts.length === 0 ? [''] : texts;
   const { maxItems } = field.schema;
   const full = maxItems !== undefined && shown.length >= maxItems;
 
   const put = (next: string[], focus?: number) => {
+    setLeftOut(0);
     onChange(next);
     if (focus === undefined) return;
     requestAnimationFrame(() => list.current?.querySelectorAll('textarea')[focus]?.focus());
@@ -36,7 +38,9 @@ export function TextsField({ field, label, hint, value, onChange, errorAt }: Fie
       .filter((line) => line.trim() !== '');
     if (lines.length < 2 || shown[at] !== '') return;
     event.preventDefault();
-    put([...shown.slice(0, at), ...lines, ...shown.slice(at + 1)].slice(0, maxItems), at + lines.length - 1);
+    const all = [...shown.slice(0, at), ...lines, ...shown.slice(at + 1)];
+    put(all.slice(0, maxItems), Math.min(at + lines.length, maxItems ?? Infinity) - 1);
+    setLeftOut(Math.max(0, all.length - (maxItems ?? Infinity)));
   };
 
   return (
@@ -55,7 +59,7 @@ export function TextsField({ field, label, hint, value, onChange, errorAt }: Fie
               flex={1}
               aria-label={t('form.item', { label, number: at + 1 })}
               value={text}
-              error={errorAt(`/${at}`)}
+              error={errorIn(`/${at}`)}
               onChange={(event) =>
                 put(shown.map((other, i) => (i === at ? event.currentTarget.value : other)))
               }
@@ -93,6 +97,9 @@ export function TextsField({ field, label, hint, value, onChange, errorAt }: Fie
             {t('form.addText')}
           </Button>
         </Group>
+        <Text size="sm" role="status" hidden={leftOut === 0}>
+          {leftOut > 0 && t('form.leftOut', { count: leftOut, most: maxItems })}
+        </Text>
       </Stack>
     </Input.Wrapper>
   );

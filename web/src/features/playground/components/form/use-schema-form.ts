@@ -1,6 +1,7 @@
 /** The state of a form that is drawn from a schema: values, and faults of ours and of the server. */
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { faultsByPointer, isApiError } from '@/lib/problem';
 import { useFormat } from '@/lib/use-format';
 import type { Form } from '../../schema/fields';
 import { type Fault, type Faults, validate } from '../../schema/validate';
@@ -14,16 +15,23 @@ export interface SchemaForm {
   change: (name: string, value: unknown) => void;
   fill: (input: Record<string, unknown>) => void;
   errorAt: (pointer: string) => string | undefined;
+  /** The first fault at `pointer` or below it; `placed`: with where it is, for what is written as one text. */
+  errorIn: (pointer: string, placed?: boolean) => string | undefined;
   /** The input, or undefined where something is wrong; then it is said at the fields. */
   check: () => Record<string, unknown> | undefined;
-  /** The input as far as it goes, faults or not. */
-  draft: () => Record<string, unknown>;
-  /** Faults that the server found, by pointer into the request's body. */
-  refuse: (faults: Record<string, string>) => void;
+  /** The input as far as it goes, faults or not; undefined where there is JSON in it that is none. */
+  draft: () => Record<string, unknown> | undefined;
+  /** Takes what the server refused; whether all of it is said at the fields. */
+  refuse: (error: unknown) => boolean;
 }
 
-export function useSchemaForm(form: Form, initial: () => Values): SchemaForm {
+/** `keep` is told what somebody wrote, not what was there `initial`ly. */
+export function useSchemaForm(form: Form, initial: () => Values, keep: (values: Values) => void): SchemaForm {
   const [values, setValues] = useState(initial);
+  const first = useRef(values);
+  useEffect(() => {
+    if (values !== first.current) keep(values);
+  });
   const [faults, setFaults] = useState<Faults>({});
   const [refused, setRefused] = useState<Record<string, string>>({});
   const messageOf = useFaultMessage();
@@ -50,32 +58,47 @@ export function useSchemaForm(form: Form, initial: () => Values): SchemaForm {
     },
     errorAt: (pointer) => {
       const fault = faults[pointer];
-      if (fault) return messageOf(fault);
-      return form.free ? anywhere(refused) : refused[INPUT + pointer];
+      return fault ? messageOf(fault) : refused[INPUT + pointer];
+    },
+    errorIn: (pointer, placed = form.free) => {
+      const fault = firstIn(faults, pointer);
+      if (fault) return messageOf(fault[1]);
+      const [at, message] = firstIn(refused, INPUT + pointer) ?? [];
+      const place = at?.slice(INPUT.length + pointer.length);
+      return placed && place ? `${place}: ${message}` : message;
     },
     check,
     draft: () => {
       try {
         return toInput(form, values);
       } catch {
-        return {};
+        return undefined;
       }
     },
-    refuse: setRefused,
+    refuse: (error) => {
+      setRefused(faultsByPointer(error));
+      const fields = form.free
+        ? [INPUT]
+        : [...form.main, ...form.options].map(({ name }) => `${INPUT}/${name}`);
+      const said = isApiError(error) ? error.fields : [];
+      return (
+        said.length > 0 && said.every(({ pointer = '' }) => fields.some((field) => isIn(pointer, field)))
+      );
+    },
   };
 }
 
-/** The first fault of an input that is one field, with its place in it. */
-function anywhere(refused: Record<string, string>): string | undefined {
-  const first = Object.entries(refused).find(([at]) => at === INPUT || at.startsWith(`${INPUT}/`));
-  if (!first) return undefined;
-  const [at, message] = first;
-  return at === INPUT ? message : `${at.slice(INPUT.length)}: ${message}`;
+function isIn(at: string, pointer: string): boolean {
+  return at === pointer || at.startsWith(`${pointer}/`);
+}
+
+function firstIn<T>(said: Record<string, T>, pointer: string): [string, T] | undefined {
+  return Object.entries(said).find(([at]) => isIn(at, pointer));
 }
 
 /** Without what is said of `pointer` and of everything below it. */
 function without<T>(said: Record<string, T>, pointer: string): Record<string, T> {
-  const kept = Object.entries(said).filter(([at]) => at !== pointer && !at.startsWith(`${pointer}/`));
+  const kept = Object.entries(said).filter(([at]) => !isIn(at, pointer));
   return Object.fromEntries(kept);
 }
 

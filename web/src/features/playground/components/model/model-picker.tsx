@@ -35,10 +35,11 @@ export function ModelPicker({ models, current, onPick }: ModelPickerProps) {
         className={classes.current}
         aria-expanded={opened}
         aria-controls={id}
-        aria-label={t('model.choose', { model: current.id })}
+        aria-label={t('model.choose', { model: current.id, status: t(`model.status.${current.status}`) })}
+        aria-describedby={current.description ? `${id}-about` : undefined}
         onClick={list.toggle}
       >
-        <Description model={current} />
+        <Description model={current} about={`${id}-about`} />
         <IconChevronDown size={18} className={classes.chevron} />
       </UnstyledButton>
       <ul id={id} hidden={!opened} className={classes.list}>
@@ -58,7 +59,8 @@ export function ModelPicker({ models, current, onPick }: ModelPickerProps) {
   );
 }
 
-function Description({ model }: { model: Model }) {
+/** `about`: the id of what the model is, for whom the button's name alone is read. */
+function Description({ model, about }: { model: Model; about?: string }) {
   return (
     <Stack gap={2} flex={1} miw={0} component="span">
       <Group gap="sm" justify="space-between" wrap="nowrap" component="span">
@@ -67,7 +69,7 @@ function Description({ model }: { model: Model }) {
         </Text>
         <Light status={model.status} />
       </Group>
-      <Text component="span" size="sm" c="dimmed" lineClamp={2}>
+      <Text id={about} component="span" size="sm" c="dimmed" lineClamp={2}>
         {model.description}
       </Text>
     </Stack>

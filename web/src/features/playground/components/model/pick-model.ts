@@ -12,8 +12,14 @@ export function sortModels(models: Model[]): Model[] {
   return [...models].sort((a, b) => rank(a) - rank(b) || a.id.localeCompare(b.id));
 }
 
-export function pickModel(sorted: Model[], wanted: string | undefined): Model | undefined {
-  return sorted.find(({ id }) => id === wanted) ?? sorted[0];
+/** `wanted` by the address, else the one that is `held` already, whatever its light is now, else the first. */
+export function pickModel(
+  sorted: Model[],
+  wanted: string | undefined,
+  held: string | undefined,
+): Model | undefined {
+  const called = (name: string | undefined) => sorted.find(({ id }) => id === name);
+  return called(wanted) ?? called(held) ?? sorted[0];
 }
 
 export function pickTask(model: Model, wanted: string | undefined): ModelTask | undefined {

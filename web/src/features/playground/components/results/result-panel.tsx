@@ -1,14 +1,15 @@
 /** The right side of the page: state, result, JSON, code. */
-import { Skeleton, Stack, Tabs } from '@mantine/core';
+import { Box, Skeleton, Stack, Tabs } from '@mantine/core';
 import { IconSparkles } from '@tabler/icons-react';
 import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import { EmptyState } from '@/components/empty-state';
 import { ProblemAlert } from '@/components/problem-alert';
-import { loadRunView, type RunControl } from '../run/use-run';
+import { loadRunStatus, loadRunView, type RunControl } from '../run/use-run';
 
 const CodePanel = lazy(() => import('../code/code-panel'));
 const JsonPanel = lazy(() => import('./json-panel'));
+const RunStatus = lazy(loadRunStatus);
 const RunView = lazy(loadRunView);
 
 interface ResultPanelProps {
@@ -33,11 +34,19 @@ export function ResultPanel({ control, error, model, task, draft }: ResultPanelP
         </Tabs.Tab>
         <Tabs.Tab value="code">{t('result.code')}</Tabs.Tab>
       </Tabs.List>
+      {/* Always there, on each tab: what is put on the page together with its words is not read out. */}
+      <Box role="status" mb={run && 'lg'}>
+        {run && (
+          <Suspense fallback={<Skeleton h={26} w={110} radius="xl" />}>
+            <RunStatus state={state} />
+          </Suspense>
+        )}
+      </Box>
       <Tabs.Panel value="result">
         <Stack gap="lg">
           <ProblemAlert error={error} />
           {run && (
-            <Suspense fallback={<Skeleton h={26} w={110} radius="xl" />}>
+            <Suspense fallback={<Skeleton h={220} radius="md" />}>
               <RunView state={state} job={job} input={run.input} />
             </Suspense>
           )}

@@ -1,6 +1,6 @@
 /** The view of an output. Each kind is loaded when it is first needed. */
 import { Skeleton } from '@mantine/core';
-import { lazy, Suspense } from 'react';
+import { lazy, Suspense, useMemo } from 'react';
 import type { JobState } from '@/lib/job-stream/state';
 import { cosineMatrix } from '../../results/cosine';
 import { readResult, readSegments } from '../../results/result-kind';
@@ -22,23 +22,34 @@ interface ResultViewProps {
 }
 
 export function ResultView({ state, input }: ResultViewProps) {
+  const output = state.job?.output;
+  const writing = useMemo(() => writingOf(output, state.text), [output, state.text]);
+  // One and the same while it is written and after: a live region that is replaced is not read out.
+  if (writing) return <Writing {...writing} prompt={textOf(input.prompt)} />;
   return (
     <Suspense fallback={<Skeleton h={220} radius="md" />}>
-      {state.job?.output === undefined ? (
-        <PartialView state={state} input={input} />
+      {output === undefined ? (
+        <PartialView pieces={state.pieces} input={input} />
       ) : (
-        <WholeView output={state.job.output} input={input} />
+        <WholeView output={output} input={input} />
       )}
     </Suspense>
   );
 }
 
+/** What is a text, or becomes one. */
+function writingOf(output: unknown, soFar: string) {
+  if (output === undefined) return soFar ? { text: soFar, writing: true } : undefined;
+  const result = readResult(output);
+  if (result.kind !== 'writing') return undefined;
+  return { text: result.data.text, finish: result.data.finish_reason, writing: false };
+}
+
 /** What has come so far. */
-function PartialView({ state, input }: ResultViewProps) {
-  const segments = readSegments(state.pieces);
-  if (state.text) return <Writing text={state.text} prompt={textOf(input.prompt)} writing />;
+function PartialView({ pieces, input }: { pieces: unknown[]; input: Record<string, unknown> }) {
+  const segments = readSegments(pieces);
   if (segments.length > 0) return <Speech data={{ segments }} audio={textOf(input.audio)} />;
-  return state.pieces.length > 0 ? <JsonView value={state.pieces} /> : null;
+  return pieces.length > 0 ? <JsonView value={pieces} /> : null;
 }
 
 function WholeView({ output, input }: { output: unknown; input: Record<string, unknown> }) {
@@ -73,9 +84,6 @@ function WholeView({ output, input }: { output: unknown; input: Record<string, u
     case 'speech':
       return <Speech data={result.data} audio={textOf(input.audio)} />;
     case 'writing':
-      return (
-        <Writing text={result.data.text} prompt={textOf(input.prompt)} finish={result.data.finish_reason} />
-      );
     case 'json':
       return <JsonView value={output} />;
   }

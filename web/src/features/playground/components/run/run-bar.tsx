@@ -15,12 +15,12 @@ interface RunBarProps {
   control: RunControl;
   disabled: boolean;
   onExample: () => void;
-  draft: () => Shared;
+  draft: () => Shared | undefined;
 }
 
 export function RunBar({ control, disabled, onExample, draft }: RunBarProps) {
   const { t } = useTranslation('playground');
-  const { share, shared } = useShare(draft);
+  const { share, shared, refused, partly } = useShare(draft);
   return (
     <Group gap="sm" justify="space-between">
       <Group gap="sm">
@@ -66,6 +66,9 @@ export function RunBar({ control, disabled, onExample, draft }: RunBarProps) {
           {shared ? t('run.shared') : t('run.share')}
         </Button>
       </Group>
+      <Text size="xs" c="dimmed" role="status" w="100%" hidden={!partly && !refused}>
+        {[refused && t('run.notCopied'), partly && t('run.sharedPartly')].filter(Boolean).join(' ')}
+      </Text>
     </Group>
   );
 }

@@ -1,11 +1,11 @@
-/** A run: where it stands, what came of it, and what it took. Loaded with the first one. */
+/** A run: how far it is, what came of it, and what it took. Loaded with the first one. */
 import { Stack } from '@mantine/core';
 import type { Job } from '@/api/generated';
 import { isFinal, type JobState } from '@/lib/job-stream/state';
 import { JobFailure } from '../results/job-failure';
 import { ResultView } from '../results/result-view';
 import { Metrics } from './metrics';
-import { StatusLine } from './status-line';
+import { RunWay } from './run-way';
 
 interface RunViewProps {
   state: JobState;
@@ -16,7 +16,7 @@ interface RunViewProps {
 export default function RunView({ state, job, input }: RunViewProps) {
   return (
     <Stack gap="lg">
-      <StatusLine state={state} />
+      <RunWay state={state} />
       {job?.error && <JobFailure failure={job.error} />}
       <ResultView state={state} input={input} />
       {job && isFinal(job) && <Metrics job={job} />}

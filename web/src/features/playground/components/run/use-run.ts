@@ -1,33 +1,45 @@
 /** One run after the other: submit, follow, cancel. */
-import { useState } from 'react';
-import type { Job, Model } from '@/api/generated';
-import { newKey } from '@/lib/attempt';
+import { useEffect } from 'react';
+import type { Model } from '@/api/generated';
+import { useAttempt } from '@/lib/attempt';
 import { isFinal } from '@/lib/job-stream/state';
 import { useJobStream } from '@/lib/job-stream/use-job-stream';
 import { useCancelJob } from '../../api/cancel-job';
 import { useSubmitJob } from '../../api/submit-job';
-
-export interface Run {
-  job: Job;
-  /** What was submitted; results are shown beside it. */
-  input: Record<string, unknown>;
-}
+import { keepRun, useRunAt } from '../../desk';
 
 /** How a run is shown comes while it is being submitted. */
 export const loadRunView = () => import('./run-view');
+export const loadRunStatus = () => import('./run-status');
 
-export function useRun() {
-  const [run, setRun] = useState<Run>();
+export function useRun(place: string) {
+  const run = useRunAt(place);
   const submission = useSubmitJob();
+  const attempt = useAttempt();
   const cancellation = useCancelJob();
   const state = useJobStream(run?.job);
 
+  // Whoever comes back to it sees its end at once; only the stream's end brings the output.
+  const done = state.connection === 'closed' && state.failure === undefined;
+  const ended = run && !isFinal(run.job) && done ? state.job : undefined;
+  useEffect(() => {
+    if (run && ended) keepRun(place, { ...run, job: ended });
+  }, [place, run, ended]);
+
   const start = async (model: Model, task: string, input: Record<string, unknown>) => {
     void loadRunView();
+    void loadRunStatus();
     cancellation.reset();
-    setRun(undefined);
-    const job = await submission.mutateAsync({ model: model.id, task, input, key: newKey() });
-    setRun({ job, input });
+    keepRun(place, undefined);
+    const key = attempt.key(JSON.stringify([model.id, task, input]));
+    try {
+      const job = await submission.mutateAsync({ model: model.id, task, input, key });
+      attempt.end();
+      keepRun(place, { job, input });
+    } catch (error) {
+      attempt.end(error);
+      throw error;
+    }
   };
   const busy =
     submission.isPending || (run !== undefined && !isFinal(state.job) && state.failure === undefined);
@@ -39,10 +51,6 @@ export function useRun() {
     canceling: cancellation.isPending || state.job?.cancel_requested_at !== undefined,
     start,
     cancel: () => run && cancellation.mutate(run.job.id),
-    forget: () => {
-      submission.reset();
-      setRun(undefined);
-    },
   };
 }
 

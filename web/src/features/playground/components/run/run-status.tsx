@@ -1,6 +1,5 @@
-/** Where a run stands: state, place in the queue, progress, and whether we still hear of it. */
-import { Alert, Badge, Group, Progress, Stack, Text } from '@mantine/core';
-import { IconPlugConnectedX } from '@tabler/icons-react';
+/** In words where a run stands: its state, its place in the queue, its stage. */
+import { Badge, Group, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Job, JobStatus } from '@/api/generated';
 import type { JobState } from '@/lib/job-stream/state';
@@ -15,7 +14,7 @@ const COLORS: Record<JobStatus, string> = {
   expired: 'gray',
 };
 
-export function StatusLine({ state }: { state: JobState }) {
+export default function RunStatus({ state }: { state: JobState }) {
   const { t } = useTranslation('playground');
   const { job, progress } = state;
   const format = useFormat();
@@ -23,32 +22,16 @@ export function StatusLine({ state }: { state: JobState }) {
   if (!job) return null;
   const working = job.status === 'processing';
   return (
-    <Stack gap="sm">
-      <Group gap="sm" role="status">
-        <Badge variant="light" color={COLORS[job.status]} size="lg" tt="none" fw={600}>
-          {t(`status.${job.status}`)}
-        </Badge>
-        <Text size="sm" c="dimmed" className="tabular">
-          {job.status === 'queued' && queue(job)}
-          {working && progress?.stage}
-          {working && progress && ` ${format.percent(progress.fraction, 0)}`}
-        </Text>
-      </Group>
-      {working && (
-        <Progress
-          value={progress ? progress.fraction * 100 : 100}
-          animated={!progress}
-          striped={!progress}
-          size="sm"
-          aria-label={t('status.progress')}
-        />
-      )}
-      {state.connection === 'lost' && (
-        <Alert color="amber" variant="light" p="xs" icon={<IconPlugConnectedX size={18} />}>
-          {t('status.reconnecting')}
-        </Alert>
-      )}
-    </Stack>
+    <Group gap="sm">
+      <Badge variant="light" color={COLORS[job.status]} size="lg" tt="none" fw={600}>
+        {t(`status.${job.status}`)}
+      </Badge>
+      <Text size="sm" c="dimmed" className="tabular">
+        {job.status === 'queued' && queue(job)}
+        {working && progress?.stage}
+        {working && progress && ` ${format.percent(progress.fraction, 0)}`}
+      </Text>
+    </Group>
   );
 }
 

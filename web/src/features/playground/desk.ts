@@ -1,0 +1,51 @@
+/** What stands on the playground, by model and task: it outlasts a look at another model or page, and nothing else. */
+import { useSyncExternalStore } from 'react';
+import type { Job } from '@/api/generated';
+import type { Values } from './schema/values';
+
+export interface Run {
+  job: Job;
+  /** What was submitted; results are shown beside it. */
+  input: Record<string, unknown>;
+}
+
+let owner: string | null | undefined;
+const drafts = new Map<string, Values>();
+const runs = new Map<string, Run>();
+const listeners = new Set<() => void>();
+
+export function placeOf(model: string, task: string): string {
+  return `${model} ${task}`;
+}
+
+/** Nobody finds what somebody else left. Guests who log in keep what they wrote; their runs stay the guest's. */
+export function claimDesk(user: string | null) {
+  if (user === owner) return;
+  if (owner) drafts.clear();
+  if (owner !== undefined) runs.clear();
+  owner = user;
+}
+
+export function draftAt(place: string): Values | undefined {
+  return drafts.get(place);
+}
+
+export function keepDraft(place: string, values: Values) {
+  drafts.set(place, values);
+}
+
+export function keepRun(place: string, run: Run | undefined) {
+  if (run) runs.set(place, run);
+  else runs.delete(place);
+  for (const tell of listeners) tell();
+}
+
+/** The run of a place, also one whose answer came while another was looked at. */
+export function useRunAt(place: string): Run | undefined {
+  return useSyncExternalStore(listen, () => runs.get(place));
+}
+
+function listen(tell: () => void) {
+  listeners.add(tell);
+  return () => listeners.delete(tell);
+}
