@@ -19,6 +19,8 @@ export function RotateToken({ token, onClose }: { token: Token; onClose: () => v
   const [overlap, setOverlap] = useState<(typeof overlaps)[number]>(NONE);
   const [length, setLength] = useState<Preset | typeof SAME>(SAME);
   const secret = rotate.data?.token;
+  // The text is made before it is here: it is lost with the window as soon as it was asked for.
+  const held = rotate.isPending || Boolean(secret);
   const submit = () =>
     rotate.mutate({
       overlap_seconds: overlap === NONE ? undefined : presets[overlap],
@@ -30,9 +32,9 @@ export function RotateToken({ token, onClose }: { token: Token; onClose: () => v
       onClose={onClose}
       size="lg"
       title={secret ? t('secret.title') : t('rotate.title', { name: token.name })}
-      closeOnClickOutside={!secret}
-      closeOnEscape={!secret}
-      withCloseButton={!secret}
+      closeOnClickOutside={!held}
+      closeOnEscape={!held}
+      withCloseButton={!held}
       closeButtonProps={{ 'aria-label': t('common:action.close') }}
       attributes={{ header: { role: 'presentation' } }}
     >
@@ -58,7 +60,7 @@ export function RotateToken({ token, onClose }: { token: Token; onClose: () => v
           />
           <TokenProblem error={rotate.error} />
           <Group justify="flex-end" gap="sm">
-            <Button variant="default" onClick={onClose}>
+            <Button variant="default" onClick={onClose} disabled={rotate.isPending}>
               {t('common:action.cancel')}
             </Button>
             <Button loading={rotate.isPending} onClick={submit}>
