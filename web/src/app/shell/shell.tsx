@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { PageLoader } from '@/components/page-loader';
 import { Footer } from './footer';
 import { Header } from './header';
+import { LoginEnded } from './login-ended';
 import classes from './shell.module.css';
 
 export function Shell() {
@@ -15,6 +16,7 @@ export function Shell() {
         {t('shell.skip')}
       </a>
       <Header />
+      <LoginEnded />
       <main id="main" tabIndex={-1} className={classes.main}>
         <Suspense fallback={<PageLoader />}>
           <Outlet />
