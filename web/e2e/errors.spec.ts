@@ -119,3 +119,25 @@ test('after an upgrade the files of an open page are gone: it is loaded anew, on
   await expect(page.getByRole('alert')).toContainText('A part of this page did not come.');
   expect(reloads).toBe(1);
 });
+
+test('another page takes the focus to its heading; another search does not', async ({
+  contextFor,
+  server,
+}) => {
+  const page = await (await contextFor(await newPerson(server, 'listener'))).newPage();
+  await page.goto('/jobs');
+  await expect(page.getByText('No jobs yet')).toBeVisible();
+  await expect(page.locator('body')).toBeFocused();
+  await page.getByRole('link', { name: 'Tokens' }).press('Enter');
+  await expect(page.getByRole('heading', { name: 'API tokens', level: 1 })).toBeFocused();
+  await page.getByRole('link', { name: 'Jobs', exact: true }).press('Enter');
+  await expect(page.getByRole('heading', { name: 'Jobs', level: 1 })).toBeFocused();
+  const status = page.getByRole('main').getByRole('combobox').first();
+  await status.selectOption({ index: 1 });
+  await expect(page).toHaveURL(/\/jobs\?/);
+  await status.focus();
+  await expect(status).toBeFocused();
+  await page.goBack();
+  await expect(page).toHaveURL(/\/jobs$/);
+  await expect(status).toBeFocused();
+});

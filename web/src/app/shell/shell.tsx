@@ -6,10 +6,12 @@ import { PageLoader } from '@/components/page-loader';
 import { Footer } from './footer';
 import { Header } from './header';
 import { LoginEnded } from './login-ended';
+import { usePageFocus } from './use-page-focus';
 import classes from './shell.module.css';
 
 export function Shell() {
   const { t } = useTranslation();
+  usePageFocus();
   return (
     <div className={classes.shell}>
       <a href="#main" className={classes.skip}>
