@@ -3,10 +3,10 @@ import { Button, Group, Modal, NativeSelect, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Token } from '@/api/generated';
+import { ProblemAlert } from '@/components/problem-alert';
 import { useRotateToken } from '../api/rotate-token';
 import { type Preset, presets } from '../expiry/expiry';
 import { NewSecret } from './new-secret';
-import { TokenProblem } from './token-problem';
 
 const NONE = 'none';
 const SAME = 'same';
@@ -58,7 +58,7 @@ export function RotateToken({ token, onClose }: { token: Token; onClose: () => v
               ...lengths.map((value) => ({ value, label: t(`expiry.${value}`) })),
             ]}
           />
-          <TokenProblem error={rotate.error} />
+          <ProblemAlert error={rotate.error} />
           <Group justify="flex-end" gap="sm">
             <Button variant="default" onClick={onClose} disabled={rotate.isPending}>
               {t('common:action.cancel')}

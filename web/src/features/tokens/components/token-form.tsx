@@ -2,6 +2,7 @@
 import { Button, Group, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { ProblemAlert } from '@/components/problem-alert';
 import { useProblemForm } from '@/lib/problem-form';
 import { useUser } from '@/lib/session';
 import type { useCreateToken } from '../api/create-token';
@@ -11,7 +12,6 @@ import { usualScopes } from '../scopes';
 import { ExpiryField } from './expiry-field';
 import { ModelsField } from './models-field';
 import { ScopesField } from './scopes-field';
-import { TokenProblem } from './token-problem';
 
 const LONGEST_NAME = 100;
 
@@ -97,7 +97,7 @@ export function TokenForm({ create, onCancel }: TokenFormProps) {
         />
         <ScopesField {...bound('scopes')} admin={user?.role === 'admin'} />
         <ModelsField {...bound('models')} />
-        <TokenProblem error={failure} />
+        <ProblemAlert error={failure} />
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onCancel} disabled={create.isPending}>
             {t('common:action.cancel')}
