@@ -163,3 +163,24 @@ test('a login that was ended elsewhere is told, what was written stays, and one 
   await expect(page.getByRole('button', { name: /^Account of / })).toBeVisible();
   await expect(page.getByText('Your login has ended.')).toHaveCount(0);
 });
+
+test('a new address is asked for once, and waited for', async ({ contextFor, server }) => {
+  const person = await newPerson(server, 'mover');
+  const next = newAddress('moved');
+  const page = await (await contextFor(person)).newPage();
+  await page.goto('/account');
+  const address = page.getByLabel('E-mail address');
+  await expect(address).toHaveValue(person.email);
+  await address.fill(next);
+  const save = page.getByRole('button', { name: 'Save', exact: true });
+  await save.click();
+  await expect(page.getByText(`Waiting for ${next} to be confirmed`)).toBeVisible();
+  await expect(address).toHaveValue(person.email);
+  await server.mailbox.take(next);
+  await page.getByLabel('What to call you').fill('Wei');
+  const sent = page.waitForRequest((request) => request.method() === 'PATCH');
+  await save.click();
+  expect((await sent).postDataJSON()).not.toHaveProperty('email');
+  await expect(save).toBeDisabled();
+  await expect(page.getByText(`Waiting for ${next} to be confirmed`)).toBeVisible();
+});
