@@ -195,3 +195,16 @@ test('filters take every key, and a late one calls no way off', async ({
   await expect(page.getByRole('heading', { name: person.email, level: 1 })).toBeVisible();
   await expect(page).toHaveURL(/\/admin\/users\/user_/);
 });
+
+test('who takes administration from themselves is out of it', async ({ contextFor, server, watch }) => {
+  watch.expect(/status of 40[13]/);
+  const person = await newPerson(server, 'resigning', { admin: true });
+  const page = await (await contextFor(person)).newPage();
+  await page.goto(`/admin/users/${await idOf(person, person)}`);
+  await page.getByRole('main').getByLabel('Role').selectOption('user');
+  await page.getByRole('dialog').getByRole('button').last().click();
+  // Another role ends every login.
+  await expect(page).toHaveURL(/\/login\?next=/);
+  await expect(page.getByRole('link', { name: 'Admin', exact: true })).toHaveCount(0);
+  await expect(page.getByRole('banner').getByRole('link', { name: 'Log in' })).toBeVisible();
+});

@@ -149,7 +149,7 @@ test('what is shown once can not be closed while it is on its way', async ({ con
   await withTokens(person, 'lantern');
   /** Answers to this are held back until one says so. */
   const hold = async (page: Page, address: string) => {
-    let answer = () => undefined as void;
+    let answer: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (answer = resolve));
     await page.route(address, async (route) => {
       if (route.request().method() === 'POST') await held;

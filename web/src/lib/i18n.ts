@@ -57,7 +57,9 @@ async function load(language: string, namespaces: readonly string[]) {
 
 /** For a route's loader: the texts come together with the page's code, not after it. */
 export function texts(...namespaces: string[]) {
-  return () => load(i18n.language ?? initialLanguage(), ['common', ...namespaces]);
+  // The first page may ask before the library has begun.
+  const language = () => (i18n.language as string | undefined) ?? initialLanguage();
+  return () => load(language(), ['common', ...namespaces]);
 }
 
 let wanted: Language | undefined;
