@@ -131,3 +131,56 @@ test('logging out ends the session', async ({ contextFor, server }) => {
   await expect(page.getByRole('link', { name: 'Log in' }).first()).toBeVisible();
   expect((await person.api.get('/v1/session')).status()).toBe(401);
 });
+
+test('a login that was ended elsewhere is told, what was written stays, and one comes back', async ({
+  contextFor,
+  server,
+  watch,
+}) => {
+  watch.expect(/status of 401/);
+  const person = await newPerson(server, 'ousted');
+  const page = await (await contextFor(person)).newPage();
+  await page.goto('/account');
+  const name = page.getByLabel('What to call you');
+  await name.fill('Wei of the harbour');
+  const elsewhere = await (await contextFor()).newPage();
+  await flows.logIn(elsewhere, person.email);
+  await elsewhere.goto('/account/sessions');
+  await elsewhere.getByRole('button', { name: 'Log out everywhere else' }).click();
+  await expect(elsewhere.getByRole('button', { name: 'Log out everywhere else' })).toBeHidden();
+
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page.getByRole('alert').first()).toContainText('Your login has ended.');
+  await expect(page.getByRole('banner').getByRole('link', { name: 'Log in' })).toBeVisible();
+  await expect(name).toHaveValue('Wei of the harbour');
+  await page.getByRole('link', { name: 'Log in again' }).first().click();
+  await expect(page).toHaveURL(/\/login\?next=%2Faccount$/);
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  await page.getByLabel('E-mail address').fill(person.email);
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
+  await expect(page).toHaveURL(/\/account$/);
+  await expect(page.getByRole('button', { name: /^Account of / })).toBeVisible();
+  await expect(page.getByText('Your login has ended.')).toHaveCount(0);
+});
+
+test('a new address is asked for once, and waited for', async ({ contextFor, server }) => {
+  const person = await newPerson(server, 'mover');
+  const next = newAddress('moved');
+  const page = await (await contextFor(person)).newPage();
+  await page.goto('/account');
+  const address = page.getByLabel('E-mail address');
+  await expect(address).toHaveValue(person.email);
+  await address.fill(next);
+  const save = page.getByRole('button', { name: 'Save', exact: true });
+  await save.click();
+  await expect(page.getByText(`Waiting for ${next} to be confirmed`)).toBeVisible();
+  await expect(address).toHaveValue(person.email);
+  await server.mailbox.take(next);
+  await page.getByLabel('What to call you').fill('Wei');
+  const sent = page.waitForRequest((request) => request.method() === 'PATCH');
+  await save.click();
+  expect((await sent).postDataJSON()).not.toHaveProperty('email');
+  await expect(save).toBeDisabled();
+  await expect(page.getByText(`Waiting for ${next} to be confirmed`)).toBeVisible();
+});

@@ -60,6 +60,9 @@ test('a plan is changed, holds at once, and goes back to the settings', async ({
   const edit = card.getByRole('button', { name: 'Edit the plan pro' });
   await edit.click();
   const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Jobs per hour').fill('');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await expect(dialog.getByLabel('Jobs per hour')).toHaveAccessibleDescription(/Give a number\./);
   await dialog.getByLabel('Jobs per hour').fill('1');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText('The plan “pro” is saved.')).toBeVisible();
@@ -158,4 +161,50 @@ test('a model is switched off and on again', async ({ contextFor, page, server, 
   await confirm(theirs, 'Switch on', 'echo is switched on.');
   await page.reload();
   await expect(page.getByRole('button', { name: 'Run', exact: true })).toBeEnabled();
+});
+
+test('filters take every key, and a late one calls no way off', async ({
+  contextFor,
+  server,
+  admin,
+  watch,
+}) => {
+  // What is half typed is no identifier.
+  watch.expect(/v1\/audit\?user=.*status of 400/);
+  const person = await newPerson(server, 'sought');
+  const page = await (await contextFor(admin)).newPage();
+  await page.goto('/admin/audit');
+  const user = page.getByRole('search').getByRole('textbox').first();
+  // Longer than the pause after which the address has what was typed.
+  await user.pressSequentially('user_abc', { delay: 600 });
+  await expect(user).toHaveValue('user_abc');
+  await expect(user).toBeFocused();
+  await expect(page).toHaveURL(/[?&]user=user_abc/);
+
+  await page.goto(`/admin/users?q=${person.email}`);
+  const row = page.getByRole('link', { name: person.email });
+  await expect(row).toBeVisible();
+  // The page of an account is on its way for longer than the pause.
+  await page.route('**/assets/user-page-*', async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await route.continue();
+  });
+  await page.getByLabel('Search').press('End');
+  await page.getByLabel('Search').press('Backspace');
+  await row.dispatchEvent('click');
+  await expect(page.getByRole('heading', { name: person.email, level: 1 })).toBeVisible();
+  await expect(page).toHaveURL(/\/admin\/users\/user_/);
+});
+
+test('who takes administration from themselves is out of it', async ({ contextFor, server, watch }) => {
+  watch.expect(/status of 40[13]/);
+  const person = await newPerson(server, 'resigning', { admin: true });
+  const page = await (await contextFor(person)).newPage();
+  await page.goto(`/admin/users/${await idOf(person, person)}`);
+  await page.getByRole('main').getByLabel('Role').selectOption('user');
+  await page.getByRole('dialog').getByRole('button').last().click();
+  // Another role ends every login.
+  await expect(page).toHaveURL(/\/login\?next=/);
+  await expect(page.getByRole('link', { name: 'Admin', exact: true })).toHaveCount(0);
+  await expect(page.getByRole('banner').getByRole('link', { name: 'Log in' })).toBeVisible();
 });

@@ -143,3 +143,52 @@ test('deleting the account is asked about in a dialog', async ({ contextFor, ser
   await opener.click();
   await expectGoodDialog(page, { name: 'dialog-delete-account', dialog: page.getByRole('dialog'), opener });
 });
+
+test('what is shown once can not be closed while it is on its way', async ({ contextFor, server, admin }) => {
+  const person = await newPerson(server, 'hasty');
+  await withTokens(person, 'lantern');
+  /** Answers to this are held back until one says so. */
+  const hold = async (page: Page, address: string) => {
+    let answer: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (answer = resolve));
+    await page.route(address, async (route) => {
+      if (route.request().method() === 'POST') await held;
+      await route.continue();
+    });
+    return () => answer();
+  };
+  const expectOpen = async (page: Page, answer: () => void) => {
+    const dialog = page.getByRole('dialog');
+    await expect(dialog.getByRole('button', { name: 'Cancel' })).toBeDisabled();
+    await expect(dialog.getByRole('button', { name: 'Close' })).toHaveCount(0);
+    await page.keyboard.press('Escape');
+    await page.mouse.click(5, 5);
+    await expect(dialog).toBeVisible();
+    answer();
+    await expect(dialog.locator('pre')).toBeVisible();
+    await page.keyboard.press('Escape');
+    await page.mouse.click(5, 5);
+    await expect(dialog.locator('pre')).toBeVisible();
+  };
+
+  const page = await (await contextFor(person)).newPage();
+  await page.goto('/tokens');
+  const made = await hold(page, '**/v1/tokens');
+  await page.getByRole('button', { name: 'New token' }).click();
+  await page.getByRole('dialog').getByLabel('Name').fill('slow');
+  await page.getByRole('dialog').getByRole('button', { name: 'Create token' }).click();
+  await expectOpen(page, made);
+  await page.getByRole('button', { name: 'I have saved it' }).click();
+
+  const rotated = await hold(page, '**/v1/tokens/*/rotate');
+  const { dialog } = await choose(page, 'Rotate');
+  await dialog.getByRole('button', { name: 'Rotate token' }).click();
+  await expectOpen(page, rotated);
+
+  const theirs = await (await contextFor(admin)).newPage();
+  await theirs.goto('/admin/users?view=invitations');
+  const invited = await hold(theirs, '**/v1/invitations');
+  await theirs.getByRole('button', { name: 'Invite somebody' }).click();
+  await theirs.getByRole('dialog').getByRole('button', { name: 'Invite', exact: true }).click();
+  await expectOpen(theirs, invited);
+});

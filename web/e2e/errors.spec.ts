@@ -92,3 +92,52 @@ test('a guest who wants to see tokens logs in first and gets there', async ({ pa
   await expect(page).toHaveURL(/\/tokens$/);
   await expect(page.getByText('No tokens yet')).toBeVisible();
 });
+
+test('after an upgrade the files of an open page are gone: it is loaded anew, once', async ({
+  contextFor,
+  server,
+  watch,
+}) => {
+  watch.expect(/status of 404/, /Unable to preload CSS/);
+  const page = await (await contextFor(await newPerson(server, 'outdated'))).newPage();
+  await page.goto('/jobs');
+  await expect(page.getByText('No jobs yet')).toBeVisible();
+  let reloads = 0;
+  page.on('request', (request) => {
+    if (request.isNavigationRequest()) reloads += 1;
+  });
+  await page.route('**/assets/usage-page-*', (route) =>
+    reloads === 0 ? route.fulfill({ status: 404 }) : route.continue(),
+  );
+  await page.getByRole('link', { name: 'Usage' }).click();
+  await expect(page.getByRole('heading', { name: 'Usage', level: 1 })).toBeVisible();
+  expect(reloads).toBe(1);
+
+  // What stays gone is said, and no loop.
+  await page.route('**/assets/tokens-page-*', (route) => route.fulfill({ status: 404 }));
+  await page.getByRole('link', { name: 'Tokens' }).click();
+  await expect(page.getByRole('alert')).toContainText('A part of this page did not come.');
+  expect(reloads).toBe(1);
+});
+
+test('another page takes the focus to its heading; another search does not', async ({
+  contextFor,
+  server,
+}) => {
+  const page = await (await contextFor(await newPerson(server, 'listener'))).newPage();
+  await page.goto('/jobs');
+  await expect(page.getByText('No jobs yet')).toBeVisible();
+  await expect(page.locator('body')).toBeFocused();
+  await page.getByRole('link', { name: 'Tokens' }).press('Enter');
+  await expect(page.getByRole('heading', { name: 'API tokens', level: 1 })).toBeFocused();
+  await page.getByRole('link', { name: 'Jobs', exact: true }).press('Enter');
+  await expect(page.getByRole('heading', { name: 'Jobs', level: 1 })).toBeFocused();
+  const status = page.getByRole('main').getByRole('combobox').first();
+  await status.selectOption({ index: 1 });
+  await expect(page).toHaveURL(/\/jobs\?/);
+  await status.focus();
+  await expect(status).toBeFocused();
+  await page.goBack();
+  await expect(page).toHaveURL(/\/jobs$/);
+  await expect(status).toBeFocused();
+});

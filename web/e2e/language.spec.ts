@@ -46,3 +46,20 @@ test('on a phone the list of languages is there, too', async ({ page }) => {
   await page.getByLabel('Language').selectOption('日本語');
   await expect(page.locator('html')).toHaveAttribute('lang', 'ja');
 });
+
+test('a language that does not come is told, and everything stays as it was', async ({ page, watch }) => {
+  watch.expect(/ERR_FAILED/);
+  await page.goto('/login');
+  await expect(page.getByRole('main').getByRole('button', { name: 'Log in' })).toBeVisible();
+  await page.route('**/assets/**', (route) => route.abort());
+  await speak(page, '日本語');
+  await expect(page.getByRole('alert')).toContainText("This language can't be loaded just now.");
+  await expect(page.locator('html')).toHaveAttribute('lang', 'en');
+  await expect(page.getByRole('link', { name: 'Playground' })).toBeVisible();
+  expect(await page.evaluate(() => localStorage.getItem('lamplighter.language'))).not.toBe('ja');
+  await page.unroute('**/assets/**');
+  await speak(page, '日本語');
+  await expect(page.locator('html')).toHaveAttribute('lang', 'ja');
+  await expect(page.getByRole('alert')).toHaveCount(0);
+  await expect(page.getByText(/^(nav|login|field)\./)).toHaveCount(0);
+});

@@ -4,12 +4,18 @@ import { paths } from '@/config/paths';
 import { queryClient } from '@/lib/query-client';
 import { sessionQuery } from '@/lib/session';
 
+/** Pointing at several links asks once. */
+const GUEST_MS = 2_000;
+
 interface Context {
   location: { href: string };
 }
 
 async function userOrLogin({ location }: Context) {
-  const session = await queryClient.query({ ...sessionQuery, staleTime: 'static' });
+  // A login that has ended since is told by whatever is asked for next (`noteFailure`); one that has begun in another tab
+  // is not, so a guest is looked at anew.
+  const known = queryClient.getQueryData(sessionQuery.queryKey);
+  const session = await queryClient.query({ ...sessionQuery, staleTime: known ? 'static' : GUEST_MS });
   if (!session) throw redirect({ to: paths.login, search: { next: location.href } });
   return session.user;
 }

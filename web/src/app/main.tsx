@@ -6,9 +6,11 @@ import { createRoot } from 'react-dom/client';
 import { configureApi } from '@/lib/api';
 import '@/lib/i18n';
 import { shareNonce } from '@/lib/nonce';
+import { watchSiteFiles } from '@/lib/site-files';
 import { App } from './app';
 
 configureApi();
+watchSiteFiles();
 shareNonce();
 
 const root = document.getElementById('root');

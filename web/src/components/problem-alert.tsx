@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { paths } from '@/config/paths';
 import { useMessageOf } from '@/lib/message-of';
 import { isApiError } from '@/lib/problem';
+import { useLoginEnded } from '@/lib/session';
 import { LinkButton } from './link';
 
 interface ProblemAlertProps {
@@ -16,19 +17,20 @@ interface ProblemAlertProps {
 export function ProblemAlert({ error, onRetry }: ProblemAlertProps) {
   const { t } = useTranslation();
   const messageOf = useMessageOf();
+  const loginEnded = useLoginEnded() && isApiError(error, 'unauthorized');
   if (!error) return null;
   const requestId = isApiError(error) ? error.requestId : undefined;
   return (
     <Alert color="red" role="alert" icon={<IconAlertTriangle />} title={t('problem.title')}>
       <Stack gap="xs" align="flex-start">
-        <Text size="sm">{messageOf(error)}</Text>
+        <Text size="sm">{loginEnded ? t('problem.loginEnded') : messageOf(error)}</Text>
         <Group gap="sm">
           {onRetry && (
             <Button size="xs" variant="default" onClick={onRetry}>
               {t('action.retry')}
             </Button>
           )}
-          {isApiError(error, 'login_too_old') && <LoginAgain />}
+          {(loginEnded || isApiError(error, 'login_too_old')) && <LoginAgain />}
           {requestId && (
             <Text size="xs" c="dimmed">
               {t('problem.request')} <Code>{requestId}</Code>
@@ -40,8 +42,8 @@ export function ProblemAlert({ error, onRetry }: ProblemAlertProps) {
   );
 }
 
-/** Some things need a login of the last minutes. */
-function LoginAgain() {
+/** Some things need a login of the last minutes, and a login ends. It leads back to where one is. */
+export function LoginAgain() {
   const { t } = useTranslation();
   const next = useRouterState({ select: ({ location }) => location.href });
   return (

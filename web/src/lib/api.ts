@@ -3,6 +3,7 @@ import { client } from '@/api/generated/client.gen';
 import { env } from '@/config/env';
 import { i18n } from './i18n';
 import { ApiError } from './problem';
+import { noteFailure } from './session';
 
 export function configureApi() {
   client.setConfig({ baseUrl: env.apiBase, credentials: 'same-origin' });
@@ -10,7 +11,10 @@ export function configureApi() {
     request.headers.set('Accept-Language', i18n.language);
     return request;
   });
-  client.interceptors.error.use((error, response) =>
-    response && !response.ok ? ApiError.of(response, error) : error,
-  );
+  client.interceptors.error.use((error, response) => {
+    if (!response || response.ok) return error;
+    const failure = ApiError.of(response, error);
+    noteFailure(failure);
+    return failure;
+  });
 }

@@ -2,11 +2,13 @@
 import { useCallback } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from './problem';
+import { isMissedFile } from './site-files';
 
 export function useMessageOf() {
   const { t } = useTranslation();
   return useCallback(
     (error: unknown): string => {
+      if (isMissedFile(error)) return t('problem.part');
       if (error instanceof TypeError || (error instanceof ApiError && error.isOfProxy)) {
         return t('problem.connection');
       }

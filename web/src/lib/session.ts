@@ -1,7 +1,9 @@
 /** Who is logged in. Everything that depends on it asks here. */
 import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useSyncExternalStore } from 'react';
 import { getSession } from '@/api/generated';
 import { isApiError } from './problem';
+import { queryClient } from './query-client';
 
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
@@ -22,11 +24,50 @@ export function useUser() {
   return data === undefined ? undefined : (data?.user ?? null);
 }
 
+// Whether a login has ended that nobody here ended, and how many changes of the session are on their way from here.
+let ended = false;
+let changing = 0;
+const listeners = new Set<() => void>();
+
+function setEnded(next: boolean) {
+  if (ended === next) return;
+  ended = next;
+  for (const tell of listeners) tell();
+}
+
+/** Every failure of the API passes here: one of them may be the first to say that the login has ended. */
+export function noteFailure(error: unknown) {
+  if (changing > 0 || !isApiError(error, 'unauthorized')) return;
+  if (!queryClient.getQueryData(sessionQuery.queryKey)) return;
+  // Only who one is: what is on the page stays, and what was written with it.
+  queryClient.setQueryData(sessionQuery.queryKey, null);
+  setEnded(true);
+}
+
+/** Whether the login ended while one was here: elsewhere, by an administrator, or for its age. */
+export function useLoginEnded(): boolean {
+  const user = useUser();
+  const known = useSyncExternalStore(
+    (tell) => {
+      listeners.add(tell);
+      return () => listeners.delete(tell);
+    },
+    () => ended,
+  );
+  return known && !user;
+}
+
 /** Called after a login, a logout and whatever ends sessions: nothing that was seen before may stay. */
 export function useSessionChanged() {
-  const queryClient = useQueryClient();
+  const client = useQueryClient();
   return async () => {
-    queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' });
-    await queryClient.invalidateQueries({ queryKey: sessionQuery.queryKey });
+    changing += 1;
+    try {
+      client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' });
+      await client.invalidateQueries({ queryKey: sessionQuery.queryKey });
+    } finally {
+      changing -= 1;
+      setEnded(false);
+    }
   };
 }

@@ -2,6 +2,7 @@
 import { env } from '@/config/env';
 import { i18n } from '../i18n';
 import { ApiError } from '../problem';
+import { noteFailure } from '../session';
 import { isAfter, type JobEvent, typedEvent } from './events';
 import { parseEvents, type RawEvent } from './sse';
 
@@ -80,7 +81,9 @@ async function* openStream(id: string, after: string | undefined, signal: AbortS
       signal: AbortSignal.any([signal, ending.signal]),
     });
     if (!response.ok || !response.body) {
-      throw ApiError.of(response, await response.json().catch(() => undefined));
+      const failure = ApiError.of(response, await response.json().catch(() => undefined));
+      noteFailure(failure);
+      throw failure;
     }
     yield* parseEvents(pieces(response.body, alive));
   } finally {

@@ -1,5 +1,6 @@
 /** Name, language of mails, address. */
 import { Button, Group, NativeSelect, Stack, Text, TextInput } from '@mantine/core';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Account, AccountChanges, Locale } from '@/api/generated';
 import { ProblemAlert } from '@/components/problem-alert';
@@ -14,6 +15,9 @@ export function ProfileForm({ account }: { account: Account }) {
   const checks = useChecks();
   const update = useUpdateAccount();
   const locale = isLanguage(account.locale) ? account.locale : (i18n.language as Locale);
+  // Asked to confirm, and not confirmed as long as the account has the one of before. The server does not tell it later.
+  const [asked, setAsked] = useState('');
+  const waiting = asked !== account.email ? asked : '';
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
     initialValues: { display_name: account.display_name, email: account.email, locale },
@@ -22,11 +26,17 @@ export function ProfileForm({ account }: { account: Account }) {
   const submit = form.onSubmit((values) => {
     clear();
     const email = values.email.trim();
-    const changes: AccountChanges = { display_name: values.display_name, locale: values.locale };
-    if (email !== account.email) changes.email = email;
+    const changes: AccountChanges = {};
+    if (form.isDirty('display_name')) changes.display_name = values.display_name;
+    if (form.isDirty('locale')) changes.locale = values.locale;
+    if (form.isDirty('email') && email !== account.email) changes.email = email;
     update.mutate(changes, {
-      onSuccess: () => {
-        form.resetDirty();
+      onSuccess: (saved) => {
+        // The field has the address that counts; the one that waits is told below it.
+        if (changes.email) setAsked(email);
+        const shown = { ...values, display_name: saved.display_name, email: saved.email };
+        form.setValues(shown);
+        form.resetDirty(shown);
         notifySuccess(changes.email ? t('profile.emailSent', { email }) : t('profile.saved'));
       },
       onError: refuse,
@@ -50,6 +60,11 @@ export function ProfileForm({ account }: { account: Account }) {
           required
           {...form.getInputProps('email')}
         />
+        {waiting && (
+          <Text size="sm" role="status">
+            {t('profile.waiting', { email: waiting })}
+          </Text>
+        )}
         <NativeSelect
           label={t('profile.locale')}
           data={languages.map(({ code, name }) => ({ value: code, label: name }))}

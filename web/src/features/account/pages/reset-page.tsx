@@ -7,6 +7,7 @@ import { Link, LinkButton } from '@/components/link';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
 import { useProblemForm } from '@/lib/problem-form';
+import { useSessionChanged } from '@/lib/session';
 import { FormPage } from '../components/form-page';
 import { NewPassword } from '../components/new-password';
 import { useChecks } from '../components/use-checks';
@@ -21,8 +22,11 @@ export function ResetPage() {
     initialValues: { password: '' },
     validate: { password: checks.required },
   });
+  const sessionChanged = useSessionChanged();
   const reset = useMutation({
     mutationFn: (body: { token: string; password: string }) => resetPassword({ body }),
+    // Every login has ended with it, also the one of this browser.
+    onSuccess: sessionChanged,
     onError: refuse,
   });
   const submit = form.onSubmit(({ password }) => {

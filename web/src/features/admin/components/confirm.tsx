@@ -2,14 +2,10 @@
 import { Button, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useMutation } from '@tanstack/react-query';
-import { useLocation } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { LinkButton } from '@/components/link';
 import { ProblemAlert } from '@/components/problem-alert';
-import { paths } from '@/config/paths';
 import { notifySuccess } from '@/lib/notify';
-import { isApiError } from '@/lib/problem';
 import { Dialog } from './dialog';
 
 export interface Question {
@@ -45,7 +41,6 @@ interface ConfirmProps {
 
 function Confirm({ question, opened, onClose }: ConfirmProps) {
   const { t } = useTranslation(['admin', 'common']);
-  const { href } = useLocation();
   const doing = useMutation({
     mutationFn: question.run,
     onSuccess: () => {
@@ -53,7 +48,6 @@ function Confirm({ question, opened, onClose }: ConfirmProps) {
       onClose();
     },
   });
-  const loginTooOld = isApiError(doing.error, 'login_too_old');
   return (
     <Dialog opened={opened} onClose={onClose} title={question.title}>
       <Stack>
@@ -65,19 +59,13 @@ function Confirm({ question, opened, onClose }: ConfirmProps) {
           <Button variant="default" onClick={onClose} data-autofocus>
             {t('common:action.cancel')}
           </Button>
-          {loginTooOld ? (
-            <LinkButton to={paths.login} search={{ next: href }}>
-              {t('admin:loginAgain')}
-            </LinkButton>
-          ) : (
-            <Button
-              color={question.danger ? 'red.8' : undefined}
-              loading={doing.isPending}
-              onClick={() => doing.mutate()}
-            >
-              {question.action}
-            </Button>
-          )}
+          <Button
+            color={question.danger ? 'red.8' : undefined}
+            loading={doing.isPending}
+            onClick={() => doing.mutate()}
+          >
+            {question.action}
+          </Button>
         </Group>
       </Stack>
     </Dialog>

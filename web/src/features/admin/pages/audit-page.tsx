@@ -14,6 +14,7 @@ import classes from '../components/audit/audit.module.css';
 import { LoadMore } from '../components/load-more';
 import { Loaded } from '../components/loaded';
 import { RowsSkeleton } from '../components/rows-skeleton';
+import { useStaying } from '../components/use-staying';
 
 const route = getRouteApi(paths.adminAudit);
 
@@ -22,7 +23,10 @@ export function AuditPage() {
   const filters = route.useSearch();
   const navigate = route.useNavigate();
   const entries = useInfiniteQuery(auditQuery(filters));
-  const filter = (next: Filters) => void navigate({ search: next, replace: true, resetScroll: false });
+  const staying = useStaying();
+  const filter = (next: Filters) => {
+    if (staying()) void navigate({ search: next, replace: true, resetScroll: false });
+  };
   return (
     <AdminPage title={t('audit.title')} lead={t('audit.lead')}>
       <AuditFilters filters={filters} onChange={filter} />

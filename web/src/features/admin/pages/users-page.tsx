@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { paths } from '@/config/paths';
 import type { UserFilters } from '../api/list-users';
 import { AdminPage } from '../components/admin-page';
+import { useStaying } from '../components/use-staying';
 import { Invitations } from '../components/users/invitations';
 import { People } from '../components/users/people';
 
@@ -16,7 +17,10 @@ export function UsersPage() {
   const navigate = route.useNavigate();
   const show = (next: string | null) =>
     void navigate({ search: next === 'invitations' ? { view: 'invitations' } : {}, resetScroll: false });
-  const filter = (next: UserFilters) => void navigate({ search: next, replace: true, resetScroll: false });
+  const staying = useStaying();
+  const filter = (next: UserFilters) => {
+    if (staying()) void navigate({ search: next, replace: true, resetScroll: false });
+  };
   return (
     <AdminPage title={t('user.title')} lead={t('user.lead')}>
       <Tabs value={view} onChange={show} keepMounted={false} variant="pills" radius="xl">

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { useFormat } from '@/lib/use-format';
 import type { Entry } from '../events/log';
 import classes from './event-log.module.css';
+import { placeIn } from './place';
 
 export function EventLog({ entries }: { entries: readonly Entry[] }) {
   const { t, i18n } = useTranslation('jobs');
@@ -38,7 +39,7 @@ function useWords() {
       case 'status':
         return t('event.status', { status: t(`status.${entry.status}`) });
       case 'place':
-        return entry.position === 0 ? t('list.next') : t('timeline.ahead', { count: entry.position });
+        return placeIn(t, entry.position, entry.atLeast);
       case 'progress': {
         const percent = format.percent(entry.fraction, 0);
         return entry.stage

@@ -3,15 +3,16 @@ import { Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { JobQueue } from '@/api/generated';
 import { useFormat } from '@/lib/use-format';
+import { placeIn } from './place';
 
 export function Waiting({ queue }: { queue: JobQueue | undefined }) {
   const { t } = useTranslation('jobs');
   const format = useFormat();
   if (!queue) return null;
-  const { position, eta_seconds: eta, possible, reason } = queue;
+  const { position, position_is_minimum: atLeast, eta_seconds: eta, possible, reason } = queue;
   const lines: string[] = [];
   if (position !== undefined) {
-    lines.push(position === 0 ? t('list.next') : t('timeline.ahead', { count: position }));
+    lines.push(placeIn(t, position, atLeast));
   }
   if (eta !== undefined) lines.push(t('timeline.eta', { time: format.duration(eta * 1000) }));
   if (!possible) lines.push(reason ?? t('timeline.impossible'));

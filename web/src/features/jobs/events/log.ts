@@ -4,7 +4,7 @@ import type { JobState } from '@/lib/job-stream/state';
 
 export type News =
   | { kind: 'status'; status: JobStatus }
-  | { kind: 'place'; position: number }
+  | { kind: 'place'; position: number; atLeast: boolean }
   | { kind: 'progress'; fraction: number; stage?: string | undefined }
   | { kind: 'text'; length: number }
   | { kind: 'output'; count: number }
@@ -26,9 +26,11 @@ export function newsOf(before: JobState | undefined, after: JobState): News[] {
     news.push({ kind: 'connection', state: after.connection });
   }
   if (job && job.status !== before?.job?.status) news.push({ kind: 'status', status: job.status });
-  const position = job?.queue?.position;
-  if (position !== undefined && position !== before?.job?.queue?.position)
-    news.push({ kind: 'place', position });
+  const { position, position_is_minimum: atLeast = false } = job?.queue ?? {};
+  const { position: former, position_is_minimum: formerAtLeast = false } = before?.job?.queue ?? {};
+  if (position !== undefined && (position !== former || atLeast !== formerAtLeast)) {
+    news.push({ kind: 'place', position, atLeast });
+  }
   const had = (before?.text.length ?? 0) + (before?.pieces.length ?? 0);
   if (had > 0 && after.text === '' && after.pieces.length === 0) news.push({ kind: 'restarted' });
   if (progress && progress !== before?.progress) news.push({ kind: 'progress', ...progress });

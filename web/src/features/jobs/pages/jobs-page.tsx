@@ -23,15 +23,16 @@ export function JobsPage() {
   const filter = route.useSearch();
   const navigate = route.useNavigate();
   const { data, error, refetch } = useQuery(jobsQuery(filter));
-  // The pages that one came by, to go back by; the first has no cursor.
-  const [trail, setTrail] = useState<(string | undefined)[]>([]);
+  // By the cursor of a page, the one of the page before it, wherever one came from; the first page has none.
+  const [before, setBefore] = useState<ReadonlyMap<string, string | undefined>>(new Map());
 
-  const show = (next: JobFilter, by: (string | undefined)[] = []) => {
-    setTrail(by);
-    void navigate({ search: next });
+  const show = (next: JobFilter) => void navigate({ search: next });
+  const newer = () => show({ ...filter, cursor: filter.cursor && before.get(filter.cursor) });
+  const older = () => {
+    const cursor = data?.next_cursor;
+    if (cursor) setBefore(new Map(before).set(cursor, filter.cursor));
+    show({ ...filter, cursor });
   };
-  const newer = () => show({ ...filter, cursor: trail.at(-1) }, trail.slice(0, -1));
-  const older = () => show({ ...filter, cursor: data?.next_cursor }, [...trail, filter.cursor]);
   const filtered = Boolean(filter.status ?? filter.model ?? filter.task);
 
   return (

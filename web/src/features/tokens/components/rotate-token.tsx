@@ -3,10 +3,10 @@ import { Button, Group, Modal, NativeSelect, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Token } from '@/api/generated';
+import { ProblemAlert } from '@/components/problem-alert';
 import { useRotateToken } from '../api/rotate-token';
 import { type Preset, presets } from '../expiry/expiry';
 import { NewSecret } from './new-secret';
-import { TokenProblem } from './token-problem';
 
 const NONE = 'none';
 const SAME = 'same';
@@ -19,6 +19,8 @@ export function RotateToken({ token, onClose }: { token: Token; onClose: () => v
   const [overlap, setOverlap] = useState<(typeof overlaps)[number]>(NONE);
   const [length, setLength] = useState<Preset | typeof SAME>(SAME);
   const secret = rotate.data?.token;
+  // The text is made before it is here: it is lost with the window as soon as it was asked for.
+  const held = rotate.isPending || Boolean(secret);
   const submit = () =>
     rotate.mutate({
       overlap_seconds: overlap === NONE ? undefined : presets[overlap],
@@ -30,9 +32,9 @@ export function RotateToken({ token, onClose }: { token: Token; onClose: () => v
       onClose={onClose}
       size="lg"
       title={secret ? t('secret.title') : t('rotate.title', { name: token.name })}
-      closeOnClickOutside={!secret}
-      closeOnEscape={!secret}
-      withCloseButton={!secret}
+      closeOnClickOutside={!held}
+      closeOnEscape={!held}
+      withCloseButton={!held}
       closeButtonProps={{ 'aria-label': t('common:action.close') }}
       attributes={{ header: { role: 'presentation' } }}
     >
@@ -56,9 +58,9 @@ export function RotateToken({ token, onClose }: { token: Token; onClose: () => v
               ...lengths.map((value) => ({ value, label: t(`expiry.${value}`) })),
             ]}
           />
-          <TokenProblem error={rotate.error} />
+          <ProblemAlert error={rotate.error} />
           <Group justify="flex-end" gap="sm">
-            <Button variant="default" onClick={onClose}>
+            <Button variant="default" onClick={onClose} disabled={rotate.isPending}>
               {t('common:action.cancel')}
             </Button>
             <Button loading={rotate.isPending} onClick={submit}>

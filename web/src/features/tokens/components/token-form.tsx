@@ -2,17 +2,16 @@
 import { Button, Group, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Token } from '@/api/generated';
+import { ProblemAlert } from '@/components/problem-alert';
 import { useProblemForm } from '@/lib/problem-form';
 import { useUser } from '@/lib/session';
-import { useCreateToken } from '../api/create-token';
+import type { useCreateToken } from '../api/create-token';
 import { type Expiry, secondsOf } from '../expiry/expiry';
 import { atFields } from '../faults';
 import { usualScopes } from '../scopes';
 import { ExpiryField } from './expiry-field';
 import { ModelsField } from './models-field';
 import { ScopesField } from './scopes-field';
-import { TokenProblem } from './token-problem';
 
 const LONGEST_NAME = 100;
 
@@ -25,13 +24,12 @@ interface Values extends Record<string, unknown> {
 }
 
 interface TokenFormProps {
-  onMade: (token: Token) => void;
+  create: ReturnType<typeof useCreateToken>;
   onCancel: () => void;
 }
 
-export function TokenForm({ onMade, onCancel }: TokenFormProps) {
+export function TokenForm({ create, onCancel }: TokenFormProps) {
   const { t } = useTranslation(['tokens', 'common']);
-  const create = useCreateToken();
   const user = useUser();
   const [now] = useState(Date.now);
   const { form, failure, refuse, clear } = useProblemForm<Values>({
@@ -61,7 +59,7 @@ export function TokenForm({ onMade, onCancel }: TokenFormProps) {
         expires_in_seconds: length.seconds,
         models: models.length > 0 ? models : undefined,
       },
-      { onSuccess: onMade, onError: (error) => refuse(atFields(error)) },
+      { onError: (error) => refuse(atFields(error)) },
     );
   };
 
@@ -99,9 +97,9 @@ export function TokenForm({ onMade, onCancel }: TokenFormProps) {
         />
         <ScopesField {...bound('scopes')} admin={user?.role === 'admin'} />
         <ModelsField {...bound('models')} />
-        <TokenProblem error={failure} />
+        <ProblemAlert error={failure} />
         <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onCancel}>
+          <Button variant="default" onClick={onCancel} disabled={create.isPending}>
             {t('common:action.cancel')}
           </Button>
           <Button type="submit" loading={create.isPending}>

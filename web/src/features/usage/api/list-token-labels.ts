@@ -2,13 +2,22 @@
 import { queryOptions } from '@tanstack/react-query';
 import { listTokens } from '@/api/generated';
 
-const MOST = 100;
+const PAGE = 100;
+/** So many hundreds of tokens nobody has; it only is an end. */
+const MOST_PAGES = 50;
 
 export const tokenLabelsQuery = queryOptions({
   queryKey: ['tokens', 'labels'],
   queryFn: async ({ signal }) => {
-    const { data } = await listTokens({ query: { limit: MOST }, signal });
-    return new Map(data.map(({ id, name }) => [id, name]));
+    const labels = new Map<string, string>();
+    let cursor: string | undefined;
+    for (let page = 0; page < MOST_PAGES; page += 1) {
+      const { data, next_cursor } = await listTokens({ query: { limit: PAGE, cursor }, signal });
+      for (const { id, name } of data) labels.set(id, name);
+      cursor = next_cursor;
+      if (!cursor) break;
+    }
+    return labels;
   },
   staleTime: 60_000,
 });

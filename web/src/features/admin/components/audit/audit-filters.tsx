@@ -19,10 +19,6 @@ export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
   const { t } = useTranslation('admin');
   // Fields that keep what is typed begin anew when everything is taken back.
   const [round, setRound] = useState(0);
-  const type = useDebouncedCallback(
-    (field: 'user' | 'actor', value: string) => onChange({ ...filters, [field]: value.trim() || undefined }),
-    TYPING_MS,
-  );
   const areas = Object.entries(actionAreas).map(([area, deeds]) => ({
     group: t(`audit.area.${area as keyof typeof actionAreas}`),
     items: deeds.map((deed) => {
@@ -31,6 +27,7 @@ export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
     }),
   }));
   const reset = () => {
+    // What was typed just now goes with its field.
     setRound(round + 1);
     onChange({});
   };
@@ -60,13 +57,12 @@ export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
         }
       />
       {(['user', 'actor'] as const).map((field) => (
-        <TextInput
-          key={`${field} ${filters[field] ?? ''}`}
-          flex="1 1 170px"
+        <TypedFilter
+          key={field}
           label={t(`audit.${field}`)}
           placeholder={field === 'user' ? 'user_…' : 'user_… / tok_…'}
-          defaultValue={filters[field] ?? ''}
-          onChange={(event) => type(field, event.currentTarget.value)}
+          value={filters[field]}
+          onChange={(value) => onChange({ ...filters, [field]: value })}
         />
       ))}
       {(['since', 'until'] as const).map((field) => (
@@ -85,5 +81,26 @@ export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
         </Button>
       )}
     </Group>
+  );
+}
+
+interface TypedFilterProps {
+  label: string;
+  placeholder: string;
+  value: string | undefined;
+  onChange: (value: string | undefined) => void;
+}
+
+/** Keeps what is typed, and tells it after a pause; each has a pause of its own. */
+function TypedFilter({ label, placeholder, value, onChange }: TypedFilterProps) {
+  const type = useDebouncedCallback((typed: string) => onChange(typed.trim() || undefined), TYPING_MS);
+  return (
+    <TextInput
+      flex="1 1 170px"
+      label={label}
+      placeholder={placeholder}
+      defaultValue={value ?? ''}
+      onChange={(event) => type(event.currentTarget.value)}
+    />
   );
 }

@@ -9,7 +9,7 @@ import { useUpdatePlan } from '../../api/update-plan';
 import { useConfirm } from '../confirm';
 import { Dialog } from '../dialog';
 import { LimitInputs } from '../limits/limit-inputs';
-import { changesOf, fromValues, toValues } from '../limits/limits';
+import { changesOf, fromValues, limitFields, type LimitValues, toValues } from '../limits/limits';
 
 interface PlanFormProps {
   plan: Plan;
@@ -21,7 +21,13 @@ export function PlanForm({ plan, opened, onClose }: PlanFormProps) {
   const { t } = useTranslation(['admin', 'common']);
   const update = useUpdatePlan(plan.name);
   const { ask, dialog } = useConfirm();
-  const { form, failure, refuse, clear } = useProblemForm({ initialValues: toValues(plan) });
+  const { form, failure, refuse, clear } = useProblemForm<LimitValues>({
+    initialValues: toValues(plan),
+    // Nothing is no limit by being empty: that is 0, and going back to the settings is a button.
+    validate: Object.fromEntries(
+      limitFields.map((field) => [field, (value: unknown) => (value === '' ? t('admin:plan.empty') : null)]),
+    ),
+  });
   const done = t('admin:plan.done', { name: plan.name });
   const save = form.onSubmit((values) => {
     clear();

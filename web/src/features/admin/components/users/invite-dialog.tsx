@@ -24,12 +24,16 @@ interface InviteDialogProps {
 export function InviteDialog({ opened, onClose }: InviteDialogProps) {
   const { t } = useTranslation(['admin', 'common']);
   const create = useCreateInvitation();
+  // The link is lost with the window, from when it was asked for until a button says that it was taken.
+  const held = create.isPending || Boolean(create.data);
   return (
     <Dialog
       opened={opened}
       onClose={onClose}
       title={t(create.data ? 'admin:invitation.made' : 'admin:invitation.new')}
-      closeOnClickOutside={!create.data}
+      closeOnClickOutside={!held}
+      closeOnEscape={!held}
+      withCloseButton={!held}
     >
       {create.data ? (
         <Made invitation={create.data} onClose={onClose} />
@@ -96,7 +100,7 @@ function InviteForm({ create, onClose }: InviteFormProps) {
         />
         <ProblemAlert error={failure} />
         <Group justify="flex-end" gap="sm">
-          <Button variant="default" onClick={onClose}>
+          <Button variant="default" onClick={onClose} disabled={create.isPending}>
             {t('common:action.cancel')}
           </Button>
           <Button type="submit" loading={create.isPending}>

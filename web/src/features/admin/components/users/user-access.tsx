@@ -2,9 +2,10 @@
 import { Button, Card, Group, NativeSelect, Stack, Text, Title } from '@mantine/core';
 import { IconLock, IconLockOpen, IconLogout, IconUserCheck } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
+import { useRouter } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import type { User, UserRole } from '@/api/generated';
-import { useUser } from '@/lib/session';
+import { useSessionChanged, useUser } from '@/lib/session';
 import { useChangeUser } from '../../api/change-user';
 import { useEndUserSessions } from '../../api/end-user-sessions';
 import { plansQuery } from '../../api/list-plans';
@@ -18,6 +19,15 @@ export function UserAccess({ user }: { user: User }) {
   const plans = useQuery(plansQuery);
   const self = useUser()?.id === user.id;
   const name = user.display_name || user.email;
+  const sessionChanged = useSessionChanged();
+  const router = useRouter();
+  /** What is done to oneself may lead out of these pages: the guards look anew. */
+  const andLook = async (doing: Promise<unknown>) => {
+    await doing;
+    if (!self) return;
+    await sessionChanged();
+    await router.invalidate();
+  };
 
   const askRole = (role: UserRole) =>
     ask({
@@ -26,7 +36,7 @@ export function UserAccess({ user }: { user: User }) {
       action: t(`user.change.${role}.action`),
       danger: true,
       done: t('user.change.roleDone', { name }),
-      run: () => change.mutateAsync({ role }),
+      run: () => andLook(change.mutateAsync({ role })),
     });
   const askPlan = (plan: string) =>
     ask({
@@ -62,7 +72,7 @@ export function UserAccess({ user }: { user: User }) {
       action: t('user.change.sessions.action'),
       danger: true,
       done: t('user.change.sessions.done', { name }),
-      run: () => endSessions.mutateAsync(),
+      run: () => andLook(endSessions.mutateAsync()),
     });
 
   return (
