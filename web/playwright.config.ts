@@ -7,6 +7,7 @@ if (process.argv.some((argument) => argument.includes('@models'))) process.env.E
 // A worker has a server and a browser of its own, and they share the cores with each other: more than two only wait.
 export default defineConfig({
   testDir: 'e2e',
+  globalSetup: './e2e/fresh.ts',
   outputDir: 'e2e/artifacts/results',
   workers: 2,
   retries: 0,

@@ -45,6 +45,28 @@ fn is_marked(read: &Read, language: &str) {
 }
 
 #[tokio::test]
+async fn pages_for_people_are_in_the_language_that_is_asked_for() {
+    let world = World::new().await;
+    for (asked, expected) in ASKED {
+        let (title, word) = match expected {
+            "zh-Hant" => ("錯誤代碼", "額度已用完"),
+            "ja" => ("エラーコード", "利用枠を使い切りました"),
+            _ => ("Error codes", "A quota is used up"),
+        };
+        for (path, has) in [("/docs/errors", word), ("/docs", title)] {
+            let read = ask(&world, Method::GET, path, asked, None).await;
+            assert_eq!(read.status, StatusCode::OK);
+            is_marked(&read, expected);
+            let tag = format!("<html lang=\"{expected}\">");
+            assert!(
+                read.text.contains(&tag) && read.text.contains(has),
+                "{path}, {expected}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_request_is_told_in_the_language_that_is_asked_for() {
     let world = World::new().await;
     let body = || json!({"model": "minilm", "input": {"text": ""}});

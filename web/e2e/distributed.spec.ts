@@ -31,7 +31,7 @@ test('a guest runs a model of a fleet, and its API restarts meanwhile', async ({
   await server.stopServing();
   await expect(page.getByText('The connection was lost. The run goes on')).toBeVisible();
   await server.serveAgain();
-  await expect(flows.runStatus(page)).toContainText('Done', { timeout: 90_000 });
+  await expect(flows.runStatus(page)).toContainText('Succeeded', { timeout: 90_000 });
   await expect(page.locator('pre', { hasText: 'still lit' })).toBeVisible();
 });
 
@@ -52,9 +52,9 @@ test('a worker is drained: it takes no job until it is resumed', async ({ contex
 
   const runs = await (await contextFor(admin)).newPage();
   await flows.runEcho(runs, { lamp: 'later' });
-  await expect(flows.runStatus(runs)).toContainText('Waiting');
+  await expect(flows.runStatus(runs)).toContainText('Queued');
   await expect(runs.getByText('No worker serves this model right now')).toBeVisible();
   await order('Resume', / takes jobs again\.$/);
   await expect(worker.getByText('Active', { exact: true })).toBeVisible();
-  await expect(flows.runStatus(runs)).toContainText('Done');
+  await expect(flows.runStatus(runs)).toContainText('Succeeded');
 });

@@ -19,7 +19,7 @@ test('the server goes away while a page is open: it is said, and a run works aga
   await expect(page.getByLabel('Input')).toHaveValue('{"lamp": "still lit"}');
   await server.serveAgain();
   await run.click();
-  await expect(flows.runStatus(page)).toContainText('Done');
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
   await expect(page.getByRole('alert')).toHaveCount(0);
 });
 

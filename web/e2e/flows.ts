@@ -92,5 +92,5 @@ export async function runEcho(page: Page, input: object) {
 
 /** Where the run stands, in its own words. */
 export function runStatus(page: Page): Locator {
-  return page.getByRole('status').filter({ hasText: /Waiting|Running|Done|Failed|Canceled|too long/ });
+  return page.getByRole('status').filter({ hasText: /Queued|Running|Succeeded|Failed|Canceled|Expired/ });
 }

@@ -133,7 +133,7 @@ test('what was found is drawn on the picture that was chosen', async ({ contextF
   await page.getByLabel(CHOOSE).click();
   await (await choosing).setFiles(FACE);
   await page.getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(flows.runStatus(page)).toContainText('Done');
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
   await expect(page.getByText('1 face', { exact: true })).toBeVisible();
   await expect(page.getByRole('listitem').filter({ hasText: 'Face 1' })).toBeVisible();
   await expect(page.locator('svg polygon')).toHaveCount(1);
@@ -239,7 +239,7 @@ test('the result is copied and saved as JSON', async ({ contextFor, server }) =>
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   const page = await context.newPage();
   await flows.runEcho(page, { lamp: 'kept' });
-  await expect(flows.runStatus(page)).toContainText('Done');
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
   await page.getByRole('tab', { name: 'JSON' }).click();
   await page.getByRole('button', { name: 'Copy JSON' }).click();
   await expect(page.getByRole('button', { name: 'Copied' })).toBeVisible();
@@ -294,7 +294,7 @@ test('a job is run again with changes, and run again as it was', async ({ contex
   await expect(page.getByRole('button', { name: 'Options (1 set)' })).toBeVisible();
   await texts.last().fill('a lighthouse');
   await page.getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(flows.runStatus(page)).toContainText('Done');
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
 
   await page.goto(`/jobs/${id}`);
   await page.getByRole('button', { name: 'Run again', exact: true }).click();

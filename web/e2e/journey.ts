@@ -36,14 +36,14 @@ export async function journey(page: Page, server: Installation) {
     // It grows while the job runs.
     await expect(flows.runStatus(page)).toContainText('Running');
     await expect(written).toContainText('chunk 5');
-    await expect(flows.runStatus(page)).toContainText('Done');
+    await expect(flows.runStatus(page)).toContainText('Succeeded');
     await expect(page.locator('pre', { hasText: '"lit"' })).toBeVisible();
   });
 
   await test.step('run a model, and see what it made', async () => {
     await flows.openPlayground(page, 'minilm');
     await page.getByRole('button', { name: 'Run', exact: true }).click();
-    await expect(flows.runStatus(page)).toContainText('Done');
+    await expect(flows.runStatus(page)).toContainText('Succeeded');
     await expect(page.getByRole('region', { name: 'Similarity of the texts' })).toBeVisible();
     await expect(page.getByText('Computing')).toBeVisible();
   });

@@ -165,7 +165,7 @@ for (const model of MODELS) {
       await expect(picker).toContainText('Online', { timeout: READY_MS });
       const run = page.getByRole('button', { name: 'Run', exact: true });
       await run.click();
-      await expect(flows.runStatus(page)).toContainText('Done', { timeout: RUN_MS });
+      await expect(flows.runStatus(page)).toContainText('Succeeded', { timeout: RUN_MS });
       await seen(page.getByRole('tabpanel'), page);
       await expectAccessible(page, `result-${model}-${name}`);
       await page.setViewportSize({ width: 360, height: 780 });

@@ -1,5 +1,5 @@
 /** Every page of the app: where it is, and who may see it. */
-import type { paths } from '../src/config/paths';
+import { type paths, serverPaths } from '../src/config/paths';
 import type { Installation } from './harness/installation';
 import { answered, type Person } from './people';
 
@@ -47,3 +47,10 @@ export const pages: Record<keyof typeof paths, PageCase> = {
   adminAudit: { by: 'admin' },
   adminOutbox: { by: 'admin' },
 };
+
+/** Pages that the server makes itself: where they are, what is there when they are, and which rules are the library's. */
+export const serverPages = {
+  // Swagger UI puts the button that copies an address into the one that opens the operation.
+  reference: { path: serverPaths.reference, there: '.opblock', except: ['nested-interactive'] },
+  errors: { path: `${serverPaths.reference}/errors`, there: 'tbody tr', except: [] },
+} as const;

@@ -12,7 +12,7 @@ test('a guest runs a model', async ({ page }) => {
   await flows.openPlayground(page, 'minilm');
   await expect(page.getByText('You are trying this without an account')).toBeVisible();
   await page.getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(flows.runStatus(page)).toContainText('Done');
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
   await expect(page.getByRole('region', { name: 'Similarity of the texts' })).toBeVisible();
   await expectAccessible(page, 'playground-result');
   // And sees it as JSON, and as code.
@@ -36,7 +36,7 @@ test('a job is canceled while it waits', async ({ contextFor, server }) => {
   );
   const page = await (await contextFor(person)).newPage();
   await flows.runEcho(page, { hello: 'later' });
-  await expect(flows.runStatus(page)).toContainText('Waiting');
+  await expect(flows.runStatus(page)).toContainText('Queued');
   await page.getByRole('button', { name: 'Cancel the run' }).click();
   await expect(flows.runStatus(page)).toContainText('Canceled');
   await expect(page.getByRole('button', { name: 'Run', exact: true })).toBeVisible();

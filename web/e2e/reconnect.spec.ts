@@ -17,7 +17,7 @@ test('the server restarts in the middle of a stream, and the page comes to the e
   await server.stopServing();
   await expect(page.getByText('The connection was lost. The run goes on; connecting again…')).toBeVisible();
   await server.serveAgain();
-  await expect(flows.runStatus(page)).toContainText('Done', { timeout: 90_000 });
+  await expect(flows.runStatus(page)).toContainText('Succeeded', { timeout: 90_000 });
   await expect(page.getByText('The connection was lost')).toHaveCount(0);
   await expect(page.locator('pre', { hasText: 'still lit' })).toBeVisible();
 });

@@ -184,7 +184,7 @@ fn stored_sentences_give_their_values_back() {
     // The longer sentence, and what is told within it.
     assert_eq!(
         told("the model can't be loaded: the canary of echo failed: no answer"),
-        "モデルを読み込めません: echo の動作確認に失敗しました: 応答がありません"
+        "モデルを読み込めません：echo の動作確認に失敗しました：応答がありません"
     );
     for text in ["no such luck", "", "the model panicked!", "top_k is 7"] {
         assert_eq!(told(text), text);

@@ -1,21 +1,29 @@
 //! Pages for people: the API reference (Swagger UI, embedded, works offline), the table of error codes
-//! that problem documents point at, and the OpenAPI document itself.
+//! that problem documents point at, and the OpenAPI document itself. What is ours on them follows `Accept-Language`;
+//! Swagger UI and the document are English.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use lamplighter_shared::error::ErrorCode;
-use poem::{Endpoint, Response, endpoint::make_sync, get, http::header};
+use poem::{Endpoint, Request, Response, endpoint::make_sync, get, http::header};
 use sha2::{Digest, Sha256};
 
-use crate::openapi;
+use crate::{
+    locale::Locale,
+    message::{message, translate},
+    openapi,
+};
 
 /// A page and the policy it can live with.
 struct Page {
     html: Bytes,
     policy: String,
 }
+
+/// One in each language, made when somebody first asks for it.
+struct Pages([OnceLock<Page>; Locale::ALL.len()]);
 
 /// `/openapi.json`.
 pub(super) fn openapi() -> impl Endpoint {
@@ -29,37 +37,80 @@ pub(super) fn openapi() -> impl Endpoint {
 
 /// `/docs`.
 pub(super) fn reference() -> impl Endpoint {
-    static PAGE: LazyLock<Page> = LazyLock::new(reference_page);
-    get(make_sync(|_| page(&PAGE)))
+    static PAGES: Pages = Pages::NONE;
+    get(make_sync(|request| PAGES.answer(&request, reference_page)))
 }
 
 /// `/docs/errors`.
 pub(super) fn errors() -> impl Endpoint {
-    static PAGE: LazyLock<Page> = LazyLock::new(errors_page);
-    get(make_sync(|_| page(&PAGE)))
+    static PAGES: Pages = Pages::NONE;
+    get(make_sync(|request| PAGES.answer(&request, errors_page)))
 }
 
-fn page(page: &'static Page) -> Response {
-    Response::builder()
-        .content_type("text/html; charset=utf-8")
-        .header(header::CONTENT_SECURITY_POLICY, &page.policy)
-        .body(page.html.clone())
+impl Pages {
+    const NONE: Self = Self([const { OnceLock::new() }; Locale::ALL.len()]);
+
+    fn answer(&self, request: &Request, make: impl FnOnce(Locale) -> Page) -> Response {
+        let locale = Locale::asked_for(request.headers());
+        let page = self.0[locale as usize].get_or_init(|| make(locale));
+        let mut response = Response::builder()
+            .content_type("text/html; charset=utf-8")
+            .header(header::CONTENT_SECURITY_POLICY, &page.policy)
+            .body(page.html.clone());
+        locale.mark(response.headers_mut());
+        response
+    }
 }
 
-fn reference_page() -> Page {
-    let service = super::service(None);
-    // Our document has more in it than the framework's; a tag in it must not end the script.
-    let document = openapi::document().to_string().replace('<', "\\u003c");
-    let html = service.swagger_ui_html().replacen(&service.spec(), &document, 1);
-    // Only these two scripts may run; both are ours.
-    let hashes: Vec<String> = scripts(&html)
+/// What both pages begin with: up to and with the bar at the top, which leads back to the app.
+fn frame(locale: Locale, title: &str, styles: &str, links: &[(&str, String)]) -> String {
+    let links: String = links
         .iter()
-        .map(|s| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(s))))
+        .map(|(address, text)| format!("<a href=\"{address}\">{text}</a>\n"))
         .collect();
+    format!(
+        "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\">\n\
+         <title>{title} · Lamplighter</title>\n<style>{styles}{FRAME_CSS}</style>\n</head>\n<body>\n\
+         <header class=\"bar\">\n<a href=\"/\">Lamplighter</a>\n{links}</header>\n",
+        locale.as_str()
+    )
+}
+
+fn reference_page(locale: Locale) -> Page {
+    let ui = super::service(None).swagger_ui_html();
+    let library = between(&ui, "<script charset=\"UTF-8\">", "</script>\n</head>");
+    let styles = between(&ui, "<style charset=\"UTF-8\">", "</style>\n");
+    // The framework's document has less in it than ours; a tag in ours must not end the script.
+    let document = openapi::document().to_string().replace('<', "\\u003c");
+    let starter =
+        format!("SwaggerUIBundle({{dom_id:'#ui',deepLinking:true,validatorUrl:null,spec:{document}}})");
+    let title = message!("API reference").in_locale(locale);
+    let links = [
+        ("/guide", message!("Guide").in_locale(locale)),
+        ("/docs/errors", message!("Error codes").in_locale(locale)),
+    ];
+    let note = match locale {
+        Locale::English => String::new(),
+        _ => format!(
+            "<p>{}</p>\n",
+            message!("What follows is in English only; the guide is in your language, too.")
+                .in_locale(locale)
+        ),
+    };
+    let frame = frame(locale, &title, styles, &links);
+    let html = format!(
+        "{frame}<div class=\"title\"><h1>{title}</h1>\n{note}</div>\n<main id=\"ui\" lang=\"en\"></main>\n\
+         <script>{library}</script>\n<script>{starter}</script>\n</body>\n</html>\n"
+    );
+    // Only these two scripts may run; both are ours.
+    let hash = |script: &str| STANDARD.encode(Sha256::digest(script));
     let policy = format!(
-        "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        hashes.join(" ")
+        "default-src 'none'; script-src 'sha256-{}' 'sha256-{}'; style-src 'unsafe-inline'; img-src 'self' data:; \
+         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash(library),
+        hash(&starter)
     );
     Page {
         html: html.into(),
@@ -67,65 +118,112 @@ fn reference_page() -> Page {
     }
 }
 
-/// The texts of the page's two inline scripts.
-fn scripts(html: &str) -> Vec<&str> {
-    let between = |start: &str, end: &str| {
-        let from = html.find(start)? + start.len();
-        let to = html.rfind(end).filter(|to| *to >= from)?;
-        html.get(from..to)
-    };
-    let library = between("<script charset=\"UTF-8\">", "</script>\n</head>");
-    let starter = between("<div id=\"ui\"></div>\n<script>", "</script>\n\n</body>");
-    library.into_iter().chain(starter).collect()
+/// A part of the framework's page.
+fn between<'a>(html: &'a str, start: &str, end: &str) -> &'a str {
+    html.split_once(start)
+        .and_then(|(_, rest)| rest.split_once(end))
+        .map_or("", |(part, _)| part)
 }
 
-fn errors_page() -> Page {
-    let mut rows = String::new();
-    for code in ErrorCode::ALL {
-        let retry = if code.retryable() { "yes" } else { "no" };
-        rows.push_str(&format!(
-            "<tr id=\"{code}\"><td><code>{code}</code><td>{}<td>{}<td>{retry}\n",
-            code.status(),
-            code.title()
-        ));
-    }
+fn errors_page(locale: Locale) -> Page {
+    let (yes, no) = (
+        message!("yes").in_locale(locale),
+        message!("no").in_locale(locale),
+    );
+    let rows: String = ErrorCode::ALL
+        .iter()
+        .map(|code| {
+            format!(
+                "<tr id=\"{code}\"><th scope=\"row\"><code>{code}</code></th><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                code.status(),
+                translate(locale, code.title()),
+                if code.retryable() { &yes } else { &no }
+            )
+        })
+        .collect();
+    let title = message!("Error codes").in_locale(locale);
+    let lead =
+        message!("Every failed request, and every failed job, has one of these codes.").in_locale(locale);
+    let columns: String = [
+        message!("Code"),
+        message!("Status"),
+        message!("Meaning"),
+        message!("May succeed when sent again"),
+    ]
+    .iter()
+    .map(|column| format!("<th scope=\"col\">{}</th>", column.in_locale(locale)))
+    .collect();
+    let links = [
+        ("/guide", message!("Guide").in_locale(locale)),
+        ("/docs", message!("API reference").in_locale(locale)),
+    ];
     let html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Lamplighter: error codes</title>\n\
-         <style>body{{font:16px/1.5 sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}}\
-         td,th{{text-align:left;padding:.3rem 1rem .3rem 0}}tr:target{{background:#ffd}}</style>\n\
-         <h1>Error codes</h1><table><tr><th>code<th>status<th>meaning<th>may succeed when sent again\n{rows}</table></html>\n"
+        "{}<main class=\"title\">\n<h1>{title}</h1>\n<p>{lead}</p>\n<table>\n<thead><tr>{columns}</tr></thead>\n\
+         <tbody>\n{rows}</tbody>\n</table>\n</main>\n</body>\n</html>\n",
+        frame(locale, &title, ERRORS_CSS, &links)
     );
     Page {
         html: html.into(),
-        policy: "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        policy: "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; \
+                 frame-ancestors 'none'"
             .to_owned(),
     }
 }
+
+/// The bar, the heading, and what of Swagger UI is too wide for a phone or too pale to read.
+const FRAME_CSS: &str = "
+body{margin:0;font:16px/1.6 system-ui,sans-serif;background:#fdfcfa;color:#211e1a}
+.bar{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;padding:.75rem 1.25rem;border-bottom:1px solid #dcd8d0}
+.bar a{color:inherit}.bar a:first-child{font-weight:650}
+.title{max-width:1460px;margin:0 auto;padding:1.25rem 1.25rem 0;box-sizing:border-box}
+.title h1{margin:0;font-size:1.75rem;line-height:1.3}.title p{margin:.5rem 0 0}
+";
+
+/// Of the table of codes, which is dark for whom wants it so; Swagger UI has no dark clothes.
+const ERRORS_CSS: &str = "
+:root{color-scheme:light dark}main.title{max-width:60rem}table{border-collapse:collapse;margin:1rem 0 3rem;width:100%}
+th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid #8884}
+th[scope=row]{font-weight:400}code{overflow-wrap:anywhere}tr:target{background:#ffefb8;color:#211e1a}
+@media(prefers-color-scheme:dark){html body{background:#1c1a17;color:#e8e5df}}
+";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The text and the policy.
+    fn read(page: &Page) -> (&str, &str) {
+        (std::str::from_utf8(&page.html).expect("text"), &page.policy)
+    }
+
     #[test]
     fn the_reference_needs_nothing_from_elsewhere_and_carries_our_document() {
-        let page = reference_page();
-        let html = std::str::from_utf8(&page.html).expect("text");
-        assert_eq!(scripts(html).len(), 2);
-        assert!(scripts(html)[1].contains("streamJobEvents") && scripts(html)[1].contains("/docs/errors"));
-        assert_eq!(page.policy.matches("'sha256-").count(), 2);
-        for from_elsewhere in ["<script src", "<link ", "@import", "<img "] {
-            assert!(!html[..200].contains(from_elsewhere) && !scripts(html)[1].contains(from_elsewhere));
+        for locale in Locale::ALL {
+            let page = reference_page(locale);
+            let (html, policy) = read(&page);
+            assert!(html.contains(".swagger-ui{") && html.contains("SwaggerUIBundle="));
+            let (_, starter) = html.rsplit_once("<script>").expect("the starter");
+            assert!(starter.contains("streamJobEvents") && starter.contains("/docs/errors"));
+            assert_eq!(policy.matches("'sha256-").count(), 2);
+            for from_elsewhere in ["<script src", "@import", "<img ", "//"] {
+                assert!(!html[..400].contains(from_elsewhere) && !starter.contains("<img "));
+            }
         }
     }
 
     #[test]
-    fn every_code_has_its_anchor() {
-        let page = errors_page();
-        let html = std::str::from_utf8(&page.html).expect("text");
-        assert!(
-            ErrorCode::ALL
-                .iter()
-                .all(|code| html.contains(&format!("id=\"{code}\"")))
-        );
+    fn every_code_has_its_anchor_and_its_meaning_in_every_language() {
+        for locale in Locale::ALL {
+            let page = errors_page(locale);
+            let (html, _) = read(&page);
+            assert!(html.contains(&format!("<html lang=\"{}\">", locale.as_str())));
+            for code in ErrorCode::ALL {
+                let meaning = translate(locale, code.title());
+                assert!(
+                    html.contains(&format!("id=\"{code}\"")) && html.contains(&meaning),
+                    "{code}"
+                );
+            }
+        }
     }
 }

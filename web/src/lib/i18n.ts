@@ -1,6 +1,7 @@
 /** Translations: one file a language and feature area, loaded when first asked for. */
 import i18n, { type BackendModule } from 'i18next';
 import { initReactI18next } from 'react-i18next';
+import { env } from '@/config/env';
 import { initialLanguage, isLanguage, keepLanguage, type Language, languages } from './languages';
 
 const files = import.meta.glob<Record<string, unknown>>('../locales/*/*.json', { import: 'default' });
@@ -38,6 +39,9 @@ void i18n
     supportedLngs: languages.map(({ code }) => code),
     // Every language has every key, by a test; so a second one need not be loaded.
     fallbackLng: false,
+    // While the app is built: a text that is missing is told on the console.
+    saveMissing: env.development,
+    missingKeyHandler: (_, area, key) => console.error(`no text ${area}:${key}`),
     defaultNS: 'common',
     ns: ['common'],
     interpolation: { escapeValue: false },

@@ -78,4 +78,14 @@ describe('followJob', () => {
     expect(await collect(connect)).toEqual(['lost', 'open', 'done']);
     expect(asked).toHaveLength(2);
   });
+
+  it('waits as long as the server says', async () => {
+    const { connect } = connections(
+      'retry: 1500\n\n' + event('status', { id: 'job_1', status: 'queued' }, '0-0'),
+      event('done', { id: 'job_1', status: 'succeeded' }),
+    );
+    const from = Date.now();
+    expect(await collect(connect)).toEqual(['open', 'status', 'lost', 'open', 'done']);
+    expect(Date.now() - from).toBeGreaterThanOrEqual(750);
+  });
 });

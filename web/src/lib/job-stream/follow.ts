@@ -1,5 +1,4 @@
 /** Follows a job to its end over as many connections as it takes: each event once and in order. */
-import { env } from '@/config/env';
 import { i18n } from '../i18n';
 import { ApiError } from '../problem';
 import { noteFailure } from '../session';
@@ -14,6 +13,7 @@ export interface Connection {
 
 // The server sends a comment every 15 s into a quiet stream: three missing ones mean the connection is dead.
 const QUIET_MS = 45_000;
+/** Until the server says (`retry`) how long to wait. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8_000;
 
@@ -30,14 +30,16 @@ export async function* followJob(
   connect: Connect = openStream,
 ): AsyncGenerator<JobEvent | Connection> {
   let last: string | undefined;
-  let pause = FIRST_PAUSE_MS;
+  let first = FIRST_PAUSE_MS;
+  let pause = first;
   for (;;) {
     try {
       let open = false;
       for await (const raw of connect(id, last, signal)) {
         if (!open) yield { type: 'connection', state: 'open' };
         open = true;
-        pause = FIRST_PAUSE_MS;
+        first = Math.min(raw.retryMs ?? first, LONGEST_PAUSE_MS);
+        pause = first;
         const event = typedEvent(raw);
         if (!event || isOld(event, raw.id, last)) continue;
         last = raw.id ?? last;
@@ -75,7 +77,7 @@ async function* openStream(id: string, after: string | undefined, signal: AbortS
   const headers: Record<string, string> = { Accept: 'text/event-stream', 'Accept-Language': i18n.language };
   if (after !== undefined) headers['Last-Event-ID'] = after;
   try {
-    const response = await fetch(`${env.apiBase}/v1/jobs/${encodeURIComponent(id)}/events`, {
+    const response = await fetch(`/v1/jobs/${encodeURIComponent(id)}/events`, {
       headers,
       credentials: 'same-origin',
       signal: AbortSignal.any([signal, ending.signal]),

@@ -7,6 +7,5 @@ export function useChecks() {
     email: (value: string) => (/^\S+@\S+$/.test(value.trim()) ? null : t('check.email')),
     required: (value: string) => (value === '' ? t('check.required') : null),
     code: (value: string) => (/^\d{6}$/.test(value.trim()) ? null : t('check.code')),
-    same: (value: string, other: string) => (value === other ? null : t('check.same')),
   };
 }

@@ -1,3 +1,4 @@
+import type { TFunction } from 'i18next';
 import { describe, expect, it } from 'vitest';
 import { actions, isAction } from './actions';
 import { sayDetail } from './detail';
@@ -12,14 +13,20 @@ describe('actions', () => {
 });
 
 describe('sayDetail', () => {
+  // A key stands for its words.
+  const t = ((key: string) => `<${key}>`) as unknown as TFunction<'admin'>;
   it.each([
-    [{ from: 'user', to: 'admin' }, 'user → admin'],
-    [{ order: 'drain', name: 'vm-1' }, 'vm-1 · drain'],
-    [{ reason: 'wrong_credentials' }, 'wrong_credentials'],
-    [{ scopes: ['jobs:read'] }, undefined],
-    [undefined, undefined],
-  ])('%j', (detail, text) => {
-    expect(sayDetail(detail)).toBe(text);
+    ['role.change', { from: 'user', to: 'admin' }, '<role.user> → <role.admin>'],
+    ['plan.assign', { from: 'user', to: 'admin' }, 'user → admin'],
+    ['worker.order', { order: 'drain', name: 'vm-1' }, 'vm-1 · <worker.order.drain.action>'],
+    ['session.create', { reason: 'wrong_credentials' }, '<audit.reason.wrong_credentials>'],
+    ['session.create', { reason: 'too_new_a_code', provider: 'sso' }, 'too_new_a_code · sso'],
+    ['email.change', { step: 'asked for the mail again' }, '<audit.step.again>'],
+    ['email.change', { step: 'constructor' }, 'constructor'],
+    ['token.create', { scopes: ['jobs:read'] }, undefined],
+    ['token.create', undefined, undefined],
+  ])('%s %j', (action, detail, text) => {
+    expect(sayDetail(action, detail, t)).toBe(text);
   });
 });
 

@@ -73,7 +73,7 @@ function Row({ token, days, now, onChoose }: RowProps) {
               {token.name}
             </Text>
             {token.last4 && (
-              <Text span size="xs" c="dimmed" ff="monospace">
+              <Text span size="xs" c="dimmed" ff="monospace" translate="no">
                 …{token.last4}
               </Text>
             )}

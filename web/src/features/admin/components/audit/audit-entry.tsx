@@ -15,7 +15,7 @@ export function AuditEntry({ entry }: { entry: Entry }) {
   const { t } = useTranslation('admin');
   const format = useFormat();
   const failed = entry.outcome === 'failure';
-  const said = sayDetail(entry.detail);
+  const said = sayDetail(entry.action, entry.detail, t);
   const other = entry.user && entry.user !== entry.actor.id;
   return (
     <li className={classes.entry}>

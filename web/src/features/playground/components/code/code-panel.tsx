@@ -4,7 +4,6 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { CodeTabs } from '@/components/code/code-tabs';
-import { env } from '@/config/env';
 import { useUser } from '@/lib/session';
 import { tokenNamesQuery } from '../../api/list-token-names';
 
@@ -20,7 +19,7 @@ export default function CodePanel({ model, task, input }: CodePanelProps) {
   const { data: tokens = [] } = useQuery({ ...tokenNamesQuery, enabled: Boolean(user) });
   const [chosen, choose] = useState('');
   const token = tokens.find(({ id }) => id === chosen) ?? tokens[0];
-  const server = env.apiBase || window.location.origin;
+  const server = window.location.origin;
   return (
     <Stack gap="sm">
       <Group justify="space-between" align="flex-end">
