@@ -11,7 +11,7 @@ use poem::{
 
 use crate::{auth::cookies::Cookies, error::ApiError, message::message};
 
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+pub(crate) const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The judge of a server's requests.

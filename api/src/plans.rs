@@ -14,8 +14,15 @@ use lamplighter_shared::{
 };
 use tokio::sync::Mutex;
 
+use crate::{error::Fault, message::message};
+
 /// How long what was read of the changes is good.
 const GOOD: Duration = Duration::from_secs(5);
+
+/// What is wrong with the name of a plan that nobody knows, where a body gives one.
+pub(crate) fn unknown_plan() -> Fault {
+    Fault::at("/plan", "not_allowed", message!("is not the name of a plan"))
+}
 
 /// The plans, by name.
 pub struct Plans {

@@ -31,6 +31,9 @@ pub(crate) struct CreateToken {
     /// The models it may use. Left out: all that you may use.
     #[serde(default)]
     pub models: Option<Vec<String>>,
+    /// A plan of its own, instead of its user's; only an administrator may give one. Left out: its user's.
+    #[serde(default)]
+    pub plan: Option<String>,
     /// Seconds it is good for, 600 (10 minutes) to 31622400 (366 days). Left out: 30 days.
     #[serde(default)]
     pub expires_in_seconds: Option<u64>,
@@ -74,6 +77,7 @@ fn create_schema() -> Value {
                 "maxItems": 100,
                 "items": {"type": "string", "minLength": 1, "maxLength": 200},
             },
+            "plan": {"type": "string", "minLength": 1, "maxLength": 64},
             "expires_in_seconds": life(),
         }
     })

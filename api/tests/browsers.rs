@@ -90,6 +90,35 @@ async fn no_page_of_another_site_changes_anything_or_reads_by_cookie() {
 }
 
 #[tokio::test]
+async fn a_person_at_a_page_of_ours_is_told_to_log_in_and_a_program_to_send_a_token() {
+    let world = world().await;
+    let same = ("sec-fetch-site", &b"same-origin"[..]);
+    let basic = ("authorization", &b"Basic abc"[..]);
+    let (login, token) = (
+        "You are not logged in any more.",
+        "Send an API token in Authorization: Bearer.",
+    );
+    for (headers, said) in [
+        (vec![same], login),
+        (vec![], token),
+        (vec![("sec-fetch-site", &b"none"[..])], token),
+        (vec![("sec-fetch-site", &b"cross-site"[..])], token),
+        (vec![("sec-fetch-site", &b"Same-Origin"[..])], token),
+        (vec![same, ("sec-fetch-site", &b"none"[..])], token),
+        // A page of ours that sends something else than a token is a program.
+        (vec![same, basic], token),
+    ] {
+        for path in ["/v1/jobs", "/v1/tokens", "/v1/session"] {
+            let read = ask(&world, Method::GET, path, &headers).await;
+            assert_eq!(read.status, StatusCode::UNAUTHORIZED, "{path} {headers:?}");
+            let read = (read.header("www-authenticate").to_owned(), read.json());
+            assert_eq!(read.1["detail"], said, "{path} {headers:?}");
+            assert_eq!(read.0, "Bearer realm=\"lamplighter\"", "{path} {headers:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn listed_sites_may_call_with_a_token_and_others_learn_nothing() {
     let world = world().await;
     let bearer = world.bearer();

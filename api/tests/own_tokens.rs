@@ -2,7 +2,10 @@
 
 mod support;
 
-use lamplighter_shared::db::finish::Outcome;
+use std::time::Duration;
+
+use lamplighter_api::auth::token::{self, NewApiToken};
+use lamplighter_shared::db::{finish::Outcome, users};
 use poem::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use support::{Read, World, send};
@@ -33,6 +36,21 @@ async fn create(world: &World, token: &str, body: &Value) -> Read {
 
 async fn own(world: &World, token: &str) -> Read {
     ask(world, token, Method::GET, "/v1/token", None).await
+}
+
+/// A token of the other user, who is no admin.
+async fn of_other(world: &World) -> String {
+    let user = users::by_email(&world.state.db, "other@example.org").await;
+    let new = NewApiToken {
+        user: user.expect("an answer").expect("a user").id,
+        name: "test".to_owned(),
+        scopes: ALL.map(str::to_owned).to_vec(),
+        expires_in: Duration::from_secs(3600),
+        models: None,
+    };
+    token::create(&world.state.db, &world.state.key, new)
+        .await
+        .expect("a token")
 }
 
 fn text(read: &Read, field: &str) -> String {
@@ -334,6 +352,96 @@ async fn a_token_tells_what_was_used_with_it() {
     let other = world.token_with(&["account:read"]).await;
     let same = ask(&world, &other, Method::GET, &path, None).await.json();
     assert_eq!(same["usage"], used, "for whoever may see what the user used");
+}
+
+/// What is used with a token that has a plan of its own counts apart from its user: whoever could give one, even
+/// the one they have, could have any number of times as much.
+#[tokio::test]
+async fn only_an_administrator_gives_a_token_a_plan() {
+    let world = World::new().await;
+    let no_admin = world.token_with(&ALL).await;
+    let of_another = of_other(&world).await;
+    let given = |plan: Value| json!({"name": "a", "scopes": ["jobs:write"], "plan": plan});
+    let refused = [("/plan".to_owned(), "not_allowed".to_owned())];
+    for (who, token) in [
+        ("an admin's, without the scope", &no_admin),
+        ("a user's", &of_another),
+    ] {
+        // The plan they have, a smaller one, a larger one, and none.
+        for plan in ["basic", "guest", "unlimited", "none"] {
+            let read = create(&world, token, &given(json!(plan))).await;
+            assert_eq!(read.status, StatusCode::UNPROCESSABLE_ENTITY, "{who}: {plan}");
+            assert_eq!(faults(&read), refused, "{who}: {plan}");
+        }
+        let list = ask(&world, token, Method::GET, "/v1/tokens", None).await.json();
+        let with_plan = |token: &Value| token.get("plan").is_some();
+        assert!(
+            !list["data"].as_array().expect("a list").iter().any(with_plan),
+            "{list}"
+        );
+    }
+    let admin = world.token_with(&[&ALL[..], &["admin"]].concat()).await;
+    let unknown = create(&world, &admin, &given(json!("none"))).await;
+    assert_eq!(faults(&unknown), refused, "{}", unknown.text);
+    let odd = create(&world, &admin, &given(json!(""))).await;
+    assert_eq!(odd.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for plan in ["guest", "unlimited"] {
+        let made = create(&world, &admin, &given(json!(plan))).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+        assert_eq!(made.json()["plan"], plan);
+        let used = own(&world, &text(&made, "token")).await.json();
+        assert_eq!(used["plan"], plan, "its use is measured by it");
+        let path = format!("/v1/tokens/{}/rotate", text(&made, "id"));
+        let next = ask(&world, &admin, Method::POST, &path, None).await;
+        // Who has no limits of their own does not take over one that has, as ever.
+        assert_eq!(next.status, StatusCode::FORBIDDEN, "{}", next.text);
+    }
+    let audit = ask(&world, &admin, Method::GET, "/v1/audit?action=token.create", None).await;
+    let plans: Vec<Value> = audit.json()["data"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|entry| entry["detail"]["plan"].clone())
+        .collect();
+    assert!(
+        plans.contains(&json!("guest")) && plans.contains(&json!("unlimited")),
+        "{}",
+        audit.text
+    );
+}
+
+#[tokio::test]
+async fn a_token_with_a_plan_hands_on_that_one_and_no_other() {
+    let world = World::new().await;
+    let admin = world.token_with(&[&ALL[..], &["admin"]].concat()).await;
+    let scopes = json!(["admin", "tokens:write", "jobs:write"]);
+    let body = json!({"name": "a", "scopes": scopes, "plan": "guest"});
+    let made = create(&world, &admin, &body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let small = text(&made, "token");
+    let child = |plan: Option<&str>| match plan {
+        Some(plan) => json!({"name": "b", "scopes": scopes, "plan": plan, "expires_in_seconds": 600}),
+        None => json!({"name": "b", "scopes": scopes, "expires_in_seconds": 600}),
+    };
+    for plan in ["basic", "unlimited"] {
+        let read = create(&world, &small, &child(Some(plan))).await;
+        assert_eq!(
+            faults(&read),
+            [("/plan".to_owned(), "not_allowed".to_owned())],
+            "{}",
+            read.text
+        );
+    }
+    for plan in [None, Some("guest")] {
+        let read = create(&world, &small, &child(plan)).await;
+        assert_eq!(read.json()["plan"], "guest", "{}", read.text);
+    }
+    let path = format!("/v1/tokens/{}/rotate", text(&made, "id"));
+    let next = ask(&world, &small, Method::POST, &path, None).await;
+    assert_eq!(
+        (next.status, &next.json()["plan"]),
+        (StatusCode::CREATED, &json!("guest"))
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use lamplighter_shared::error::ErrorCode;
 use poem::http::{HeaderMap, HeaderValue, header};
 
 use super::scope::Scope;
-use crate::{error::ApiError, message::message};
+use crate::{cross_site::FETCH_SITE, error::ApiError, message::message};
 
 /// The token of a request, if it brings one: `Authorization: Bearer` (any case of the scheme), else
 /// `x-api-key`.
@@ -29,12 +29,22 @@ pub(super) fn credentials(headers: &HeaderMap) -> Result<Option<&str>, ApiError>
     key.transpose().map_err(|_| invalid_token())
 }
 
-pub(crate) fn no_token() -> ApiError {
+pub(super) fn no_token() -> ApiError {
     let detail = message!("Send an API token in Authorization: Bearer.");
     challenge(
         ApiError::new(ErrorCode::Unauthorized, detail),
         "Bearer realm=\"lamplighter\"",
     )
+}
+
+/// What is said to whoever brings neither a token nor a login: to a person at a page of ours that a login is needed,
+/// for they have no token to send.
+pub(super) fn nobody(headers: &HeaderMap) -> ApiError {
+    let mut sites = headers.get_all(FETCH_SITE).iter();
+    match (sites.next(), sites.next()) {
+        (Some(site), None) if site == "same-origin" => no_session(),
+        _ => no_token(),
+    }
 }
 
 pub(super) fn no_session() -> ApiError {

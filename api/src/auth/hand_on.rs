@@ -2,6 +2,9 @@
 //! token with the scope `tokens:write` makes, rotates and ends only tokens that may do no more than it may:
 //! no other scopes and models, the plan and limits an admin gave it, and none that outlives it. Only itself it
 //! may rotate for as long as it was made for.
+//!
+//! A plan of its own is for administrators to give, whichever it is: what is used with such a token counts apart
+//! from its user, so even with a smaller plan whoever made many would have more than their own plan allows.
 
 use std::time::Duration;
 
@@ -14,12 +17,13 @@ use lamplighter_shared::{
 use super::{
     bearer::invalid_token,
     principal::{Credential, Principal},
-    scope::TokensWrite,
+    scope::{Scope, TokensWrite},
     token::{LONGEST, SHORTEST},
 };
 use crate::{
     error::{ApiError, Fault},
     message::message,
+    plans::unknown_plan,
     state::App,
     token_body::CreateToken,
 };
@@ -80,6 +84,14 @@ impl<'a> HandOn<'a> {
                 ));
             }
         }
+        if let Some(plan) = &wanted.plan {
+            if !self.may_give(plan) {
+                let detail = message!("is for an administrator to give");
+                faults.push(Fault::at("/plan", "not_allowed", detail));
+            } else if !app.config.plans.contains_key(plan) {
+                faults.push(unknown_plan());
+            }
+        }
         for (at, model) in wanted.models.iter().flatten().enumerate() {
             let pointer = format!("/models/{at}");
             if app.catalog.get(model).is_none() {
@@ -98,6 +110,14 @@ impl<'a> HandOn<'a> {
             }
         }
         faults
+    }
+
+    /// Whether a token to be made may have this plan of its own. Who has the scope `admin` may give any token any,
+    /// but a token that was given limits hands on no others.
+    fn may_give(&self, plan: &str) -> bool {
+        let bound = self.token.as_ref().filter(|token| has_own_limits(token));
+        self.principal.scopes.contains(&Scope::Admin)
+            && bound.is_none_or(|token| token.plan.as_deref() == Some(plan))
     }
 
     /// The models of a token to be made.
@@ -159,13 +179,15 @@ impl<'a> HandOn<'a> {
             .map_or(LONGEST, |token| millis(token.expires_at - self.now))
     }
 
-    /// What a token to be made gets besides.
-    pub fn terms(&self, app: &App) -> Terms {
+    /// What a token to be made gets besides, where it may have the plan that was asked for.
+    pub fn terms(&self, app: &App, plan: Option<String>) -> Terms {
         let most = app.config.accounts.max_tokens;
         match &self.token {
-            Some(token) => Terms::of(token, most),
-            None => Terms {
+            // A plan that whoever asks does not have counts for itself.
+            Some(token) if plan.is_none() || has_own_limits(token) => Terms::of(token, most),
+            _ => Terms {
                 most: Some(most),
+                plan,
                 ..Terms::default()
             },
         }
@@ -191,6 +213,11 @@ impl<'a> HandOn<'a> {
         let detail = message!("That token may do more than yours.");
         Err(ApiError::new(ErrorCode::InsufficientScope, detail))
     }
+}
+
+/// Whether it was given a plan or limits of its own.
+fn has_own_limits(token: &Token) -> bool {
+    token.plan.is_some() || token.limits.as_ref().is_some_and(|limits| !limits.is_empty())
 }
 
 fn millis(ms: i64) -> Duration {

@@ -116,7 +116,7 @@ pub async fn issue(
     origin: &Origin,
 ) -> Result<IssuedToken, CreateError> {
     let (text, row) = mint_row(db, key, new, not_after).await?;
-    let entry = entry(origin, Action::TokenCreate, &row);
+    let entry = entry(origin, Action::TokenCreate, (&row, terms));
     stored(own_tokens::issue(db, &row, terms, &entry).await?, text, row.id)
 }
 
@@ -141,7 +141,7 @@ pub async fn rotate(
     let (text, row) = mint_row(db, key, new, rotation.not_after).await?;
     let terms = Terms::of(old, most);
     let overlap = i64::try_from(rotation.overlap.as_millis()).unwrap_or(i64::MAX / 2);
-    let entry = entry(origin, Action::TokenRotate, &row).subject(old.id);
+    let entry = entry(origin, Action::TokenRotate, (&row, &terms)).subject(old.id);
     let done = own_tokens::rotate(db, (old.id, overlap), &row, &terms, &entry).await?;
     stored(done, text, row.id)
 }
@@ -154,8 +154,11 @@ fn stored(done: Issued, text: String, id: TokenId) -> Result<IssuedToken, Create
     }
 }
 
-fn entry(origin: &Origin, action: Action, row: &api_tokens::NewToken) -> Entry {
-    let made = json!({"token": row.id.to_string(), "scopes": row.scopes, "expires_at": row.expires_at});
+fn entry(origin: &Origin, action: Action, (row, terms): (&api_tokens::NewToken, &Terms)) -> Entry {
+    let mut made = json!({"token": row.id.to_string(), "scopes": row.scopes, "expires_at": row.expires_at});
+    if let Some(plan) = &terms.plan {
+        made["plan"] = json!(plan);
+    }
     origin.did(action).user(row.user).subject(row.id).detail(made)
 }
 

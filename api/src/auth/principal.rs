@@ -22,7 +22,7 @@ use poem_openapi::{
 };
 
 use super::{
-    bearer::{challenge, credentials, insufficient_scope, invalid_token, no_session, no_token},
+    bearer::{challenge, credentials, insufficient_scope, invalid_token, no_session, nobody},
     cookies, guest,
     scope::{Needs, Scope},
     secret,
@@ -261,7 +261,7 @@ async fn authenticate<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Pri
         None => match app.cookies.read(request.headers(), cookies::SESSION) {
             Some(cookie) => by_session(app, request, &cookie).await?,
             None if S::GUESTS => by_guest(app, request).await?,
-            None => return Err(no_token()),
+            None => return Err(nobody(request.headers())),
         },
     };
     if S::SUBMITS {
@@ -374,13 +374,13 @@ async fn by_session<S>(app: &Arc<App>, request: &Request, cookie: &str) -> Resul
 /// Somebody without an account: known by a cookie, or, where the handler takes strangers, not yet.
 async fn by_guest<S: Needs>(app: &Arc<App>, request: &Request) -> Result<Principal<S>, ApiError> {
     if app.public_models.is_empty() {
-        return Err(no_token());
+        return Err(nobody(request.headers()));
     }
     let known = guest::of(app, request.headers()).await?;
     let user = match known {
         Some(user) => user,
         None if S::STRANGERS => UserId::generate(),
-        None => return Err(no_token()),
+        None => return Err(nobody(request.headers())),
     };
     let client = ClientInfo::of(request);
     Ok(Principal {

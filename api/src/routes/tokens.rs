@@ -51,7 +51,7 @@ impl TokenRoutes {
     /// Create a token
     ///
     /// Makes an API token and shows it, this once. A login must be recent. A token makes only tokens that may
-    /// do no more than it may and that do not outlive it. Needs the scope `tokens:write`.
+    /// do no more than it may and that do not outlive it. Only an administrator gives a `plan`. Needs the scope `tokens:write`.
     #[oai(path = "/v1/tokens", method = "post", operation_id = "createToken")]
     async fn create(
         &self,
@@ -72,7 +72,7 @@ impl TokenRoutes {
             name: wanted.name,
             scopes: wanted.scopes,
         };
-        let terms = hand_on.terms(app);
+        let terms = hand_on.terms(app, wanted.plan);
         let new = (new, hand_on.not_after());
         let made = issue(&app.db, &app.key, new, &terms, &principal.origin).await;
         shown_once(app, principal.user, made.map_err(refused)?).await

@@ -30,11 +30,12 @@ use super::{
 use crate::{
     answer::{self, Answer, Documented},
     auth::{principal::Principal, scope::Admin, void::void},
-    error::{ApiError, Fault},
+    error::ApiError,
     json_body::JsonBody,
     mail::{Locale, Mail, Message},
     message::message,
     openapi::Failures,
+    plans::unknown_plan,
     running_caps,
     schema::Schema,
     state::App,
@@ -225,8 +226,7 @@ pub(super) fn check_plan(app: &App, name: &str) -> Result<(), ApiError> {
     if app.config.plans.contains_key(name) {
         return Ok(());
     }
-    let fault = Fault::at("/plan", "not_allowed", message!("is not the name of a plan"));
-    Err(ApiError::invalid(vec![fault]))
+    Err(ApiError::invalid(vec![unknown_plan()]))
 }
 
 /// Nothing of what the cache says of the user holds any more.

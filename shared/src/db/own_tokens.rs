@@ -102,7 +102,7 @@ impl TryFrom<&QueryResult> for Token {
 pub struct Terms {
     /// Live tokens that its owner may have then; none: any number.
     pub most: Option<u32>,
-    /// The plan an admin gave the token that this one comes from.
+    /// The plan an admin gives it, or gave the token that this one comes from.
     pub plan: Option<String>,
     /// Limits an admin gave the token that this one comes from.
     pub limits: Option<PlanChanges>,

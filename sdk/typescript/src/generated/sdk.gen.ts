@@ -800,7 +800,7 @@ export const listTokens = <ThrowOnError extends boolean = false>(options?: Optio
  * Create a token
  *
  * Makes an API token and shows it, this once. A login must be recent. A token makes only tokens that may
- * do no more than it may and that do not outlive it. Needs the scope `tokens:write`.
+ * do no more than it may and that do not outlive it. Only an administrator gives a `plan`. Needs the scope `tokens:write`.
  */
 export const createToken = <ThrowOnError extends boolean = false>(options: Options<CreateTokenData, ThrowOnError>): RequestResult<CreateTokenResponses, CreateTokenErrors, ThrowOnError> => (options.client ?? client).post<CreateTokenResponses, CreateTokenErrors, ThrowOnError>({
     security: [

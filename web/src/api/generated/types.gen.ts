@@ -324,6 +324,10 @@ export type CreateToken = {
      */
     name: string;
     /**
+     * A plan of its own, instead of its user's; only an administrator may give one. Left out: its user's.
+     */
+    plan?: string;
+    /**
      * What it may do; nothing that you may not.
      */
     scopes: Array<string>;

@@ -22,12 +22,15 @@ class CreateToken:
         expires_in_seconds (int | Unset): Seconds it is good for, 600 (10 minutes) to 31622400 (366 days). Left out: 30
             days.
         models (list[str] | Unset): The models it may use. Left out: all that you may use.
+        plan (str | Unset): A plan of its own, instead of its user's; only an administrator may give one. Left out: its
+            user's.
     """
 
     name: str
     scopes: list[str]
     expires_in_seconds: int | Unset = UNSET
     models: list[str] | Unset = UNSET
+    plan: str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -41,6 +44,8 @@ class CreateToken:
         if not isinstance(self.models, Unset):
             models = self.models
 
+        plan = self.plan
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -53,6 +58,8 @@ class CreateToken:
             field_dict["expires_in_seconds"] = expires_in_seconds
         if models is not UNSET:
             field_dict["models"] = models
+        if plan is not UNSET:
+            field_dict["plan"] = plan
 
         return field_dict
 
@@ -67,11 +74,14 @@ class CreateToken:
 
         models = cast(list[str], d.pop("models", UNSET))
 
+        plan = d.pop("plan", UNSET)
+
         create_token = cls(
             name=name,
             scopes=scopes,
             expires_in_seconds=expires_in_seconds,
             models=models,
+            plan=plan,
         )
 
         create_token.additional_properties = d

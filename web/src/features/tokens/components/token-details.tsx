@@ -37,6 +37,7 @@ export function TokenDetails({ token }: { token: Token }) {
         ))}
       </Fact>
       <Fact name={t('form.models')}>{token.models?.join(', ') ?? t('list.allModels')}</Fact>
+      {token.plan && <Fact name={t('form.plan')}>{token.plan}</Fact>}
       {token.rotated_to && (
         <Fact name={t('usage.replaced')}>
           <Identifier text={token.rotated_to} />

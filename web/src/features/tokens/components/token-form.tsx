@@ -1,4 +1,4 @@
-/** Name, length of life, scopes and models of a new token. */
+/** Name, length of life, scopes, models and plan of a new token. */
 import { Button, Group, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -11,6 +11,7 @@ import { atFields } from '../faults';
 import { usualScopes } from '../scopes';
 import { ExpiryField } from './expiry-field';
 import { ModelsField } from './models-field';
+import { PlanField } from './plan-field';
 import { ScopesField } from './scopes-field';
 
 const LONGEST_NAME = 100;
@@ -21,6 +22,7 @@ interface Values extends Record<string, unknown> {
   date: string;
   scopes: string[];
   models: string[];
+  plan: string;
 }
 
 interface TokenFormProps {
@@ -34,7 +36,7 @@ export function TokenForm({ create, onCancel }: TokenFormProps) {
   const [now] = useState(Date.now);
   const { form, failure, refuse, clear } = useProblemForm<Values>({
     mode: 'controlled',
-    initialValues: { name: '', expiry: 'month', date: '', scopes: usualScopes, models: [] },
+    initialValues: { name: '', expiry: 'month', date: '', scopes: usualScopes, models: [], plan: '' },
     validate: {
       name: (name) => {
         if (name.trim() === '') return t('fault.nameRequired');
@@ -48,7 +50,7 @@ export function TokenForm({ create, onCancel }: TokenFormProps) {
     },
   });
 
-  const submit = ({ name, expiry, date, scopes, models }: Values) => {
+  const submit = ({ name, expiry, date, scopes, models, plan }: Values) => {
     const length = secondsOf(expiry, date);
     if ('fault' in length) return;
     clear();
@@ -58,6 +60,7 @@ export function TokenForm({ create, onCancel }: TokenFormProps) {
         scopes,
         expires_in_seconds: length.seconds,
         models: models.length > 0 ? models : undefined,
+        plan: plan || undefined,
       },
       { onError: (error) => refuse(atFields(error)) },
     );
@@ -97,6 +100,17 @@ export function TokenForm({ create, onCancel }: TokenFormProps) {
         />
         <ScopesField {...bound('scopes')} admin={user?.role === 'admin'} />
         <ModelsField {...bound('models')} />
+        {user?.role === 'admin' && (
+          <PlanField
+            value={form.values.plan}
+            onChange={(plan) => {
+              form.setFieldValue('plan', plan);
+              form.clearFieldError('plan');
+            }}
+            error={form.errors.plan}
+            mine={user.plan}
+          />
+        )}
         <ProblemAlert error={failure} />
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onCancel} disabled={create.isPending}>

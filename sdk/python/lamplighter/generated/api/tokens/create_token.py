@@ -111,7 +111,8 @@ def sync_detailed(
 
      Makes an API token and shows it, this once. A login must be recent. A token makes only tokens that
     may
-    do no more than it may and that do not outlive it. Needs the scope `tokens:write`.
+    do no more than it may and that do not outlive it. Only an administrator gives a `plan`. Needs the
+    scope `tokens:write`.
 
     Args:
         body (CreateToken): A token to be made.
@@ -144,7 +145,8 @@ def sync(
 
      Makes an API token and shows it, this once. A login must be recent. A token makes only tokens that
     may
-    do no more than it may and that do not outlive it. Needs the scope `tokens:write`.
+    do no more than it may and that do not outlive it. Only an administrator gives a `plan`. Needs the
+    scope `tokens:write`.
 
     Args:
         body (CreateToken): A token to be made.
@@ -172,7 +174,8 @@ async def asyncio_detailed(
 
      Makes an API token and shows it, this once. A login must be recent. A token makes only tokens that
     may
-    do no more than it may and that do not outlive it. Needs the scope `tokens:write`.
+    do no more than it may and that do not outlive it. Only an administrator gives a `plan`. Needs the
+    scope `tokens:write`.
 
     Args:
         body (CreateToken): A token to be made.
@@ -203,7 +206,8 @@ async def asyncio(
 
      Makes an API token and shows it, this once. A login must be recent. A token makes only tokens that
     may
-    do no more than it may and that do not outlive it. Needs the scope `tokens:write`.
+    do no more than it may and that do not outlive it. Only an administrator gives a `plan`. Needs the
+    scope `tokens:write`.
 
     Args:
         body (CreateToken): A token to be made.
