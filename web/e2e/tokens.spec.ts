@@ -11,6 +11,7 @@ interface Token {
   expires_at: string;
   scopes: string[];
   models?: string[];
+  plan?: string;
 }
 
 const DAY_MS = 86_400_000;
@@ -161,4 +162,26 @@ test('limited to a scope and a model, and its use is seen in the drawer', async 
   await expect(drawer.getByRole('row', { name: /^Models/ })).toContainText('echo');
   await drawer.getByRole('link', { name: 'Open in Usage' }).click();
   await expect(page).toHaveURL(/\/usage\?token=/);
+});
+
+test('a plan of its own: offered to administrators only, and seen with the token', async ({
+  contextFor,
+  server,
+}) => {
+  const admin = await newPerson(server, 'planner', { admin: true });
+  const page = await (await contextFor(admin)).newPage();
+  await flows.createToken(page, 'trial', async (dialog) => {
+    await expect(dialog.getByLabel('Plan').getByRole('option').first()).toHaveText(/^Mine \(/);
+    await dialog.getByLabel('Plan').selectOption('guest');
+  });
+  expect(await tokenOf(admin, 'trial')).toMatchObject({ plan: 'guest' });
+  await page.getByRole('button', { name: 'Usage of trial' }).click();
+  const drawer = page.getByRole('dialog', { name: 'Usage of “trial”' });
+  await expect(drawer.getByRole('row', { name: /^Plan/ })).toContainText('guest');
+
+  const other = await (await contextFor(await newPerson(server, 'plain'))).newPage();
+  await other.goto('/tokens');
+  await other.getByRole('button', { name: 'New token' }).click();
+  await expect(other.getByRole('dialog').getByLabel('Name')).toBeVisible();
+  await expect(other.getByRole('dialog').getByLabel('Plan')).toHaveCount(0);
 });
