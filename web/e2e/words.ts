@@ -22,7 +22,18 @@ export const textKeys: string[] = readdirSync(folder).flatMap((file) => {
 
 /** What a page in another language may say as the English one does, whole: names, and what programs read. */
 const SAME = new Set([
-  ...['Lamplighter', 'English', 'API', 'JSON', 'openapi.json', 'Python', 'TypeScript', 'Rust', 'curl'],
+  ...[
+    'Lamplighter',
+    'English',
+    'API',
+    'JSON',
+    'OpenAPI',
+    'openapi.json',
+    'Python',
+    'TypeScript',
+    'Rust',
+    'curl',
+  ],
   // Models, plans, devices; options that go by these names everywhere; keys.
   ...['minilm', 'mtcnn', 'echo', 'guest', 'basic', 'pro', 'unlimited', 'cpu'],
   ...['Top-k', 'Top-p', 'Min-p', 'Ctrl', 'Enter'],

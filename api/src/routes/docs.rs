@@ -101,7 +101,7 @@ fn reference_page(locale: Locale) -> Page {
     };
     let frame = frame(locale, &title, styles, &links);
     let html = format!(
-        "{frame}<div class=\"title\"><h1>{title}</h1>\n{note}</div>\n<main id=\"ui\" lang=\"en\"></main>\n\
+        "{frame}<main>\n<div class=\"title\"><h1>{title}</h1>\n{note}</div>\n<div id=\"ui\" lang=\"en\"></div>\n</main>\n\
          <script>{library}</script>\n<script>{starter}</script>\n</body>\n</html>\n"
     );
     // Only these two scripts may run; both are ours.
@@ -134,7 +134,9 @@ fn errors_page(locale: Locale) -> Page {
         .iter()
         .map(|code| {
             format!(
-                "<tr id=\"{code}\"><th scope=\"row\"><code>{code}</code></th><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                "<tr id=\"{code}\"><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                // A phone breaks it between its words.
+                code.as_str().replace('_', "_<wbr>"),
                 code.status(),
                 translate(locale, code.title()),
                 if code.retryable() { &yes } else { &no }
@@ -170,13 +172,20 @@ fn errors_page(locale: Locale) -> Page {
     }
 }
 
-/// The bar, the heading, and what of Swagger UI is too wide for a phone or too pale to read.
+/// The bar, the heading, and what of Swagger UI is too pale to read.
 const FRAME_CSS: &str = "
 body{margin:0;font:16px/1.6 system-ui,sans-serif;background:#fdfcfa;color:#211e1a}
 .bar{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;padding:.75rem 1.25rem;border-bottom:1px solid #dcd8d0}
 .bar a{color:inherit}.bar a:first-child{font-weight:650}
 .title{max-width:1460px;margin:0 auto;padding:1.25rem 1.25rem 0;box-sizing:border-box}
 .title h1{margin:0;font-size:1.75rem;line-height:1.3}.title p{margin:.5rem 0 0}
+.swagger-ui .opblock.opblock-get .opblock-summary-method{background:#1b62b5}
+.swagger-ui .opblock.opblock-post .opblock-summary-method{background:#1b7a4b}
+.swagger-ui .opblock.opblock-patch .opblock-summary-method{background:#0b7a68}
+.swagger-ui .opblock.opblock-put .opblock-summary-method{background:#8a4f0d}
+.swagger-ui .opblock.opblock-delete .opblock-summary-method{background:#c52323}
+.swagger-ui .btn.authorize{color:#1b7a4b;border-color:#1b7a4b}.swagger-ui .btn.authorize svg{fill:#1b7a4b}
+.swagger-ui .info .title small{background:#57524a}.swagger-ui .info .title small.version-stamp{background:#4a6b00}
 ";
 
 /// Of the table of codes, which is dark for whom wants it so; Swagger UI has no dark clothes.
