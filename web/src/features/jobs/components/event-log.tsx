@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { useFormat } from '@/lib/use-format';
 import type { Entry } from '../events/log';
 import classes from './event-log.module.css';
-import { placeIn } from './place';
+import { usePlace } from './use-place';
 
 export function EventLog({ entries }: { entries: readonly Entry[] }) {
   const { t, i18n } = useTranslation('jobs');
@@ -34,12 +34,13 @@ export function EventLog({ entries }: { entries: readonly Entry[] }) {
 function useWords() {
   const { t } = useTranslation('jobs');
   const format = useFormat();
+  const place = usePlace();
   return (entry: Entry): string => {
     switch (entry.kind) {
       case 'status':
         return t('event.status', { status: t(`status.${entry.status}`) });
       case 'place':
-        return placeIn(t, entry.position, entry.atLeast);
+        return place(entry.position, entry.atLeast);
       case 'progress': {
         const percent = format.percent(entry.fraction, 0);
         return entry.stage
