@@ -100,7 +100,7 @@ test('a label that is being typed is sent along by Ctrl and Enter', async ({ pag
   await page.keyboard.press('Control+Enter');
   const { input } = (await asked).postDataJSON() as { input: object };
   expect(JSON.stringify(input)).toContain('lighthouse');
-  await expect(flows.runStatus(page)).toContainText('Done');
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
 });
 
 test('a fault below an option opens the options, and is said once', async ({ page, watch }) => {
@@ -260,7 +260,7 @@ test('copying works without https, and where it is refused the text is shown', a
   // As on a page that came by http from another machine.
   await page.addInitScript(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
   await flows.runEcho(page, { lamp: 'by hand' });
-  await expect(flows.runStatus(page)).toContainText('Done');
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
   await page.getByRole('tab', { name: 'JSON' }).click();
   await page.getByRole('button', { name: 'Copy JSON' }).click();
   await expect(page.getByRole('button', { name: 'Copied' })).toBeVisible();

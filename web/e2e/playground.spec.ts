@@ -124,6 +124,6 @@ test('the end of a run is said in a place that was there before it', async ({ co
   const region = await page.locator('main [role=status]').last().elementHandle();
   await page.getByLabel('Input').fill('{"chunks": 3, "sleep_ms": 1000}');
   await page.getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(flows.runStatus(page)).toContainText('Done');
-  expect(await region.textContent()).toContain('Done');
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
+  expect(await region.textContent()).toContain('Succeeded');
 });

@@ -52,7 +52,7 @@ test('what stands on the playground stays there over a restart, and over a look 
   const text = page.getByRole('textbox', { name: 'Texts, number 1' });
   await text.fill('a lamp that stays');
   await page.getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(flows.runStatus(page)).toContainText('Done');
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
 
   // Models come up one after the other: this one is not there yet when the server is.
   await page.route('**/v1/models', async (route) => {
@@ -66,12 +66,12 @@ test('what stands on the playground stays there over a restart, and over a look 
   await server.serveAgain();
   await expect(page.getByRole('button', { name: 'Model: minilm. Loading' })).toBeVisible({ timeout: 60_000 });
   await expect(text).toHaveValue('a lamp that stays');
-  await expect(flows.runStatus(page)).toContainText('Done');
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
 
   await page.getByRole('button', { name: 'Similarity' }).click();
   await expect(flows.runStatus(page)).toHaveCount(0);
   await page.getByRole('button', { name: 'Embedding' }).click();
   await expect(text).toHaveValue('a lamp that stays');
-  await expect(flows.runStatus(page)).toContainText('Done');
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
   await expect(page.getByRole('region', { name: 'Similarity of the texts' })).toBeVisible();
 });
