@@ -165,7 +165,7 @@ fn values_stand_in_their_places_and_are_not_looked_into() {
     assert_eq!(whole.to_string(), "/{fault}: must have at most 3 characters");
     assert_eq!(
         whole.in_locale(Locale::Japanese),
-        "/{fault}: 3 文字以下にしてください"
+        "/{fault}：3 文字以下にしてください"
     );
     let braces = message!("{} {a {b} {B} {c", b = "x");
     assert_eq!(braces.to_string(), "{} {a x {B} {c");

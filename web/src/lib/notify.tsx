@@ -1,7 +1,8 @@
-/** Short messages in the corner. Their code is loaded with the first of them. */
+/** Short messages in the corner. Their code comes when the page is at rest: the first may be that the server is away. */
 import { IconCheck, IconX } from '@tabler/icons-react';
 import type { NotificationData } from '@mantine/notifications';
 import { useSyncExternalStore } from 'react';
+import { ahead } from './ahead';
 import { i18n } from './i18n';
 
 export function notifySuccess(message: string) {
@@ -18,10 +19,11 @@ let tell: () => void = () => undefined;
 function show(data: NotificationData) {
   notified = true;
   tell();
-  // It waits there until the place where it appears is on the page.
-  void import('@mantine/notifications').then(({ notifications }) =>
-    notifications.show({ closeButtonProps: { 'aria-label': i18n.t('action.close') }, ...data }),
-  );
+  ahead(async () => {
+    const { notifications } = await import('@mantine/notifications');
+    // It waits there until the place where it appears is on the page.
+    notifications.show({ closeButtonProps: { 'aria-label': i18n.t('action.close') }, ...data });
+  });
 }
 
 /** Whether there has been a message, so that the place for them is needed. */

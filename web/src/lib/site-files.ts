@@ -25,7 +25,7 @@ export function isMissedFile(error: unknown): boolean {
 export async function reloadForNewFiles(): Promise<void> {
   const last = Number(sessionStorage.getItem(KEY) ?? 0);
   if (Date.now() - last < PAUSE_MS) return;
-  const { ok } = await fetch('/', { method: 'HEAD', cache: 'no-store' });
+  const { ok } = await fetch('/', { method: 'HEAD', headers: { Accept: 'text/html' }, cache: 'no-store' });
   if (!ok) return;
   sessionStorage.setItem(KEY, String(Date.now()));
   location.reload();

@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import type { CurrentUser } from '@/api/generated';
 import { LinkButton } from '@/components/link';
 import { paths } from '@/config/paths';
+import { ahead } from '@/lib/ahead';
 import { useUser } from '@/lib/session';
 import { AvatarButton } from './avatar-button';
 
@@ -51,8 +52,8 @@ function OwnMenu({ user }: { user: CurrentUser }) {
       name={name}
       aria-haspopup="menu"
       aria-expanded={false}
-      onPointerEnter={() => void loadMenu()}
-      onFocus={() => void loadMenu()}
+      onPointerEnter={() => ahead(loadMenu)}
+      onFocus={() => ahead(loadMenu)}
       onClick={() => setWanted(true)}
     />
   );

@@ -1,5 +1,6 @@
 /** Code in colour as soon as what colours it is there. */
 import { useEffect, useState } from 'react';
+import { ahead } from '@/lib/ahead';
 
 type Highlight = (code: string, language: string) => string;
 
@@ -10,7 +11,9 @@ export function useHighlight(code: string, language: string): string | undefined
   useEffect(() => {
     if (loaded) return;
     let here = true;
-    void import('./highlight').then((module) => {
+    // Where it does not come the code is plain.
+    ahead(async () => {
+      const module = await import('./highlight');
       loaded = module.highlight;
       if (here) setHighlight(() => module.highlight);
     });

@@ -4,6 +4,7 @@ import { useDisclosure, useId } from '@mantine/hooks';
 import { IconChevronRight } from '@tabler/icons-react';
 import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
+import { ahead } from '@/lib/ahead';
 import type { Field, Form } from '../../schema/fields';
 import { FREE, isEmpty } from '../../schema/values';
 import type { FieldProps } from './field-props';
@@ -73,8 +74,8 @@ function Options({ fields }: { fields: FieldProps[] }) {
         aria-expanded={shown}
         aria-controls={id}
         onClick={toggle}
-        onPointerEnter={() => void loadOther()}
-        onFocus={() => void loadOther()}
+        onPointerEnter={() => ahead(loadOther)}
+        onFocus={() => ahead(loadOther)}
       >
         <IconChevronRight size={16} className={classes.chevron} />
         {changed > 0 ? t('form.optionsChanged', { count: changed }) : t('form.options')}

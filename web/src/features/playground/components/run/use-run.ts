@@ -1,6 +1,7 @@
 /** One run after the other: submit, follow, cancel. */
 import { useEffect } from 'react';
 import type { Model } from '@/api/generated';
+import { ahead } from '@/lib/ahead';
 import { useAttempt } from '@/lib/attempt';
 import { isFinal } from '@/lib/job-stream/state';
 import { useJobStream } from '@/lib/job-stream/use-job-stream';
@@ -27,8 +28,8 @@ export function useRun(place: string) {
   }, [place, run, ended]);
 
   const start = async (model: Model, task: string, input: Record<string, unknown>) => {
-    void loadRunView();
-    void loadRunStatus();
+    ahead(loadRunView);
+    ahead(loadRunStatus);
     cancellation.reset();
     keepRun(place, undefined);
     const key = attempt.key(JSON.stringify([model.id, task, input]));
