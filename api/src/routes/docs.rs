@@ -37,18 +37,21 @@ pub(super) fn openapi() -> impl Endpoint {
 
 /// `/docs`.
 pub(super) fn reference() -> impl Endpoint {
-    static PAGES: Pages = Pages::NONE;
+    static PAGES: Pages = Pages::none();
     get(make_sync(|request| PAGES.answer(&request, reference_page)))
 }
 
 /// `/docs/errors`.
 pub(super) fn errors() -> impl Endpoint {
-    static PAGES: Pages = Pages::NONE;
+    static PAGES: Pages = Pages::none();
     get(make_sync(|request| PAGES.answer(&request, errors_page)))
 }
 
 impl Pages {
-    const NONE: Self = Self([const { OnceLock::new() }; Locale::ALL.len()]);
+    /// None made yet.
+    const fn none() -> Self {
+        Self([const { OnceLock::new() }; Locale::ALL.len()])
+    }
 
     fn answer(&self, request: &Request, make: impl FnOnce(Locale) -> Page) -> Response {
         let locale = Locale::asked_for(request.headers());
