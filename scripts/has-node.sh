@@ -5,8 +5,15 @@ set -euo pipefail
 
 found=$(node --version 2> /dev/null || true)
 IFS=. read -r major minor _ <<< "${found#v}"
-if command -v npm > /dev/null && { [ "${major:-0}" -eq 20 ] && [ "$minor" -ge 19 ]; } \
-    || { [ "${major:-0}" -eq 22 ] && [ "$minor" -ge 12 ]; } || [ "${major:-0}" -gt 22 ]; then
+runs_vite() {
+    case "${major:-0}" in
+        20) [ "$minor" -ge 19 ] ;;
+        22) [ "$minor" -ge 12 ] ;;
+        *) [ "${major:-0}" -gt 22 ] ;;
+    esac
+}
+
+if command -v npm > /dev/null && runs_vite; then
     exit 0
 fi
 echo "this needs npm and Node 20.19, 22.12 or newer (found: ${found:-none})" >&2
