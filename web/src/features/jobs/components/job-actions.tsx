@@ -7,17 +7,17 @@ import type { Job } from '@/api/generated';
 import { LinkButton } from '@/components/link';
 import { paths } from '@/config/paths';
 import { useAttempt } from '@/lib/attempt';
+import { useCancelJob } from '@/lib/cancel-job';
 import { isFinal } from '@/lib/job-stream/state';
 import { useMessageOf } from '@/lib/message-of';
 import { notifyFailure, notifySuccess } from '@/lib/notify';
-import { useCancelJob } from '../api/cancel-job';
 import { useRetryJob } from '../api/retry-job';
 
 export function JobActions({ job }: { job: Job }) {
   const { t } = useTranslation('jobs');
   const navigate = useNavigate();
   const messageOf = useMessageOf();
-  const cancel = useCancelJob(job.id);
+  const cancel = useCancelJob();
   const retry = useRetryJob(job.id);
   const attempt = useAttempt(job.id);
   const fail = (error: unknown) => notifyFailure(messageOf(error));
@@ -55,7 +55,7 @@ export function JobActions({ job }: { job: Job }) {
           leftSection={<IconPlayerStop size={16} />}
           disabled={Boolean(job.cancel_requested_at)}
           loading={cancel.isPending}
-          onClick={() => cancel.mutate(undefined, { onError: fail })}
+          onClick={() => cancel.mutate(job.id, { onError: fail })}
         >
           {t('job.cancel')}
         </Button>

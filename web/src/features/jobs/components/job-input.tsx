@@ -3,7 +3,7 @@ import { Group, Image, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Job } from '@/api/generated';
 import { DataActions } from './data-actions';
-import { JsonView } from './json-view';
+import { JsonView } from '@/components/json/json-view';
 import { Panel } from './panel';
 
 export function JobInput({ job }: { job: Job }) {
@@ -31,7 +31,7 @@ export function JobInput({ job }: { job: Job }) {
               <Image
                 key={name}
                 src={url}
-                alt={t('json.picture')}
+                alt={t('input.picture')}
                 radius="md"
                 mah={240}
                 w="auto"

@@ -7,7 +7,7 @@ import { isFinal, type JobState } from '@/lib/job-stream/state';
 import { useFormat } from '@/lib/use-format';
 import { DataActions } from './data-actions';
 import classes from './job-output.module.css';
-import { JsonView } from './json-view';
+import { JsonView } from '@/components/json/json-view';
 import { Panel } from './panel';
 
 export function JobOutput({ job, live }: { job: Job; live: JobState }) {

@@ -25,7 +25,7 @@ import { JobLoading } from '../components/job-loading';
 import { JobOutput } from '../components/job-output';
 import { JobStatusBadge } from '../components/job-status';
 import { JobTimeline } from '../components/job-timeline';
-import { JsonView } from '../components/json-view';
+import { JsonView } from '@/components/json/json-view';
 import { Panel } from '../components/panel';
 import { merged } from '../detail/merged';
 import { useEventLog } from '../events/use-event-log';

@@ -3,7 +3,7 @@ import { NativeSelect, SegmentedControl } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { modelsQuery, namesOf } from '@/lib/models';
-import { tokenLabelsQuery } from '../api/list-token-labels';
+import { allTokensQuery } from '@/lib/tokens';
 import { type Range, ranges } from '../series/range';
 import { type Measure, measures } from '../series/series';
 import classes from './usage-filters.module.css';
@@ -23,10 +23,10 @@ interface UsageFiltersProps {
 export function UsageFilters({ view, onChange }: UsageFiltersProps) {
   const { t } = useTranslation('usage');
   const { data: models = [] } = useQuery({ ...modelsQuery, select: namesOf });
-  const { data: tokens } = useQuery(tokenLabelsQuery);
+  const { data: tokens = [] } = useQuery(allTokensQuery);
   const any = { value: '', label: t('filter.any') };
   const modelNames = [...new Set([...models, ...(view.model ? [view.model] : [])])].sort();
-  const tokenNames = [...(tokens ?? [])].map(([value, label]) => ({ value, label }));
+  const tokenNames = tokens.map(({ id, name }) => ({ value: id, label: name }));
   return (
     <div className={classes.filters}>
       <SegmentedControl

@@ -3,9 +3,10 @@ import { Group, NativeSelect, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { Token } from '@/api/generated';
 import { CodeTabs } from '@/components/code/code-tabs';
 import { useUser } from '@/lib/session';
-import { tokenNamesQuery } from '../../api/list-token-names';
+import { allTokensQuery } from '@/lib/tokens';
 
 interface CodePanelProps {
   model: string;
@@ -13,10 +14,17 @@ interface CodePanelProps {
   input: Record<string, unknown>;
 }
 
+/** Code with one that has ended would be refused. */
+function liveTokens(tokens: readonly Token[]) {
+  return tokens
+    .filter(({ status }) => status === 'active')
+    .map(({ id, name, last4 }) => ({ id, label: last4 ? `${name} (…${last4})` : name }));
+}
+
 export default function CodePanel({ model, task, input }: CodePanelProps) {
   const { t } = useTranslation('playground');
   const user = useUser();
-  const { data: tokens = [] } = useQuery({ ...tokenNamesQuery, enabled: Boolean(user) });
+  const { data: tokens = [] } = useQuery({ ...allTokensQuery, select: liveTokens, enabled: Boolean(user) });
   const [chosen, choose] = useState('');
   const token = tokens.find(({ id }) => id === chosen) ?? tokens[0];
   const server = window.location.origin;

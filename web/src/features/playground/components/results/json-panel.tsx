@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next';
 import type { Job } from '@/api/generated';
 import { CopyButton } from '@/components/copy-button';
 import { downloadJson } from '@/lib/download';
-import { JsonView } from './json-view';
+import { JsonView } from '@/components/json/json-view';
 
 export default function JsonPanel({ job }: { job: Job }) {
   const { t } = useTranslation('playground');
@@ -23,7 +23,7 @@ export default function JsonPanel({ job }: { job: Job }) {
           {t('result.downloadJson')}
         </Button>
       </Group>
-      <JsonView value={value} />
+      <JsonView value={value} label={t('result.json')} />
     </Stack>
   );
 }

@@ -1,11 +1,12 @@
 /** The view of an output. Each kind is loaded when it is first needed. */
 import { Skeleton } from '@mantine/core';
 import { lazy, Suspense, useMemo } from 'react';
+import { useTranslation } from 'react-i18next';
 import type { JobState } from '@/lib/job-stream/state';
 import { cosineMatrix } from '../../results/cosine';
 import { readResult, readSegments } from '../../results/result-kind';
 import { textOf, textsOf } from '../../schema/values';
-import { JsonView } from './json-view';
+import { JsonView } from '@/components/json/json-view';
 import { Writing } from './writing';
 
 const HeatMap = lazy(() => import('./heat-map'));
@@ -49,7 +50,13 @@ function writingOf(output: unknown, soFar: string) {
 function PartialView({ pieces, input }: { pieces: unknown[]; input: Record<string, unknown> }) {
   const segments = readSegments(pieces);
   if (segments.length > 0) return <Speech data={{ segments }} audio={textOf(input.audio)} />;
-  return pieces.length > 0 ? <JsonView value={pieces} /> : null;
+  return pieces.length > 0 ? <PlainView value={pieces} /> : null;
+}
+
+/** Outputs without a view of their own. */
+function PlainView({ value }: { value: unknown }) {
+  const { t } = useTranslation('playground');
+  return <JsonView value={value} label={t('result.result')} />;
 }
 
 function WholeView({ output, input }: { output: unknown; input: Record<string, unknown> }) {
@@ -85,6 +92,6 @@ function WholeView({ output, input }: { output: unknown; input: Record<string, u
       return <Speech data={result.data} audio={textOf(input.audio)} />;
     case 'writing':
     case 'json':
-      return <JsonView value={output} />;
+      return <PlainView value={output} />;
   }
 }

@@ -3,9 +3,9 @@ import { useEffect } from 'react';
 import type { Model } from '@/api/generated';
 import { ahead } from '@/lib/ahead';
 import { useAttempt } from '@/lib/attempt';
+import { useCancelJob } from '@/lib/cancel-job';
 import { isFinal } from '@/lib/job-stream/state';
 import { useJobStream } from '@/lib/job-stream/use-job-stream';
-import { useCancelJob } from '../../api/cancel-job';
 import { useSubmitJob } from '../../api/submit-job';
 import { keepRun, useRunAt } from '../../desk';
 

@@ -1,9 +1,10 @@
-/** Asks to cancel a job; what becomes of it, its stream tells. */
-import { useMutation } from '@tanstack/react-query';
+/** Asks to cancel a job. One that waits is canceled at once, one that runs when its worker has stopped it. */
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { cancelJob } from '@/api/generated';
-import { isApiError } from '@/lib/problem';
+import { isApiError } from './problem';
 
 export function useCancelJob() {
+  const queryClient = useQueryClient();
   return useMutation({
     mutationFn: async (id: string) => {
       try {
@@ -13,5 +14,6 @@ export function useCancelJob() {
         if (!isApiError(error, 'job_finished')) throw error;
       }
     },
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: ['jobs'] }),
   });
 }
