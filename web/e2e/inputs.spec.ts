@@ -304,6 +304,23 @@ test('a job is run again with changes, and run again as it was', async ({ contex
   await expect(page.getByRole('main')).toContainText(id);
 });
 
+test('two clicks run a job again once', async ({ contextFor, server }) => {
+  const person = await newPerson(server, 'hasty');
+  const { id } = await submit(person.api, 'echo', { lamp: 1 }, 30);
+  const page = await (await contextFor(person)).newPage();
+  await page.goto(`/jobs/${id}`);
+  // Both before the page can draw itself anew, as a double click may be.
+  await page.getByRole('button', { name: 'Run again', exact: true }).evaluate((button: HTMLElement) => {
+    button.click();
+    button.click();
+  });
+  await expect(page.getByText('Started again as a new job.').first()).toBeVisible();
+  await expect(page).not.toHaveURL(new RegExp(id));
+  await expect(page.getByRole('status').filter({ hasText: 'Succeeded' })).toBeVisible();
+  const { data } = await answered<{ data: unknown[] }>(person.api.get('/v1/jobs'));
+  expect(data).toHaveLength(2);
+});
+
 test('a job is run again with changes, its picture along', async ({ contextFor, server }) => {
   const person = await newPerson(server, 'framer');
   const image = `data:image/jpeg;base64,${(await picture()).base64}`;
