@@ -13,6 +13,23 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 
 /// Addresses, and what stands below them, that are not the app's.
 const OF_THE_API: [&str; 6] = ["/v1", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"];
+/// Where the app has pages: the first names of the addresses in `web/src/config/paths.ts`.
+const OF_THE_APP: [&str; 14] = [
+    "",
+    "account",
+    "admin",
+    "forgot",
+    "guide",
+    "jobs",
+    "login",
+    "playground",
+    "register",
+    "reset",
+    "setup",
+    "tokens",
+    "usage",
+    "verify",
+];
 /// What the page says in the place of a nonce.
 const NONCE: &str = "__CSP_NONCE__";
 /// The policy of files and of the page that stands in for the app: nothing of them runs.
@@ -52,7 +69,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for SiteEndpoint<E> {
         if let Some(answer) = file(path, request.headers()) {
             return Ok(answer);
         }
-        if wants_page(request.headers()) {
+        if wants_page(path, request.headers()) {
             return Ok(page());
         }
         self.0.call(request).await
@@ -66,10 +83,18 @@ fn is_of_the_api(path: &str) -> bool {
     })
 }
 
-/// Who asks for data is told that there is none, as ever.
-fn wants_page(headers: &HeaderMap) -> bool {
+/// A browser, at every address; at the app's own also whoever takes what there is, as curl and monitors do. Who asks
+/// for data is told that there is none, and so is a program at an address that nobody has.
+fn wants_page(path: &str, headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
+    let accept = accept.unwrap_or("*/*");
+    let takes_anything = accept.contains("*/*") && !accept.contains("json");
+    accept.contains("text/html") || (takes_anything && is_of_the_app(path))
+}
+
+fn is_of_the_app(path: &str) -> bool {
+    let first = path.split('/').nth(1);
+    first.is_some_and(|first| OF_THE_APP.contains(&first))
 }
 
 fn stored(path: &str) -> Option<EmbeddedFile> {

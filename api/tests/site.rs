@@ -59,6 +59,36 @@ async fn every_address_of_the_app_is_its_page_with_a_nonce_of_its_own() {
     }
 }
 
+/// The addresses of the app, as the app has them.
+fn paths() -> Vec<&'static str> {
+    let source = include_str!("../../web/src/config/paths.ts");
+    let paths = source.split("} as const").next().expect("a first list");
+    let paths: Vec<&str> = paths.split('\'').skip(1).step_by(2).collect();
+    assert!(paths.contains(&"/admin/users/$id"), "{paths:?}");
+    paths
+}
+
+#[tokio::test]
+async fn programs_that_take_anything_get_the_page_where_the_app_has_one() {
+    let world = World::new().await;
+    for path in paths() {
+        for headers in [&[][..], &[("accept", "*/*")], &[("accept", "text/html")]] {
+            let read = ask(&world, Method::GET, path, headers).await;
+            assert_eq!(read.status, StatusCode::OK, "{path} {headers:?}");
+            assert_eq!(read.header("content-type"), "text/html; charset=utf-8");
+        }
+        let data = [("accept", "application/json, text/plain, */*")];
+        let read = ask(&world, Method::GET, path, &data).await;
+        assert_eq!(read.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(read.header("content-type"), "application/problem+json");
+    }
+    for path in ["/v2/jobs", "/api/jobs", "/job", "/playgrounds"] {
+        let read = ask(&world, Method::GET, path, &[("accept", "*/*")]).await;
+        assert_eq!(read.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(read.json()["code"], "not_found", "{path}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_the_apis_and_what_is_not_there_stay_so() {
     let world = World::new().await;
