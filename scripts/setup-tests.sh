@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Rust, and only what is missing: the programs of Postgres, Redis and
-# nginx (each test starts private servers; no service is used, and none is started), Chromium, faketime, Python with
+# nginx (each test starts private servers; no service is used, and none is started), Chromium and fonts, faketime, Python with
 # pip and venv, Node and npm. With SOAK=1 also what only `make soak` needs: stress-ng.
 # As root it installs packages (Debian and Ubuntu); otherwise it says which ones are missing.
 set -euo pipefail
@@ -26,6 +26,10 @@ has redis-server || missing+=(redis-server)
 has redis-cli || missing+=(redis-tools)
 has_nginx || missing+=(nginx-light)
 has chromium || missing+=(chromium)
+# Without these the pictures of the Chinese and Japanese pages show boxes, and their widths are another's.
+has fc-list || missing+=(fontconfig)
+has_fonts() { [ -n "$(fc-list :lang=ja 2> /dev/null)" ] && [ -n "$(fc-list :lang=zh-tw 2> /dev/null)" ]; }
+has_fonts || missing+=(fonts-noto-cjk)
 has openssl || missing+=(openssl)
 has python3 || missing+=(python3)
 # Of the system's Python; another one may stand before it in the path.
