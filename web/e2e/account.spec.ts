@@ -1,5 +1,5 @@
 import * as flows from './flows';
-import { newAddress, newPerson, PASSWORD } from './people';
+import { answered, newAddress, newPerson, PASSWORD } from './people';
 import { expect, test } from './test';
 
 test('an address is verified by the code of the mail', async ({ page, server }) => {
@@ -162,6 +162,30 @@ test('a login that was ended elsewhere is told, what was written stays, and one 
   await expect(page).toHaveURL(/\/account$/);
   await expect(page.getByRole('button', { name: /^Account of / })).toBeVisible();
   await expect(page.getByText('Your login has ended.')).toHaveCount(0);
+});
+
+test('what stands on the playground outlasts a login that ended', async ({ contextFor, server, watch }) => {
+  watch.expect(/status of 401/);
+  const person = await newPerson(server, 'diver');
+  const page = await (await contextFor(person)).newPage();
+  await page.goto('/playground?model=minilm&task=text-embedding');
+  const text = page.getByRole('textbox', { name: 'Texts, number 1' });
+  await text.fill('a lamp under water');
+  // After a load of the page as well.
+  await page.reload();
+  await expect(text).toHaveValue('a lamp under water');
+  // The page has the same login.
+  await answered(person.api.delete('/v1/session'));
+
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(page.getByRole('alert').first()).toContainText('Your login has ended.');
+  await expect(text).toHaveValue('a lamp under water');
+  await page.getByRole('link', { name: 'Log in again' }).first().click();
+  await page.getByLabel('E-mail address').fill(person.email);
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
+  await expect(page).toHaveURL(/\/playground/);
+  await expect(text).toHaveValue('a lamp under water');
 });
 
 test('a new address is asked for once, and waited for', async ({ contextFor, server }) => {

@@ -67,6 +67,18 @@ test('somebody new comes in by a login elsewhere', async ({ page }) => {
   await expect(page.getByRole('listitem').filter({ hasText: email })).toBeVisible();
 });
 
+test('what a guest wrote is still there after a login elsewhere', async ({ page }) => {
+  await page.goto('/playground?model=minilm&task=text-embedding');
+  const text = page.getByRole('textbox', { name: 'Texts, number 1' });
+  await text.fill('a lamp that goes along');
+  await page.getByRole('banner').getByRole('link', { name: 'Log in' }).click();
+  await page.getByRole('link', { name: 'Continue with Harbour office' }).click();
+  await answer(page, newAddress('rua'), 'Allow');
+  await expect(page.getByRole('button', { name: 'Account of Mio of elsewhere' })).toBeVisible();
+  await page.goto('/playground?model=minilm&task=text-embedding');
+  await expect(text).toHaveValue('a lamp that goes along');
+});
+
 test('whoever refuses there is told so, and not logged in', async ({ page, server }) => {
   await page.goto('/login');
   await page.getByRole('link', { name: 'Continue with Harbour office' }).click();

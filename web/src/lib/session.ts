@@ -57,6 +57,12 @@ export function useLoginEnded(): boolean {
   return known && !user;
 }
 
+/** Whether this is still the tab of `owner`, a guest's for null: also where their login ended without their doing. */
+export function isStillOf(owner: string | null): boolean {
+  const session = queryClient.getQueryData(sessionQuery.queryKey);
+  return ended || session === undefined || (session?.user.id ?? null) === owner;
+}
+
 /** Called after a login, a logout and whatever ends sessions: nothing that was seen before may stay. */
 export function useSessionChanged() {
   const client = useQueryClient();

@@ -1,6 +1,8 @@
-/** What stands on the playground, by model and task: it outlasts a look at another model or page, and nothing else. */
+/** What stands on the playground, by model and task: it outlasts a look at another model or page. */
 import { useSyncExternalStore } from 'react';
 import type { Job } from '@/api/generated';
+import { isStillOf } from '@/lib/session';
+import { leaveDrafts, takeDrafts } from './kept-drafts';
 import type { Values } from './schema/values';
 
 export interface Run {
@@ -21,9 +23,17 @@ export function placeOf(model: string, task: string): string {
 /** Nobody finds what somebody else left. Guests who log in keep what they wrote; their runs stay the guest's. */
 export function claimDesk(user: string | null) {
   if (user === owner) return;
+  if (owner === undefined) comeBack(user);
+  else runs.clear();
   if (owner) drafts.clear();
-  if (owner !== undefined) runs.clear();
   owner = user;
+}
+
+function comeBack(user: string | null) {
+  for (const [place, values] of takeDrafts(user)) drafts.set(place, values);
+  addEventListener('pagehide', () => {
+    if (owner !== undefined && isStillOf(owner)) leaveDrafts(owner, drafts);
+  });
 }
 
 export function draftAt(place: string): Values | undefined {

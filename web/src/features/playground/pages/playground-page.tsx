@@ -11,7 +11,7 @@ import { Page } from '@/components/page';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
 import { modelsQuery } from '@/lib/models';
-import { useUser } from '@/lib/session';
+import { sessionQuery, useLoginEnded, useUser } from '@/lib/session';
 import { pickModel, pickTask, sortModels } from '../components/model/pick-model';
 import { Workbench } from '../components/workbench';
 import { claimDesk, placeOf } from '../desk';
@@ -24,7 +24,11 @@ const LIGHTS_MS = 15_000;
 export function PlaygroundPage() {
   const { t } = useTranslation('playground');
   const user = useUser();
-  if (user !== undefined) claimDesk(user?.id ?? null);
+  // Who is gone without having meant to comes back, and goes on.
+  const loginEnded = useLoginEnded();
+  if (user !== undefined && !loginEnded) claimDesk(user?.id ?? null);
+  // Whose desk it is decides what the form begins with.
+  const { isPending: isAsking } = useQuery(sessionQuery);
   const { data, error, isPending, refetch } = useQuery({
     ...modelsQuery,
     staleTime: LIGHTS_MS,
@@ -51,7 +55,7 @@ export function PlaygroundPage() {
         </Alert>
       )}
       {error && !data && <ProblemAlert error={error} onRetry={() => void refetch()} />}
-      {isPending && <Skeleton h={420} radius="lg" />}
+      {(isPending || isAsking) && <Skeleton h={420} radius="lg" />}
       {data && !model && (
         <Card>
           <EmptyState icon={<IconLamp size={26} />} title={t('model.none')}>
@@ -59,7 +63,7 @@ export function PlaygroundPage() {
           </EmptyState>
         </Card>
       )}
-      {model && task && (
+      {model && task && !isAsking && (
         <Workbench
           key={placeOf(model.id, task.task)}
           models={models}
