@@ -34,6 +34,9 @@ test('the page of a job comes to the end over a restart, too', async ({ contextF
   await server.stopServing();
   await expect(page.getByText('The connection was lost. Reconnecting…')).toBeVisible();
   await server.serveAgain();
+  // The run that the restart ended is told of while the next one goes.
+  await expect(page.getByText('Handed back')).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByRole('status').filter({ hasText: 'Running' })).toBeVisible();
   await expect(page.getByRole('status').filter({ hasText: 'Succeeded' })).toBeVisible({ timeout: 90_000 });
   await expect(page.getByText('The connection was lost')).toHaveCount(0);
 });

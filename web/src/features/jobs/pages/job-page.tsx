@@ -29,6 +29,7 @@ import { JsonView } from '@/components/json/json-view';
 import { Panel } from '../components/panel';
 import { merged } from '../detail/merged';
 import { useEventLog } from '../events/use-event-log';
+import { lacksAnEnd } from '../timeline/runs';
 
 const route = getRouteApi(paths.job);
 
@@ -62,6 +63,7 @@ function JobShown({ answered }: { answered: Job }) {
   const job = merged(answered, live);
   const log = useEventLog(live);
   useKept(job, answered);
+  useEndsOfRuns(answered, live.job);
   return (
     <Page
       title={t('job.title', { model: job.model })}
@@ -118,6 +120,17 @@ function useKept(job: Job, answered: Job) {
     void queryClient.invalidateQueries({ queryKey: ['jobs', 'list'] });
     void queryClient.invalidateQueries({ queryKey: ['usage'] });
   }, [ended, job, queryClient]);
+}
+
+/** The stream tells of the last run alone: how those before it ended, the server is asked. */
+function useEndsOfRuns(answered: Job, told = answered) {
+  const queryClient = useQueryClient();
+  const { id } = answered;
+  const lacking = !isFinal(told) && !isFinal(answered) && lacksAnEnd(answered, told);
+  const { status, started_at } = told;
+  useEffect(() => {
+    if (lacking) void queryClient.invalidateQueries({ queryKey: jobQuery(id).queryKey });
+  }, [lacking, status, started_at, id, queryClient]);
 }
 
 function Lead({ job }: { job: Job }) {

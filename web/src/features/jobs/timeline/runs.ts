@@ -11,3 +11,12 @@ export function runsOf(job: Job): Run[] {
   const number = (last?.number ?? 0) + 1;
   return [...attempts, { number, worker, started_at }];
 }
+
+/** Whether a run is over that the answer knows no end of, going by what an event told later. */
+export function lacksAnEnd(answered: Job, told: Job): boolean {
+  const last = answered.attempts?.at(-1);
+  const ended = (run: Run | undefined) => run?.ended_at !== undefined;
+  if (told.started_at === undefined) return false;
+  if (last?.started_at === told.started_at) return told.status === 'queued' && !ended(last);
+  return told.status === 'queued' || (last ? !ended(last) : told.attempt > 1);
+}

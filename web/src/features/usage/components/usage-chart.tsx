@@ -38,7 +38,7 @@ export function UsageChart({ shares, steps, nameOf, stepName, format }: UsageCha
       maxBarWidth={36}
       barChartProps={{ accessibilityLayer: false }}
       xAxisProps={{ minTickGap: 24 }}
-      yAxisProps={{ width: 64 }}
+      yAxisProps={{ width: 64, allowDecimals: false }}
     />
   );
 }
