@@ -23,6 +23,23 @@ test('the server goes away while a page is open: it is said, and a run works aga
   await expect(page.getByRole('alert')).toHaveCount(0);
 });
 
+test('a browser that thinks it is offline works with a server on its own machine', async ({
+  contextFor,
+  server,
+}) => {
+  const page = await (await contextFor(await newPerson(server, 'cabin'))).newPage();
+  await flows.openPlayground(page, 'echo');
+  await page.getByLabel('Input').fill('{"lamp": "in the cabin"}');
+  await page.evaluate(() => {
+    Object.defineProperty(navigator, 'onLine', { value: false });
+    dispatchEvent(new Event('offline'));
+  });
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+  await expect(page.getByRole('table').getByRole('link', { name: 'echo' })).toBeVisible();
+});
+
 test('a page that is opened meanwhile says so, and can be tried again', async ({
   contextFor,
   server,

@@ -11,7 +11,13 @@ function worthAnotherTry(failures: number, error: unknown): boolean {
 
 export const queryClient = new QueryClient({
   defaultOptions: {
-    queries: { staleTime: 10_000, retry: worthAnotherTry, refetchOnWindowFocus: true },
-    mutations: { retry: false },
+    // A browser that calls itself offline may reach a server on its own machine all the same.
+    queries: {
+      staleTime: 10_000,
+      retry: worthAnotherTry,
+      refetchOnWindowFocus: true,
+      networkMode: 'always',
+    },
+    mutations: { retry: false, networkMode: 'always' },
   },
 });
