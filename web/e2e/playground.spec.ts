@@ -57,6 +57,30 @@ test('a job is canceled while it runs, on its own page', async ({ contextFor, se
   expect(job.status).toBe('canceled');
 });
 
+test('a run goes on over a load of the page, for a guest too', async ({ page }) => {
+  await flows.runEcho(page, { sleep_ms: 8_000, chunks: 16, lamp: 'still lit' });
+  await expect(page.locator('[aria-live=polite]')).toContainText('chunk 1');
+  await page.reload();
+  await expect(flows.runStatus(page)).toContainText('Running');
+  await expect(page.getByRole('button', { name: 'Cancel the run' })).toBeVisible();
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
+  await page.reload();
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
+  await expect(page.locator('pre', { hasText: 'still lit' })).toBeVisible();
+});
+
+test('on a narrow window a run comes into sight, with the way to cancel it', async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await flows.openPlayground(page, 'echo');
+  await page.getByLabel('Input').fill('{"sleep_ms": 4000}');
+  const run = page.getByRole('button', { name: 'Run', exact: true });
+  await run.scrollIntoViewIfNeeded();
+  await run.click();
+  await expect(flows.runStatus(page)).toBeInViewport();
+  await expect(page.getByRole('button', { name: 'Cancel the run' })).toBeInViewport();
+  await expect(flows.runStatus(page)).toContainText('Succeeded');
+});
+
 test('a link shares the input', async ({ page, context, contextFor }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await flows.openPlayground(page, 'echo');

@@ -1,15 +1,8 @@
 /** What stands on the playground, by model and task: it outlasts a look at another model or page. */
 import { useSyncExternalStore } from 'react';
-import type { Job } from '@/api/generated';
 import { isStillOf } from '@/lib/session';
-import { leaveDrafts, takeDrafts } from './kept-drafts';
+import { leaveDesk, type Run, takeDesk } from './kept-desk';
 import type { Values } from './schema/values';
-
-export interface Run {
-  job: Job;
-  /** What was submitted; results are shown beside it. */
-  input: Record<string, unknown>;
-}
 
 let owner: string | null | undefined;
 const drafts = new Map<string, Values>();
@@ -30,9 +23,11 @@ export function claimDesk(user: string | null) {
 }
 
 function comeBack(user: string | null) {
-  for (const [place, values] of takeDrafts(user)) drafts.set(place, values);
+  const desk = takeDesk(user);
+  for (const [place, values] of desk.drafts) drafts.set(place, values);
+  for (const [place, run] of desk.runs) runs.set(place, run);
   addEventListener('pagehide', () => {
-    if (owner !== undefined && isStillOf(owner)) leaveDrafts(owner, drafts);
+    if (owner !== undefined && isStillOf(owner)) leaveDesk(owner, { drafts: [...drafts], runs: [...runs] });
   });
 }
 

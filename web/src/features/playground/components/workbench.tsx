@@ -1,6 +1,6 @@
 /** One task of one model: its form on the left, what becomes of it on the right. */
 import { Alert, Card, Stack } from '@mantine/core';
-import { type KeyboardEvent, type SubmitEvent, useMemo, useState } from 'react';
+import { type KeyboardEvent, type SubmitEvent, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Model, ModelTask } from '@/api/generated';
 import { ProblemAlert } from '@/components/problem-alert';
@@ -40,11 +40,13 @@ export function Workbench({ models, model, task, given, onModel, onTask }: Workb
   const control = useRun(place);
   /** A failure that is said at the fields; twice would be once too often. */
   const [atFields, setAtFields] = useState<unknown>();
+  const panel = useRef<HTMLDivElement>(null);
   const notGiven = useGivenInput(given, model.id, state.fill);
 
   const submit = async () => {
     const input = state.check();
     if (!input || control.busy) return;
+    bringIntoSight(panel.current);
     try {
       await control.start(model, task.task, input);
     } catch (error) {
@@ -86,7 +88,7 @@ export function Workbench({ models, model, task, given, onModel, onTask }: Workb
           />
         </Stack>
       </Card>
-      <Card className={`${classes.panel} ${classes.sticky}`}>
+      <Card ref={panel} className={`${classes.panel} ${classes.sticky}`}>
         <ResultPanel
           control={control}
           error={control.error === atFields ? undefined : control.error}
@@ -97,6 +99,13 @@ export function Workbench({ models, model, task, given, onModel, onTask }: Workb
       </Card>
     </div>
   );
+}
+
+/** On a narrow window the result stands below the form, and whoever presses the button would see nothing happen. */
+function bringIntoSight(panel: HTMLElement | null) {
+  if (!panel || panel.getBoundingClientRect().top < window.innerHeight / 2) return;
+  const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  panel.scrollIntoView({ block: 'nearest', behavior: still ? 'auto' : 'smooth' });
 }
 
 /** Why the form has not what the address was to bring. */
