@@ -1,5 +1,5 @@
 /** What stands on the desk goes along when the tab leaves, for a login elsewhere say, and when it is loaded anew. */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { Job } from '@/api/generated';
 import type { Values } from './schema/values';
 
@@ -23,9 +23,9 @@ const record = z.record(z.string(), z.unknown());
 const job = z.looseObject({ id: z.string(), status: z.string(), model: z.string(), task: z.string() });
 const kept = z.object({
   /** Null for guests. */
-  owner: z.string().nullable(),
+  owner: z.nullable(z.string()),
   drafts: z.array(z.tuple([z.string(), record])),
-  runs: z.array(z.tuple([z.string(), z.object({ job: job as unknown as z.ZodType<Job>, input: record })])),
+  runs: z.array(z.tuple([z.string(), z.object({ job: job as unknown as z.ZodMiniType<Job>, input: record })])),
 });
 
 export function leaveDesk(owner: string | null, { drafts, runs }: Desk) {
