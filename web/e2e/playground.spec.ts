@@ -106,17 +106,17 @@ test('a guest who logs in comes back to what was written', async ({ page, server
   await expect(text).toHaveValue('a lamp before the login');
 });
 
-test('a link to a model that is not there fills in no other', async ({ page }) => {
+test('a link to a model that is not there fills in no other', async ({ page, contextFor }) => {
   await flows.openPlayground(page, 'minilm');
   await page.getByRole('textbox', { name: 'Texts, number 1' }).fill('for somebody else');
   await page.getByRole('button', { name: 'Share' }).click();
   await expect(page).toHaveURL(/#input=/);
   const link = page.url().replace('model=minilm', 'model=private-lamp');
-  await page.goto('/');
-  await page.goto(link);
-  const login = page.getByRole('link', { name: 'Log in to use private-lamp.' });
+  const other = await (await contextFor()).newPage();
+  await other.goto(link);
+  const login = other.getByRole('link', { name: 'Log in to use private-lamp.' });
   await expect(login).toBeVisible();
-  await expect(page.getByRole('textbox', { name: 'Texts, number 1' })).not.toHaveValue('for somebody else');
+  await expect(other.getByRole('textbox', { name: 'Texts, number 1' })).not.toHaveValue('for somebody else');
   // What it brings is still there after a login.
   const href = new URL((await login.getAttribute('href')) ?? '', page.url());
   expect(href.searchParams.get('next')).toContain('#input=');
