@@ -25,7 +25,9 @@ const kept = z.object({
   /** Null for guests. */
   owner: z.nullable(z.string()),
   drafts: z.array(z.tuple([z.string(), record])),
-  runs: z.array(z.tuple([z.string(), z.object({ job: job as unknown as z.ZodMiniType<Job>, input: record })])),
+  runs: z.array(
+    z.tuple([z.string(), z.object({ job: job as unknown as z.ZodMiniType<Job>, input: record })]),
+  ),
 });
 
 export function leaveDesk(owner: string | null, { drafts, runs }: Desk) {
