@@ -42,6 +42,9 @@ function textsOf(page: Page): Promise<string[]> {
   });
 }
 
+/** As the switch of the app keeps it. */
+const choose = (scheme: string) => localStorage.setItem('mantine-color-scheme-value', scheme);
+
 const known = new Set(textKeys);
 
 for (const { name, path, by, id } of cases) {
@@ -121,6 +124,27 @@ for (const [name, { path, there, except }] of Object.entries(serverPages)) {
       }
       await page.setViewportSize(PHONE);
       await expectNoViolation(page, '360 px', except);
+    });
+
+    test('looks as the system does, or as was chosen in the app', async ({ contextFor }) => {
+      const [light, dark] = ['rgb(253, 252, 250)', 'rgb(28, 26, 23)'];
+      const page = await (await contextFor()).newPage();
+      for (const [chosen, underLight, underDark] of [
+        [undefined, light, dark],
+        ['auto', light, dark],
+        ['light', light, light],
+        ['dark', dark, dark],
+      ] as const) {
+        if (chosen) await page.evaluate(choose, chosen);
+        await page.goto(path);
+        for (const [colorScheme, colour] of [
+          ['light', underLight],
+          ['dark', underDark],
+        ] as const) {
+          await page.emulateMedia({ colorScheme });
+          await expect(page.locator('body')).toHaveCSS('background-color', colour);
+        }
+      }
     });
   });
 }

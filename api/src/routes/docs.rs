@@ -65,8 +65,10 @@ impl Pages {
     }
 }
 
-/// What both pages begin with: up to and with the bar at the top, which leads back to the app.
-fn frame(locale: Locale, title: &str, styles: &str, links: &[(&str, String)]) -> String {
+/// What both pages begin with: up to and with the bar at the top, which leads back to the app. The `styles` are those
+/// of the light look, and what the dark one adds.
+fn frame(locale: Locale, title: &str, styles: [&str; 2], links: &[(&str, String)]) -> String {
+    let [light, dark] = styles;
     let links: String = links
         .iter()
         .map(|(address, text)| format!("<a href=\"{address}\">{text}</a>\n"))
@@ -75,7 +77,9 @@ fn frame(locale: Locale, title: &str, styles: &str, links: &[(&str, String)]) ->
         "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\">\n\
-         <title>{title} · Lamplighter</title>\n<style>{styles}{FRAME_CSS}</style>\n</head>\n<body>\n\
+         <title>{title} · Lamplighter</title>\n<style>{light}{FRAME_CSS}</style>\n\
+         <style id=\"dark\" media=\"screen and (prefers-color-scheme:dark)\">{FRAME_DARK_CSS}{dark}</style>\n\
+         <script>{SCHEME_JS}</script>\n</head>\n<body>\n\
          <header class=\"bar\">\n<a href=\"/\">Lamplighter</a>\n{links}</header>\n",
         locale.as_str()
     )
@@ -102,16 +106,16 @@ fn reference_page(locale: Locale) -> Page {
                 .in_locale(locale)
         ),
     };
-    let frame = frame(locale, &title, styles, &links);
+    let frame = frame(locale, &title, [styles, REFERENCE_DARK_CSS], &links);
     let html = format!(
         "{frame}<main>\n<div class=\"title\"><h1>{title}</h1>\n{note}</div>\n<div id=\"ui\" lang=\"en\"></div>\n</main>\n\
          <script>{library}</script>\n<script>{starter}</script>\n</body>\n</html>\n"
     );
-    // Only these two scripts may run; both are ours.
-    let hash = |script: &str| STANDARD.encode(Sha256::digest(script));
+    // Only these three scripts may run; all are ours.
     let policy = format!(
-        "default-src 'none'; script-src 'sha256-{}' 'sha256-{}'; style-src 'unsafe-inline'; img-src 'self' data:; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "default-src 'none'; script-src 'sha256-{}' 'sha256-{}' 'sha256-{}'; style-src 'unsafe-inline'; \
+         img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash(SCHEME_JS),
         hash(library),
         hash(&starter)
     );
@@ -119,6 +123,11 @@ fn reference_page(locale: Locale) -> Page {
         html: html.into(),
         policy,
     }
+}
+
+/// A script as a policy names it.
+fn hash(script: &str) -> String {
+    STANDARD.encode(Sha256::digest(script))
 }
 
 /// A part of the framework's page.
@@ -165,13 +174,15 @@ fn errors_page(locale: Locale) -> Page {
     let html = format!(
         "{}<main class=\"title\">\n<h1>{title}</h1>\n<p>{lead}</p>\n<table>\n<thead><tr>{columns}</tr></thead>\n\
          <tbody>\n{rows}</tbody>\n</table>\n</main>\n</body>\n</html>\n",
-        frame(locale, &title, ERRORS_CSS, &links)
+        frame(locale, &title, [ERRORS_CSS, ""], &links)
     );
     Page {
         html: html.into(),
-        policy: "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; \
-                 frame-ancestors 'none'"
-            .to_owned(),
+        policy: format!(
+            "default-src 'none'; script-src 'sha256-{}'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; \
+             form-action 'none'; frame-ancestors 'none'",
+            hash(SCHEME_JS)
+        ),
     }
 }
 
@@ -191,12 +202,22 @@ body{margin:0;font:16px/1.6 system-ui,sans-serif;background:#fdfcfa;color:#211e1
 .swagger-ui .info .title small{background:#57524a}.swagger-ui .info .title small.version-stamp{background:#4a6b00}
 ";
 
-/// Of the table of codes, which is dark for whom wants it so; Swagger UI has no dark clothes.
+/// Of the bar and the heading, where it is dark.
+const FRAME_DARK_CSS: &str = "
+:root{color-scheme:dark}body{background:#1c1a17;color:#e8e5df}.bar{border-color:#36332d}
+";
+
+/// Of Swagger UI, where it is dark: this version has no such look of its own.
+const REFERENCE_DARK_CSS: &str = include_str!("docs/dark.css");
+
+/// Sets which of the looks it is: the one chosen in the web app, else the system's.
+const SCHEME_JS: &str = include_str!("docs/scheme.js");
+
+/// Of the table of codes.
 const ERRORS_CSS: &str = "
-:root{color-scheme:light dark}main.title{max-width:60rem}table{border-collapse:collapse;margin:1rem 0 3rem;width:100%}
+main.title{max-width:60rem}table{border-collapse:collapse;margin:1rem 0 3rem;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.4rem .75rem .4rem 0;border-bottom:1px solid #8884}
 th[scope=row]{font-weight:400}code{overflow-wrap:anywhere}tr:target{background:#ffefb8;color:#211e1a}
-@media(prefers-color-scheme:dark){html body{background:#1c1a17;color:#e8e5df}}
 ";
 
 #[cfg(test)]
@@ -216,10 +237,29 @@ mod tests {
             assert!(html.contains(".swagger-ui{") && html.contains("SwaggerUIBundle="));
             let (_, starter) = html.rsplit_once("<script>").expect("the starter");
             assert!(starter.contains("streamJobEvents") && starter.contains("/docs/errors"));
-            assert_eq!(policy.matches("'sha256-").count(), 2);
+            assert_eq!(policy.matches("'sha256-").count(), 3);
+            assert!(html.contains(REFERENCE_DARK_CSS));
             for from_elsewhere in ["<script src", "@import", "<img ", "//"] {
                 assert!(!html[..400].contains(from_elsewhere) && !starter.contains("<img "));
             }
+        }
+    }
+
+    #[test]
+    fn both_pages_are_dark_for_whom_wants_it_so() {
+        for make in [reference_page, errors_page] {
+            let page = make(Locale::English);
+            let (html, policy) = read(&page);
+            // Without the script, too: then as the system has it.
+            let (_, rest) = html
+                .split_once("<style id=\"dark\" media=\"screen and (prefers-color-scheme:dark)\">")
+                .expect("the dark look");
+            assert!(rest.starts_with(FRAME_DARK_CSS));
+            // Before anything is drawn, and exactly what the policy lets run.
+            let (_, rest) = rest.split_once("</style>\n<script>").expect("the script");
+            let (script, _) = rest.split_once("</script>\n</head>").expect("its end");
+            assert!(script.contains("getItem('mantine-color-scheme-value')"));
+            assert!(policy.contains(&format!("'sha256-{}'", hash(script))), "{policy}");
         }
     }
 
