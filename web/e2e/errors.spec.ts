@@ -97,6 +97,7 @@ test('a job that is not there, or of somebody else, is said not to be found', as
   const page = await (await contextFor(await newPerson(server, 'stranger'))).newPage();
   await page.goto(`/jobs/${data[0]?.id}`);
   await expect(page.getByRole('heading', { name: "This job can't be found", level: 1 })).toBeVisible();
+  await expect(page.getByRole('main').getByText("This job can't be found")).toHaveCount(1);
 });
 
 test('a guest who wants to see tokens logs in first and gets there', async ({ page, server }) => {

@@ -55,6 +55,9 @@ test('a job is canceled while it runs, on its own page', async ({ contextFor, se
   await expect(page.getByRole('status').filter({ hasText: 'Canceled' })).toBeVisible();
   const job = (await (await person.api.get(`/v1/jobs/${id}`)).json()) as Job;
   expect(job.status).toBe('canceled');
+  // What came until then stays where it was.
+  await expect(page.getByText('chunk 3').first()).toBeVisible();
+  await expect(page.getByText('This job has no output.')).toHaveCount(0);
 });
 
 test('a run goes on over a load of the page, for a guest too', async ({ page }) => {

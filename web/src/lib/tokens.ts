@@ -22,7 +22,12 @@ export const allTokensQuery = queryOptions({
   staleTime: 60_000,
 });
 
+/** What one is called: after a rotation two have the same name, and differ in their ends. */
+export function labelOf({ name, last4 }: Token): string {
+  return last4 ? `${name} (…${last4})` : name;
+}
+
 /** What they are called, by id; for `select`. */
-export function namesById(tokens: readonly Token[]): Map<string, string> {
-  return new Map(tokens.map(({ id, name }) => [id, name]));
+export function labelsById(tokens: readonly Token[]): Map<string, string> {
+  return new Map(tokens.map((token) => [token.id, labelOf(token)]));
 }

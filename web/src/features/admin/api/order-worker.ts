@@ -1,6 +1,7 @@
 /** Orders to a worker: finish and wait, leave the memory too, or go on. */
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { drainWorker, maintainWorker, resumeWorker } from '@/api/generated';
+import { modelsQuery } from '@/lib/models';
 import { workersQuery } from './list-workers';
 
 export type WorkerOrder = 'drain' | 'maintenance' | 'resume';
@@ -11,6 +12,10 @@ export function useOrderWorker() {
   const queryClient = useQueryClient();
   return useMutation({
     mutationFn: ({ id, order }: { id: string; order: WorkerOrder }) => operations[order]({ path: { id } }),
-    onSuccess: () => queryClient.invalidateQueries({ queryKey: workersQuery.queryKey }),
+    // Which models are served follows from the workers.
+    onSuccess: () =>
+      Promise.all(
+        [workersQuery, modelsQuery].map(({ queryKey }) => queryClient.invalidateQueries({ queryKey })),
+      ),
   });
 }

@@ -1,10 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { formatMemory, formatSpan } from './amounts';
+import { formatNumber } from '@/lib/format';
+import { formatMemory, formatSpan, thousandsSeparator } from './amounts';
 
 describe('formatMemory', () => {
   it('chooses the unit', () => {
     expect(formatMemory('en', 180_694_334)).toBe('181 MB');
     expect(formatMemory('en', 20_220_847_718)).toBe('20.2 GB');
+  });
+});
+
+describe('thousandsSeparator', () => {
+  it.each(['en', 'zh-Hant', 'ja'])('is the one of other numbers in %s', (language) => {
+    expect(`10${thousandsSeparator(language)}000`).toBe(formatNumber(language, 10_000));
   });
 });
 

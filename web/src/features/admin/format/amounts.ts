@@ -12,6 +12,12 @@ export function formatMemory(language: string, bytes: number): string {
   }).format(bytes / (large ? GIGABYTE : MEGABYTE));
 }
 
+/** What stands between thousands, for fields of numbers: `,`. */
+export function thousandsSeparator(language: string): string {
+  const parts = new Intl.NumberFormat(language).formatToParts(10_000);
+  return parts.find(({ type }) => type === 'group')?.value ?? '';
+}
+
 type Unit = 'day' | 'hour' | 'minute' | 'second';
 const UNITS: [Unit, number][] = [
   ['day', 86_400],

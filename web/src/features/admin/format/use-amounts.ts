@@ -8,6 +8,7 @@ export function useAmounts() {
   return useMemo(
     () => ({
       memory: (bytes: number) => amounts.formatMemory(language, bytes),
+      thousands: amounts.thousandsSeparator(language),
       span: (seconds: number) => amounts.formatSpan(language, seconds),
     }),
     [language],

@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { EmptyState } from '@/components/empty-state';
 import { modelsQuery } from '@/lib/models';
 import { workersQuery } from '../api/list-workers';
-import { CALM_MS } from '../api/live';
+import { LIVE_MS } from '../api/live';
 import { AdminPage } from '../components/admin-page';
 import { FleetSummary } from '../components/fleet/fleet-summary';
 import { ModelSwitches } from '../components/fleet/model-switches';
@@ -18,7 +18,8 @@ import { RowsSkeleton } from '../components/rows-skeleton';
 export function FleetPage() {
   const { t } = useTranslation('admin');
   const workers = useQuery(workersQuery);
-  const models = useQuery({ ...modelsQuery, staleTime: CALM_MS, refetchInterval: CALM_MS });
+  // As often as the workers: the two lists tell of the same models, and shall agree.
+  const models = useQuery({ ...modelsQuery, staleTime: LIVE_MS, refetchInterval: LIVE_MS });
   return (
     <AdminPage
       title={t('fleet.title')}

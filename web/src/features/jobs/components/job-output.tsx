@@ -1,4 +1,4 @@
-/** What the model gave: as it comes, then whole; or why it did not. */
+/** What the model gave: as it comes, then whole, or as far as it came; or why it did not. */
 import { Alert, Progress, Skeleton, Stack, Text } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import { useTranslation } from 'react-i18next';
@@ -16,14 +16,16 @@ export function JobOutput({ job, live }: { job: Job; live: JobState }) {
   return (
     <Panel title={t('section.output')} actions={actions}>
       {job.error && <Failure failure={job.error} />}
-      {isFinal(job) ? <Result job={job} /> : <Coming job={job} live={live} />}
+      {isFinal(job) ? <Result job={job} live={live} /> : <Coming job={job} live={live} />}
     </Panel>
   );
 }
 
-function Result({ job }: { job: Job }) {
+function Result({ job, live }: { job: Job; live: JobState }) {
   const { t } = useTranslation('jobs');
   if (job.output) return <JsonView value={job.output} label={t('section.output')} />;
+  // It is kept nowhere else, so it stays as long as the page does.
+  if (hasCome(live) && !job.data_removed) return <SoFar live={live} />;
   if (job.error) return null;
   return (
     <Text size="sm" c="dimmed">
@@ -51,9 +53,9 @@ function Coming({ job, live }: { job: Job; live: JobState }) {
           aria-label={[format.percent(fraction, 0), stage].filter(Boolean).join(', ')}
         />
       )}
-      {live.text !== '' && <div className={classes.text}>{live.text}</div>}
-      {live.pieces.length > 0 && <JsonView value={live.pieces} label={t('section.output')} />}
-      {live.text === '' && live.pieces.length === 0 && (
+      {hasCome(live) ? (
+        <SoFar live={live} />
+      ) : (
         <>
           <Text size="sm" c="dimmed">
             {t('output.running')}
@@ -61,6 +63,20 @@ function Coming({ job, live }: { job: Job; live: JobState }) {
           <Skeleton height={64} />
         </>
       )}
+    </Stack>
+  );
+}
+
+function hasCome({ text, pieces }: JobState): boolean {
+  return text !== '' || pieces.length > 0;
+}
+
+function SoFar({ live }: { live: JobState }) {
+  const { t } = useTranslation('jobs');
+  return (
+    <Stack gap="sm">
+      {live.text !== '' && <div className={classes.text}>{live.text}</div>}
+      {live.pieces.length > 0 && <JsonView value={live.pieces} label={t('section.output')} />}
     </Stack>
   );
 }

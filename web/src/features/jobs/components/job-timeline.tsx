@@ -14,6 +14,7 @@ import {
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Job } from '@/api/generated';
+import { stageBeside } from '@/lib/job-stream/stage';
 import { useFormat } from '@/lib/use-format';
 import { type Step, stepsOf } from '../timeline/steps';
 import { Waiting } from './waiting';
@@ -101,7 +102,7 @@ function StepText({ step, job, waits }: { step: Step; job: Job; waits: boolean }
   }
   if (step.kind === 'running' && job.progress) {
     const percent = format.percent(job.progress.fraction, 0);
-    const { stage } = job.progress;
+    const stage = stageBeside(t('timeline.running'), job.progress.stage);
     lines.push(stage ? t('timeline.stage', { percent, stage }) : percent);
   }
   if (step.kind === 'batch') {

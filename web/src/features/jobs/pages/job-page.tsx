@@ -41,11 +41,8 @@ export function JobPage() {
   if (isApiError(error, 'not_found')) {
     return (
       <Page title={t('job.goneTitle')}>
-        <EmptyState icon={<IconSearch />} title={t('job.goneTitle')}>
-          <Stack align="center">
-            {t('job.goneText')}
-            <Back />
-          </Stack>
+        <EmptyState icon={<IconSearch />} title={t('job.goneText')}>
+          <Back />
         </EmptyState>
       </Page>
     );

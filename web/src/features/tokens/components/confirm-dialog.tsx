@@ -2,6 +2,7 @@
 import { Button, Group, Modal, Stack, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { ProblemAlert } from '@/components/problem-alert';
+import classes from './title.module.css';
 
 interface ConfirmDialogProps {
   title: string;
@@ -20,6 +21,7 @@ export function ConfirmDialog({ title, text, submit, busy, error, onConfirm, onC
       opened
       onClose={onClose}
       title={title}
+      classNames={classes}
       closeButtonProps={{ 'aria-label': t('action.close') }}
       attributes={{ header: { role: 'presentation' } }}
     >

@@ -7,6 +7,7 @@ import { ProblemAlert } from '@/components/problem-alert';
 import { useRotateToken } from '../api/rotate-token';
 import { type Preset, presets } from '../expiry/expiry';
 import { NewSecret } from './new-secret';
+import classes from './title.module.css';
 
 const NONE = 'none';
 const SAME = 'same';
@@ -32,6 +33,7 @@ export function RotateToken({ token, onClose }: { token: Token; onClose: () => v
       onClose={onClose}
       size="lg"
       title={secret ? t('secret.title') : t('rotate.title', { name: token.name })}
+      classNames={classes}
       closeOnClickOutside={!held}
       closeOnEscape={!held}
       withCloseButton={!held}

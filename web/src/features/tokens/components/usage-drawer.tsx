@@ -7,6 +7,7 @@ import { LinkButton } from '@/components/link';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
 import { tokenQuery } from '../api/get-token';
+import classes from './title.module.css';
 import { TokenDetails } from './token-details';
 import { TokenStatus } from './token-status';
 import { TokenUsed } from './token-used';
@@ -27,6 +28,7 @@ export function UsageDrawer({ token, now, onClose }: UsageDrawerProps) {
       position="right"
       size="md"
       title={t('usage.title', { name: token.name })}
+      classNames={classes}
       closeButtonProps={{ 'aria-label': t('common:action.close') }}
       attributes={{ header: { role: 'presentation' } }}
     >

@@ -21,7 +21,6 @@ export function Shares({ usage, by, measure }: SharesProps) {
   const nameOf = useNames(by);
   const shares = sharesOf(usage.data, by, measure);
   const sum = shares.reduce((all, { value }) => all + value, 0);
-  const most = shares[0]?.value ?? 1;
   return (
     <Card component="section" aria-labelledby={`usage-by-${by}`}>
       <Stack gap="md">
@@ -47,7 +46,7 @@ export function Shares({ usage, by, measure }: SharesProps) {
                   </Text>
                 </Text>
               </Group>
-              <Progress value={(value / most) * 100} size="sm" color="amber.5" aria-hidden />
+              <Progress value={(value / sum) * 100} size="sm" color="amber.5" aria-hidden />
             </li>
           ))}
         </ul>

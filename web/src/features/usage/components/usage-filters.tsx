@@ -3,7 +3,7 @@ import { NativeSelect, SegmentedControl } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { modelsQuery, namesOf } from '@/lib/models';
-import { allTokensQuery } from '@/lib/tokens';
+import { allTokensQuery, labelOf } from '@/lib/tokens';
 import { type Range, ranges } from '../series/range';
 import { type Measure, measures } from '../series/series';
 import classes from './usage-filters.module.css';
@@ -26,7 +26,10 @@ export function UsageFilters({ view, onChange }: UsageFiltersProps) {
   const { data: tokens = [] } = useQuery(allTokensQuery);
   const any = { value: '', label: t('filter.any') };
   const modelNames = [...new Set([...models, ...(view.model ? [view.model] : [])])].sort();
-  const tokenNames = tokens.map(({ id, name }) => ({ value: id, label: name }));
+  const tokenNames = tokens.map((token) => ({
+    value: token.id,
+    label: token.status === 'active' ? labelOf(token) : t('filter.ended', { token: labelOf(token) }),
+  }));
   return (
     <div className={classes.filters}>
       <SegmentedControl

@@ -1,5 +1,5 @@
 /** One entry: what, who, whose account, when; the rest opens below it. */
-import { Code, Group, Stack, Text, ThemeIcon, VisuallyHidden } from '@mantine/core';
+import { Badge, Code, Group, Stack, Text, ThemeIcon, VisuallyHidden } from '@mantine/core';
 import { IconCheck, IconX } from '@tabler/icons-react';
 import { useTranslation } from 'react-i18next';
 import type { AuditEntry as Entry } from '@/api/generated';
@@ -27,11 +27,19 @@ export function AuditEntry({ entry }: { entry: Entry }) {
         className={classes.mark}
       >
         {failed ? <IconX size={15} /> : <IconCheck size={15} />}
-        <VisuallyHidden>{t(`audit.${entry.outcome}`)}</VisuallyHidden>
+        {!failed && <VisuallyHidden>{t('audit.success')}</VisuallyHidden>}
       </ThemeIcon>
       <Stack gap={2} miw={0} flex={1}>
         <Group justify="space-between" gap="xs" align="baseline">
           <Text fw={600} size="sm">
+            {/* What follows reads as if it had been done. */}
+            {failed && (
+              <>
+                <Badge component="span" variant="light" color="red" tt="none" fw={600}>
+                  {t('audit.failure')}
+                </Badge>{' '}
+              </>
+            )}
             {isAction(entry.action) ? t(`audit.action.${entry.action}`) : entry.action}
             {said && (
               <Text span inherit fw={400} c="dimmed">

@@ -12,10 +12,12 @@ const TYPING_MS = 400;
 
 interface AuditFiltersProps {
   filters: Filters;
+  /** What is wrong with the account that was typed. */
+  userFault: string | undefined;
   onChange: (filters: Filters) => void;
 }
 
-export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
+export function AuditFilters({ filters, userFault, onChange }: AuditFiltersProps) {
   const { t } = useTranslation('admin');
   // Fields that keep what is typed begin anew when everything is taken back.
   const [round, setRound] = useState(0);
@@ -33,7 +35,7 @@ export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
   };
   const any = { value: '', label: t('filter.any') };
   return (
-    <Group key={round} gap="sm" align="flex-end" role="search" aria-label={t('audit.filters')}>
+    <Group key={round} gap="sm" align="flex-start" role="search" aria-label={t('audit.filters')}>
       <NativeSelect
         flex="2 1 200px"
         label={t('audit.what')}
@@ -60,7 +62,8 @@ export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
         <TypedFilter
           key={field}
           label={t(`audit.${field}`)}
-          placeholder={field === 'user' ? 'user_…' : 'user_… / tok_…'}
+          placeholder={field === 'user' ? t('audit.userHint') : 'user_… / tok_…'}
+          error={field === 'user' && userFault}
           value={filters[field]}
           onChange={(value) => onChange({ ...filters, [field]: value })}
         />
@@ -76,7 +79,7 @@ export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
         />
       ))}
       {Object.values(filters).some(Boolean) && (
-        <Button variant="subtle" color="gray" onClick={reset}>
+        <Button variant="subtle" color="gray" onClick={reset} style={{ alignSelf: 'flex-end' }}>
           {t('filter.reset')}
         </Button>
       )}
@@ -87,18 +90,20 @@ export function AuditFilters({ filters, onChange }: AuditFiltersProps) {
 interface TypedFilterProps {
   label: string;
   placeholder: string;
+  error: string | false | undefined;
   value: string | undefined;
   onChange: (value: string | undefined) => void;
 }
 
 /** Keeps what is typed, and tells it after a pause; each has a pause of its own. */
-function TypedFilter({ label, placeholder, value, onChange }: TypedFilterProps) {
+function TypedFilter({ label, placeholder, error, value, onChange }: TypedFilterProps) {
   const type = useDebouncedCallback((typed: string) => onChange(typed.trim() || undefined), TYPING_MS);
   return (
     <TextInput
       flex="1 1 170px"
       label={label}
       placeholder={placeholder}
+      error={error}
       defaultValue={value ?? ''}
       onChange={(event) => type(event.currentTarget.value)}
     />

@@ -1,6 +1,7 @@
 /** The fields of limits, the same for a plan and for a token. */
 import { Checkbox, Group, NumberInput, SimpleGrid } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
+import { useAmounts } from '../../format/use-amounts';
 import { allPriorities, type LimitField, limitFields } from './limits';
 
 interface LimitInputsProps {
@@ -15,6 +16,7 @@ const MOST_WEIGHT = 1000;
 
 export function LimitInputs({ propsOf, placeholder, prioritiesHint }: LimitInputsProps) {
   const { t } = useTranslation('admin');
+  const { thousands } = useAmounts();
   return (
     <>
       <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="md" verticalSpacing="sm">
@@ -27,7 +29,8 @@ export function LimitInputs({ propsOf, placeholder, prioritiesHint }: LimitInput
             min={field === 'weight' ? 1 : 0}
             max={field === 'weight' ? MOST_WEIGHT : undefined}
             allowDecimal={false}
-            thousandSeparator=" "
+            allowNegative={false}
+            thousandSeparator={thousands}
             clampBehavior="none"
             {...propsOf(field)}
           />

@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next';
 import type { Token } from '@/api/generated';
 import { CodeTabs } from '@/components/code/code-tabs';
 import { useUser } from '@/lib/session';
-import { allTokensQuery } from '@/lib/tokens';
+import { allTokensQuery, labelOf } from '@/lib/tokens';
 
 interface CodePanelProps {
   model: string;
@@ -18,7 +18,7 @@ interface CodePanelProps {
 function liveTokens(tokens: readonly Token[]) {
   return tokens
     .filter(({ status }) => status === 'active')
-    .map(({ id, name, last4 }) => ({ id, label: last4 ? `${name} (…${last4})` : name }));
+    .map((token) => ({ id: token.id, label: labelOf(token) }));
 }
 
 export default function CodePanel({ model, task, input }: CodePanelProps) {

@@ -2,6 +2,7 @@
 import { Badge, Group, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { Job, JobStatus } from '@/api/generated';
+import { stageBeside } from '@/lib/job-stream/stage';
 import type { JobState } from '@/lib/job-stream/state';
 import { useFormat } from '@/lib/use-format';
 
@@ -28,7 +29,7 @@ export default function RunStatus({ state }: { state: JobState }) {
       </Badge>
       <Text size="sm" c="dimmed" className="tabular">
         {job.status === 'queued' && queue(job)}
-        {working && progress?.stage}
+        {working && stageBeside(t('status.processing'), progress?.stage)}
         {working && progress && ` ${format.percent(progress.fraction, 0)}`}
       </Text>
     </Group>
