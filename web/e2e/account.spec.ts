@@ -12,6 +12,20 @@ test('an address is verified by the code of the mail', async ({ page, server }) 
   await flows.logIn(page, email);
 });
 
+test('the step after the registration outlasts a reload', async ({ page, server }) => {
+  const email = newAddress('reloader');
+  await flows.register(page, email);
+  await expect(page).toHaveURL(`${server.url}/verify`);
+  await expect(page.getByRole('heading', { name: 'Verify your address' })).toBeFocused();
+  const { code = '' } = await server.mailbox.take(email);
+  await page.reload();
+  await expect(page.getByText(`If ${email} can be registered, a mail is on its way.`)).toBeVisible();
+  await expect(page.getByLabel('E-mail address')).toHaveCount(0);
+  await page.getByLabel('Code').fill(code);
+  await page.getByRole('button', { name: 'Verify', exact: true }).click();
+  await expect(page).toHaveURL(/\/login$/);
+});
+
 test('a wrong code is refused in words, and the right one still counts', async ({ page, server, watch }) => {
   watch.expect(/account\/verify: .*status of 422/);
   const email = newAddress('hasty');

@@ -27,7 +27,6 @@ const register = createRoute({
 const verify = createRoute({
   getParentRoute: () => rootRoute,
   path: paths.verify,
-  validateSearch: z.object({ email: z.optional(z.string()) }),
   loader,
   component: lazyRouteComponent(() => import('@/features/account/pages/verify-page'), 'VerifyPage'),
 });

@@ -62,7 +62,7 @@ function LoginForm({ next }: { next: string }) {
         {providerError && !failure && <Alert color="red">{providerError}</Alert>}
         <ProblemAlert error={failure} />
         {unverified && (
-          <Link to={paths.verify} search={{ email: form.values.email }} size="sm">
+          <Link to={paths.verify} state={{ email: form.values.email.trim() }} size="sm">
             {t('login.verify')}
           </Link>
         )}
