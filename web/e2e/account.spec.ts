@@ -136,6 +136,48 @@ test('a guest who wants to see jobs logs in first and gets there', async ({ page
   await expect(page).toHaveURL(/\/jobs\?status=failed$/);
 });
 
+test('whoever is logged in is led on from the login and the registration', async ({ contextFor, member }) => {
+  const page = await (await contextFor(member)).newPage();
+  await page.goto('/login');
+  await expect(page).toHaveURL(/\/playground/);
+  await page.goto('/register');
+  await expect(page).toHaveURL(/\/playground/);
+  await page.goto('/login?next=%2Fjobs%3Fstatus%3Dfailed');
+  await expect(page).toHaveURL(/\/jobs\?status=failed$/);
+  // A login elsewhere that could not be linked is told all the same.
+  await page.goto('/login#error=link_required');
+  await expect(page.getByRole('alert')).toContainText('An account with this address exists already.');
+  await expect(page).toHaveURL(/\/login$/);
+  await expect(page.getByRole('alert')).toBeVisible();
+});
+
+test('what needs a login of the last minutes leads to the form, and back', async ({
+  contextFor,
+  server,
+  watch,
+}) => {
+  watch.expect(/status of 403/);
+  const person = await newPerson(server, 'slow');
+  const page = await (await contextFor(person)).newPage();
+  await page.route('**/v1/account/password', (route) =>
+    route.fulfill({
+      status: 403,
+      contentType: 'application/problem+json',
+      body: JSON.stringify({ title: 'A recent login is needed', code: 'login_too_old' }),
+    }),
+  );
+  await page.goto('/account/security');
+  await page.getByLabel(/^Current password/).fill(PASSWORD);
+  await page.getByLabel(/^New password/).fill('seven boats under one moon, twice');
+  await page.getByRole('button', { name: 'Change the password' }).click();
+  await page.getByRole('link', { name: 'Log in again' }).click();
+  await expect(page).toHaveURL(/\/login\?next=%2Faccount%2Fsecurity$/);
+  await page.getByLabel('E-mail address').fill(person.email);
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
+  await expect(page).toHaveURL(/\/account\/security$/);
+});
+
 test('logging out ends the session', async ({ contextFor, server }) => {
   const person = await newPerson(server, 'leaver');
   const page = await (await contextFor(person)).newPage();

@@ -32,7 +32,7 @@ export function SetupPage() {
   if (setUp.isSuccess) {
     return (
       <FormPage title={t('setup.done')} lead={t('setup.doneLead')}>
-        <LinkButton to={paths.login} fullWidth>
+        <LinkButton to={paths.login} state={{ again: true }} fullWidth>
           {t('login.submit')}
         </LinkButton>
       </FormPage>
