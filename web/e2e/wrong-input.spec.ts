@@ -24,6 +24,18 @@ test('registration: no address, and what the server says of the password', async
   await expect(email).not.toHaveAccessibleDescription(/address/);
 });
 
+test('set-up: a wrong token is said at its field', async ({ page, watch }) => {
+  watch.expect(/v1\/setup: .*status of 422/);
+  await page.goto('/setup');
+  const token = page.getByLabel('Set-up token');
+  await token.fill('a token that nobody made');
+  await page.getByLabel('E-mail address').fill('founder@example.org');
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Set up', exact: true }).click();
+  await expectFault(token, /It is wrong, was used already, or is too old\. .* setup\.token/);
+  await expect(page.getByRole('alert')).toHaveCount(0);
+});
+
 test('login: a wrong password is said in words', async ({ page, server, watch }) => {
   watch.expect(/v1\/session: .*status of 401/);
   const { email } = await newPerson(server, 'clumsy');

@@ -6,6 +6,7 @@ import { type SetUp, setUpAccount } from '@/api/generated';
 import { LinkButton } from '@/components/link';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
+import { isApiError } from '@/lib/problem';
 import { useProblemForm } from '@/lib/problem-form';
 import { FormPage } from '../components/form-page';
 import { NewPassword } from '../components/new-password';
@@ -23,7 +24,11 @@ export function SetupPage() {
   });
   const setUp = useMutation({
     mutationFn: (body: SetUp) => setUpAccount({ body }),
-    onError: refuse,
+    // One that came with the link has no field.
+    onError: (error) =>
+      isApiError(error, 'proof_invalid') && !token
+        ? form.setFieldError('token', t('setup.tokenWrong'))
+        : refuse(error),
   });
   const submit = form.onSubmit((values) => {
     clear();
