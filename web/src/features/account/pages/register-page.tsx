@@ -61,7 +61,7 @@ function RegisterForm({ register, invitation }: RegisterFormProps) {
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
     initialValues: { email: '', display_name: '', password: '', invitation },
-    validate: { email: checks.email, password: checks.required },
+    validate: { email: checks.email, password: checks.newPassword },
   });
   const submit = form.onSubmit((values) => {
     clear();

@@ -20,7 +20,7 @@ export function SetupPage() {
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
     initialValues: { token, email: '', password: '' },
-    validate: { token: checks.required, email: checks.email, password: checks.required },
+    validate: { token: checks.required, email: checks.email, password: checks.newPassword },
   });
   const setUp = useMutation({
     mutationFn: (body: SetUp) => setUpAccount({ body }),
