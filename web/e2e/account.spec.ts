@@ -180,6 +180,22 @@ test('what needs a login of the last minutes leads to the form, and back', async
   await expect(page).toHaveURL(/\/account\/security$/);
 });
 
+test('a long name ends within the menu, and is there in full', async ({ contextFor, server }) => {
+  const person = await newPerson(server, 'long');
+  const name = 'Wei of the harbour at the end of the long road, keeper of nine lamps and seven boats';
+  await answered(person.api.patch('/v1/account', { data: { display_name: name } }));
+  const page = await (await contextFor(person)).newPage();
+  for (const width of [1280, 360]) {
+    await page.setViewportSize({ width, height: 780 });
+    await page.goto('/account');
+    await page.getByRole('button', { name: `Account of ${name}` }).click();
+    await expect(page.getByRole('menuitem', { name })).toBeVisible();
+    await expect(page.getByTitle(name)).toBeVisible();
+    const menu = page.getByRole('menu');
+    expect(await menu.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(0);
+  }
+});
+
 test('logging out ends the session', async ({ contextFor, server }) => {
   const person = await newPerson(server, 'leaver');
   const page = await (await contextFor(person)).newPage();
