@@ -21,7 +21,7 @@ export function HomePage() {
   const user = useUser();
   useDocumentTitle(t('title'));
   return (
-    <Container size="xl" px={{ base: 'md', sm: 'lg' }} py={{ base: 32, sm: 56 }}>
+    <Container size="xl" px={{ base: 'md', sm: 'lg' }} className={classes.page}>
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing={{ base: 36, md: 56 }} className={classes.hero}>
         <Stack gap="lg" align="flex-start" justify="center">
           <Title order={1} className={classes.headline}>
@@ -43,17 +43,11 @@ export function HomePage() {
         </Stack>
         <JobCard />
       </SimpleGrid>
-      <SimpleGrid
-        cols={{ base: 1, xs: 2, md: 4 }}
-        spacing="xl"
-        mt={{ base: 48, sm: 64 }}
-        component="ul"
-        className={classes.points}
-      >
+      <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }} spacing="xl" component="ul" className={classes.points}>
         {points.map(({ key, icon: Icon }) => (
           <li key={key}>
             <Icon size={24} stroke={1.6} className={classes.icon} aria-hidden />
-            <Text component="h2" fw={650} fz={16} mt={10} mb={4}>
+            <Text component="h2" fw={650} fz={16} className={classes.point}>
               {t(`point.${key}.title`)}
             </Text>
             <Text size="sm" c="dimmed" lh={1.6}>
