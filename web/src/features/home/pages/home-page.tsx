@@ -1,12 +1,10 @@
 /** What this is, on one screen. */
-import { Container, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
+import { Container, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import { IconActivity, IconKey, IconPlugConnected, IconStack2 } from '@tabler/icons-react';
 import { useTranslation } from 'react-i18next';
-import { LinkButton } from '@/components/link';
 import { useDocumentTitle } from '@/components/page';
-import { paths } from '@/config/paths';
-import { useUser } from '@/lib/session';
 import { JobCard } from '../components/job-card';
+import { WaysIn } from '../components/ways-in';
 import classes from '../components/home.module.css';
 
 const points = [
@@ -18,7 +16,6 @@ const points = [
 
 export function HomePage() {
   const { t } = useTranslation('home');
-  const user = useUser();
   useDocumentTitle(t('title'));
   return (
     <Container size="xl" px={{ base: 'md', sm: 'lg' }} className={classes.page}>
@@ -30,16 +27,7 @@ export function HomePage() {
           <Text fz={{ base: 16, sm: 18 }} c="dimmed" maw={520} lh={1.6}>
             {t('lead')}
           </Text>
-          <Group gap="sm">
-            <LinkButton to={paths.playground} size="md">
-              {t('try')}
-            </LinkButton>
-            {user === null && (
-              <LinkButton to={paths.register} size="md" variant="default">
-                {t('register')}
-              </LinkButton>
-            )}
-          </Group>
+          <WaysIn />
         </Stack>
         <JobCard />
       </SimpleGrid>
