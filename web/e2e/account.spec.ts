@@ -12,6 +12,22 @@ test('an address is verified by the code of the mail', async ({ page, server }) 
   await flows.logIn(page, email);
 });
 
+test('the step after the registration outlasts a reload', async ({ page, server }) => {
+  const email = newAddress('reloader');
+  await flows.register(page, email);
+  await expect(page).toHaveURL(`${server.url}/verify`);
+  await expect(page.getByRole('heading', { name: 'Verify your address' })).toBeFocused();
+  const { code = '' } = await server.mailbox.take(email);
+  await page.reload();
+  await expect(page.getByText(`If ${email} can be registered, a mail is on its way.`)).toBeVisible();
+  await expect(page.getByLabel('E-mail address')).toHaveCount(0);
+  // As people copy it from mails.
+  await page.getByLabel('Code').fill(` ${code.slice(0, 3)} ${code.slice(3)}`);
+  await page.getByRole('button', { name: 'Verify', exact: true }).click();
+  await expect(page).toHaveURL(/\/login$/);
+  await expect(page.getByLabel('E-mail address')).toHaveValue(email);
+});
+
 test('a wrong code is refused in words, and the right one still counts', async ({ page, server, watch }) => {
   watch.expect(/account\/verify: .*status of 422/);
   const email = newAddress('hasty');
@@ -120,6 +136,64 @@ test('a guest who wants to see jobs logs in first and gets there', async ({ page
   await page.getByLabel(/^Password/).fill(PASSWORD);
   await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
   await expect(page).toHaveURL(/\/jobs\?status=failed$/);
+});
+
+test('whoever is logged in is led on from the login and the registration', async ({ contextFor, member }) => {
+  const page = await (await contextFor(member)).newPage();
+  await page.goto('/login');
+  await expect(page).toHaveURL(/\/playground/);
+  await page.goto('/register');
+  await expect(page).toHaveURL(/\/playground/);
+  await page.goto('/login?next=%2Fjobs%3Fstatus%3Dfailed');
+  await expect(page).toHaveURL(/\/jobs\?status=failed$/);
+  // A login elsewhere that could not be linked is told all the same.
+  await page.goto('/login#error=link_required');
+  await expect(page.getByRole('alert')).toContainText('An account with this address exists already.');
+  await expect(page).toHaveURL(/\/login$/);
+  await expect(page.getByRole('alert')).toBeVisible();
+});
+
+test('what needs a login of the last minutes leads to the form, and back', async ({
+  contextFor,
+  server,
+  watch,
+}) => {
+  watch.expect(/status of 403/);
+  const person = await newPerson(server, 'slow');
+  const page = await (await contextFor(person)).newPage();
+  await page.route('**/v1/account/password', (route) =>
+    route.fulfill({
+      status: 403,
+      contentType: 'application/problem+json',
+      body: JSON.stringify({ title: 'A recent login is needed', code: 'login_too_old' }),
+    }),
+  );
+  await page.goto('/account/security');
+  await page.getByLabel(/^Current password/).fill(PASSWORD);
+  await page.getByLabel(/^New password/).fill('seven boats under one moon, twice');
+  await page.getByRole('button', { name: 'Change the password' }).click();
+  await page.getByRole('link', { name: 'Log in again' }).click();
+  await expect(page).toHaveURL(/\/login\?next=%2Faccount%2Fsecurity$/);
+  await page.getByLabel('E-mail address').fill(person.email);
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('main').getByRole('button', { name: 'Log in' }).click();
+  await expect(page).toHaveURL(/\/account\/security$/);
+});
+
+test('a long name ends within the menu, and is there in full', async ({ contextFor, server }) => {
+  const person = await newPerson(server, 'long');
+  const name = 'Wei of the harbour at the end of the long road, keeper of nine lamps and seven boats';
+  await answered(person.api.patch('/v1/account', { data: { display_name: name } }));
+  const page = await (await contextFor(person)).newPage();
+  for (const width of [1280, 360]) {
+    await page.setViewportSize({ width, height: 780 });
+    await page.goto('/account');
+    await page.getByRole('button', { name: `Account of ${name}` }).click();
+    await expect(page.getByRole('menuitem', { name })).toBeVisible();
+    await expect(page.getByTitle(name)).toBeVisible();
+    const menu = page.getByRole('menu');
+    expect(await menu.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(0);
+  }
 });
 
 test('logging out ends the session', async ({ contextFor, server }) => {

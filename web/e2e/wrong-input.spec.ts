@@ -17,11 +17,30 @@ test('registration: no address, and what the server says of the password', async
   await page.getByRole('button', { name: 'Make the account' }).click();
   await expectFault(email, /That is no e-mail address\./);
   await expectFault(password, /Please fill this in\./);
-  await email.fill('short@example.org');
+  // Said before anything is chosen, and with the other faults of the form.
+  await expectFault(password, /At least 15 characters\./);
+  await email.fill('');
   await password.fill('too short');
   await page.getByRole('button', { name: 'Make the account' }).click();
-  await expectFault(password, /15/);
-  await expect(email).not.toHaveAccessibleDescription(/address/);
+  await expectFault(email, /Please fill this in\./);
+  await expectFault(password, /That is too short: at least 15 characters\./);
+  await email.fill('easy@example.org');
+  await password.fill('passwordpassword');
+  await page.getByRole('button', { name: 'Make the account' }).click();
+  await expectFault(password, /easily guessed/);
+  await expect(email).not.toHaveAccessibleDescription(/Please fill this in/);
+});
+
+test('set-up: a wrong token is said at its field', async ({ page, watch }) => {
+  watch.expect(/v1\/setup: .*status of 422/);
+  await page.goto('/setup');
+  const token = page.getByLabel('Set-up token');
+  await token.fill('a token that nobody made');
+  await page.getByLabel('E-mail address').fill('founder@example.org');
+  await page.getByLabel(/^Password/).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Set up', exact: true }).click();
+  await expectFault(token, /It is wrong, was used already, or is too old\. .* setup\.token/);
+  await expect(page.getByRole('alert')).toHaveCount(0);
 });
 
 test('login: a wrong password is said in words', async ({ page, server, watch }) => {

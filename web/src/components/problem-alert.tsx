@@ -47,7 +47,7 @@ export function LoginAgain() {
   const { t } = useTranslation();
   const next = useRouterState({ select: ({ location }) => location.href });
   return (
-    <LinkButton to={paths.login} search={{ next }} size="xs" variant="default">
+    <LinkButton to={paths.login} search={{ next }} state={{ again: true }} size="xs" variant="default">
       {t('problem.loginAgain')}
     </LinkButton>
   );

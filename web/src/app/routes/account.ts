@@ -3,7 +3,7 @@ import { createRoute, lazyRouteComponent } from '@tanstack/react-router';
 import * as z from 'zod/mini';
 import { paths } from '@/config/paths';
 import { texts } from '@/lib/i18n';
-import { requireUser } from '../guards';
+import { requireGuest, requireUser } from '../guards';
 import { rootRoute } from './root';
 
 const loader = texts('account');
@@ -12,6 +12,7 @@ const login = createRoute({
   getParentRoute: () => rootRoute,
   path: paths.login,
   validateSearch: z.object({ next: z.optional(z.string()) }),
+  beforeLoad: requireGuest,
   loader,
   component: lazyRouteComponent(() => import('@/features/account/pages/login-page'), 'LoginPage'),
 });
@@ -20,6 +21,7 @@ const register = createRoute({
   getParentRoute: () => rootRoute,
   path: paths.register,
   validateSearch: z.object({ invitation: z.optional(z.string()) }),
+  beforeLoad: requireGuest,
   loader,
   component: lazyRouteComponent(() => import('@/features/account/pages/register-page'), 'RegisterPage'),
 });
@@ -27,7 +29,6 @@ const register = createRoute({
 const verify = createRoute({
   getParentRoute: () => rootRoute,
   path: paths.verify,
-  validateSearch: z.object({ email: z.optional(z.string()) }),
   loader,
   component: lazyRouteComponent(() => import('@/features/account/pages/verify-page'), 'VerifyPage'),
 });

@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next';
 import { paths } from '@/config/paths';
 import { AvatarButton } from './avatar-button';
 import { useLogout } from './use-logout';
+import classes from './shell.module.css';
 
 export function UserMenu({ name, email }: { name: string; email: string }) {
   const { t } = useTranslation();
@@ -26,11 +27,16 @@ export function UserMenu({ name, email }: { name: string; email: string }) {
         <AvatarButton name={name} ref={button} />
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Item component={Link} to={paths.account} leftSection={<IconUser size={16} />}>
-          <Text size="sm" fw={600} truncate>
+        <Menu.Item
+          component={Link}
+          to={paths.account}
+          leftSection={<IconUser size={16} />}
+          classNames={{ itemLabel: classes.whoever }}
+        >
+          <Text size="sm" fw={600} truncate title={name}>
             {name}
           </Text>
-          <Text size="xs" truncate>
+          <Text size="xs" truncate title={email}>
             {name === email ? t('nav.account') : email}
           </Text>
         </Menu.Item>

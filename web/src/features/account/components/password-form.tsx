@@ -17,7 +17,7 @@ export function PasswordForm({ email }: { email: string }) {
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
     initialValues: { current_password: '', new_password: '' },
-    validate: { current_password: checks.required, new_password: checks.required },
+    validate: { current_password: checks.required, new_password: checks.newPassword },
   });
   const change = useMutation({
     mutationFn: (body: PasswordChange) => changePassword({ body }),

@@ -1,11 +1,24 @@
-/** What is checked before anything is sent; the server judges again. */
+/** What is checked before anything is sent, in words. */
 import { useTranslation } from 'react-i18next';
+import {
+  codeFault,
+  emailFault,
+  type Fault,
+  LEAST_PASSWORD,
+  newPasswordFault,
+  requiredFault,
+} from '../checks/checks';
 
 export function useChecks() {
   const { t } = useTranslation('account');
+  const check = (faultOf: (value: string) => Fault | undefined) => (value: string) => {
+    const fault = faultOf(value);
+    return fault ? t(`check.${fault}`, { least: LEAST_PASSWORD }) : null;
+  };
   return {
-    email: (value: string) => (/^\S+@\S+$/.test(value.trim()) ? null : t('check.email')),
-    required: (value: string) => (value === '' ? t('check.required') : null),
-    code: (value: string) => (/^\d{6}$/.test(value.trim()) ? null : t('check.code')),
+    required: check(requiredFault),
+    email: check(emailFault),
+    code: check(codeFault),
+    newPassword: check(newPasswordFault),
   };
 }

@@ -10,6 +10,7 @@ import { useMessageOf } from '@/lib/message-of';
 import { notifyFailure, notifySuccess } from '@/lib/notify';
 import { isApiError } from '@/lib/problem';
 import { useProblemForm } from '@/lib/problem-form';
+import { digitsOf } from '../checks/checks';
 import { useChecks } from './use-checks';
 
 export function VerifyForm({ email }: { email: string }) {
@@ -24,9 +25,9 @@ export function VerifyForm({ email }: { email: string }) {
   });
   const verify = useMutation({
     mutationFn: (body: { email: string; code: string }) => verifyAccount({ body }),
-    onSuccess: () => {
+    onSuccess: (_, { email: verified }) => {
       notifySuccess(t('verify.done'));
-      return navigate({ to: paths.login });
+      return navigate({ to: paths.login, state: { email: verified } });
     },
     // The server can't tell which of the two is wrong; it is the code, where the address came with the page.
     onError: (error) =>
@@ -39,7 +40,7 @@ export function VerifyForm({ email }: { email: string }) {
   });
   const submit = form.onSubmit((values) => {
     clear();
-    verify.mutate({ email: values.email.trim(), code: values.code.trim() });
+    verify.mutate({ email: values.email.trim(), code: digitsOf(values.code) });
   });
   const sendAgain = () => {
     if (!form.validateField('email').hasError) resend.mutate(form.values.email.trim());
@@ -62,7 +63,6 @@ export function VerifyForm({ email }: { email: string }) {
           description={t('verify.codeHint')}
           inputMode="numeric"
           autoComplete="one-time-code"
-          maxLength={6}
           required
           className="tabular"
           {...form.getInputProps('code')}

@@ -16,6 +16,7 @@ import { FormPage } from '../components/form-page';
 import { ownPath } from '../components/own-path';
 import { PasswordField } from '../components/password-field';
 import { Providers } from '../components/providers';
+import { useAlong } from '../components/use-along';
 import { useChecks } from '../components/use-checks';
 import { useProviderError } from '../components/use-provider-error';
 
@@ -46,9 +47,10 @@ function LoginForm({ next }: { next: string }) {
   const checks = useChecks();
   const providerError = useProviderError();
   const login = useLogin(next);
+  const { email = '' } = useAlong();
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
-    initialValues: { email: '', password: '' },
+    initialValues: { email, password: '' },
     validate: { email: checks.email, password: checks.required },
   });
   const submit = form.onSubmit((body) => {
@@ -62,7 +64,7 @@ function LoginForm({ next }: { next: string }) {
         {providerError && !failure && <Alert color="red">{providerError}</Alert>}
         <ProblemAlert error={failure} />
         {unverified && (
-          <Link to={paths.verify} search={{ email: form.values.email }} size="sm">
+          <Link to={paths.verify} state={{ email: form.values.email.trim() }} size="sm">
             {t('login.verify')}
           </Link>
         )}

@@ -1,7 +1,7 @@
 /** A new account. The answer is the same for everybody; the mail tells the rest. */
 import { Button, Stack, TextInput } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
-import { getRouteApi } from '@tanstack/react-router';
+import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { type NewAccount, registerAccount } from '@/api/generated';
 import { Link } from '@/components/link';
@@ -15,23 +15,20 @@ import { NewPassword } from '../components/new-password';
 import { Providers } from '../components/providers';
 import { useChecks } from '../components/use-checks';
 import { useFragmentToken } from '../components/use-fragment-token';
-import { VerifyForm } from '../components/verify-form';
 
 const route = getRouteApi(paths.register);
 
 export function RegisterPage() {
   const { t } = useTranslation('account');
-  const register = useMutation({ mutationFn: (body: NewAccount) => registerAccount({ body }) });
+  const navigate = useNavigate();
+  const register = useMutation({
+    mutationFn: (body: NewAccount) => registerAccount({ body }),
+    // A page of its own, so that a reload does not lose the step.
+    onSuccess: (_, { email }) => navigate({ to: paths.verify, state: { email, mailed: true } }),
+  });
   // As the links of invitations have it, and as one may write it oneself.
   const token = useFragmentToken();
   const { invitation = token } = route.useSearch();
-  if (register.isSuccess) {
-    return (
-      <FormPage title={t('verify.title')} lead={t('verify.sent', { email: register.variables.email })}>
-        <VerifyForm email={register.variables.email} />
-      </FormPage>
-    );
-  }
   return (
     <FormPage
       title={t('register.title')}
@@ -64,7 +61,7 @@ function RegisterForm({ register, invitation }: RegisterFormProps) {
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
     initialValues: { email: '', display_name: '', password: '', invitation },
-    validate: { email: checks.email, password: checks.required },
+    validate: { email: checks.email, password: checks.newPassword },
   });
   const submit = form.onSubmit((values) => {
     clear();

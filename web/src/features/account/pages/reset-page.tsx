@@ -20,7 +20,7 @@ export function ResetPage() {
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
     initialValues: { password: '' },
-    validate: { password: checks.required },
+    validate: { password: checks.newPassword },
   });
   const sessionChanged = useSessionChanged();
   const reset = useMutation({

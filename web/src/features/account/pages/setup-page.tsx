@@ -6,6 +6,7 @@ import { type SetUp, setUpAccount } from '@/api/generated';
 import { LinkButton } from '@/components/link';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
+import { isApiError } from '@/lib/problem';
 import { useProblemForm } from '@/lib/problem-form';
 import { FormPage } from '../components/form-page';
 import { NewPassword } from '../components/new-password';
@@ -19,11 +20,15 @@ export function SetupPage() {
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
     initialValues: { token, email: '', password: '' },
-    validate: { token: checks.required, email: checks.email, password: checks.required },
+    validate: { token: checks.required, email: checks.email, password: checks.newPassword },
   });
   const setUp = useMutation({
     mutationFn: (body: SetUp) => setUpAccount({ body }),
-    onError: refuse,
+    // One that came with the link has no field.
+    onError: (error) =>
+      isApiError(error, 'proof_invalid') && !token
+        ? form.setFieldError('token', t('setup.tokenWrong'))
+        : refuse(error),
   });
   const submit = form.onSubmit((values) => {
     clear();
@@ -32,7 +37,7 @@ export function SetupPage() {
   if (setUp.isSuccess) {
     return (
       <FormPage title={t('setup.done')} lead={t('setup.doneLead')}>
-        <LinkButton to={paths.login} fullWidth>
+        <LinkButton to={paths.login} state={{ again: true }} fullWidth>
           {t('login.submit')}
         </LinkButton>
       </FormPage>

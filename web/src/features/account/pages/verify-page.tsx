@@ -1,22 +1,20 @@
 /** Where the link of the mail leads. Nothing happens until the button is pressed: scanners of mails open links too. */
 import { Button, Stack } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
-import { getRouteApi } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { verifyAccount } from '@/api/generated';
 import { Link, LinkButton } from '@/components/link';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
 import { FormPage } from '../components/form-page';
+import { useAlong } from '../components/use-along';
 import { useFragmentToken } from '../components/use-fragment-token';
 import { VerifyForm } from '../components/verify-form';
-
-const route = getRouteApi(paths.verify);
 
 export function VerifyPage() {
   const { t } = useTranslation('account');
   const token = useFragmentToken();
-  const { email = '' } = route.useSearch();
+  const { email = '', mailed } = useAlong();
   const verify = useMutation({ mutationFn: (link: string) => verifyAccount({ body: { token: link } }) });
   // Another link in the same tab begins anew.
   const tried = verify.variables === token;
@@ -30,10 +28,11 @@ export function VerifyPage() {
     );
   }
   const byCode = token === '' || (verify.isError && tried);
+  const leadCode = mailed ? t('verify.sent', { email }) : t('verify.leadCode');
   return (
     <FormPage
       title={t('verify.title')}
-      lead={byCode ? t('verify.leadCode') : t('verify.lead')}
+      lead={byCode ? leadCode : t('verify.lead')}
       footer={<Link to={paths.login}>{t('register.login')}</Link>}
     >
       <Stack gap="md">

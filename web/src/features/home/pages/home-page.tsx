@@ -1,12 +1,10 @@
 /** What this is, on one screen. */
-import { Container, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core';
+import { Container, SimpleGrid, Stack, Text, Title } from '@mantine/core';
 import { IconActivity, IconKey, IconPlugConnected, IconStack2 } from '@tabler/icons-react';
 import { useTranslation } from 'react-i18next';
-import { LinkButton } from '@/components/link';
 import { useDocumentTitle } from '@/components/page';
-import { paths } from '@/config/paths';
-import { useUser } from '@/lib/session';
 import { JobCard } from '../components/job-card';
+import { WaysIn } from '../components/ways-in';
 import classes from '../components/home.module.css';
 
 const points = [
@@ -18,10 +16,9 @@ const points = [
 
 export function HomePage() {
   const { t } = useTranslation('home');
-  const user = useUser();
   useDocumentTitle(t('title'));
   return (
-    <Container size="xl" px={{ base: 'md', sm: 'lg' }} py={{ base: 32, sm: 56 }}>
+    <Container size="xl" px={{ base: 'md', sm: 'lg' }} className={classes.page}>
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing={{ base: 36, md: 56 }} className={classes.hero}>
         <Stack gap="lg" align="flex-start" justify="center">
           <Title order={1} className={classes.headline}>
@@ -30,30 +27,15 @@ export function HomePage() {
           <Text fz={{ base: 16, sm: 18 }} c="dimmed" maw={520} lh={1.6}>
             {t('lead')}
           </Text>
-          <Group gap="sm">
-            <LinkButton to={paths.playground} size="md">
-              {t('try')}
-            </LinkButton>
-            {user === null && (
-              <LinkButton to={paths.register} size="md" variant="default">
-                {t('register')}
-              </LinkButton>
-            )}
-          </Group>
+          <WaysIn />
         </Stack>
         <JobCard />
       </SimpleGrid>
-      <SimpleGrid
-        cols={{ base: 1, xs: 2, md: 4 }}
-        spacing="xl"
-        mt={{ base: 48, sm: 64 }}
-        component="ul"
-        className={classes.points}
-      >
+      <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }} spacing="xl" component="ul" className={classes.points}>
         {points.map(({ key, icon: Icon }) => (
           <li key={key}>
             <Icon size={24} stroke={1.6} className={classes.icon} aria-hidden />
-            <Text component="h2" fw={650} fz={16} mt={10} mb={4}>
+            <Text component="h2" fw={650} fz={16} className={classes.point}>
               {t(`point.${key}.title`)}
             </Text>
             <Text size="sm" c="dimmed" lh={1.6}>
