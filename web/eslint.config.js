@@ -31,6 +31,18 @@ export default tseslint.config(
       ],
     },
     rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            {
+              name: '@tanstack/react-query',
+              importNames: ['useMutation'],
+              message: 'Two clicks would do it twice: use the one of @/lib/use-mutation.',
+            },
+          ],
+        },
+      ],
       'boundaries/dependencies': [
         'error',
         {

@@ -60,7 +60,7 @@ export async function rotateToken(page: Page, name: string, overlap = 'ends at o
   return takeSecret(dialog);
 }
 
-async function takeSecret(dialog: Locator): Promise<string> {
+export async function takeSecret(dialog: Locator): Promise<string> {
   const secret = dialog.getByText(/^lmp_/);
   const text = (await secret.textContent()) ?? '';
   expect(text).toMatch(/^lmp_v4\.local\..+_[0-9A-Za-z]{6}$/);

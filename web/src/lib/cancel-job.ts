@@ -1,6 +1,7 @@
 /** Asks to cancel a job. One that waits is canceled at once, one that runs when its worker has stopped it. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { cancelJob } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 import { isApiError } from './problem';
 
 export function useCancelJob() {

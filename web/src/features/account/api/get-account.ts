@@ -1,7 +1,8 @@
 /** The account of whoever is logged in, and changes to it. */
-import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { queryOptions, useQueryClient } from '@tanstack/react-query';
 import { type AccountChanges, getAccount, updateAccount } from '@/api/generated';
 import { sessionQuery } from '@/lib/session';
+import { useMutation } from '@/lib/use-mutation';
 
 export const accountQuery = queryOptions({
   queryKey: ['account'],

@@ -1,6 +1,7 @@
 /** Where one is logged in, and the end of that. */
-import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { queryOptions, useQueryClient } from '@tanstack/react-query';
 import { endSession, endSessions, listSessions } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 
 export const sessionsQuery = queryOptions({
   queryKey: ['sessions'],

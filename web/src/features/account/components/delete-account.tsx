@@ -1,7 +1,6 @@
 /** The end of an account, with time to think better of it. */
 import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { useMutation } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -11,6 +10,7 @@ import { paths } from '@/config/paths';
 import { notifySuccess } from '@/lib/notify';
 import { useSessionChanged } from '@/lib/session';
 import { useFormat } from '@/lib/use-format';
+import { useMutation } from '@/lib/use-mutation';
 import classes from './account.module.css';
 import { Section } from './section';
 

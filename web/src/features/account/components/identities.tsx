@@ -1,11 +1,12 @@
 /** Other places that one logs in at: linked ones, and those that can be linked. */
 import { Button, Group, Stack, Text } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { deleteIdentity, type Identity } from '@/api/generated';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths, serverPaths } from '@/config/paths';
 import { useFormat } from '@/lib/use-format';
+import { useMutation } from '@/lib/use-mutation';
 import { accountQuery } from '../api/get-account';
 import { providersQuery } from '../api/list-providers';
 import classes from './account.module.css';

@@ -1,12 +1,12 @@
 /** Changes the password; every other login ends. */
 import { Button, Group, Stack } from '@mantine/core';
-import { useMutation } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { changePassword, type PasswordChange } from '@/api/generated';
 import { ProblemAlert } from '@/components/problem-alert';
 import { notifySuccess } from '@/lib/notify';
 import { isApiError } from '@/lib/problem';
 import { useProblemForm } from '@/lib/problem-form';
+import { useMutation } from '@/lib/use-mutation';
 import { NewPassword } from './new-password';
 import { PasswordField } from './password-field';
 import { useChecks } from './use-checks';
@@ -17,7 +17,7 @@ export function PasswordForm({ email }: { email: string }) {
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
     initialValues: { current_password: '', new_password: '' },
-    validate: { current_password: checks.required, new_password: checks.newPassword },
+    validate: { current_password: checks.required, new_password: checks.required },
   });
   const change = useMutation({
     mutationFn: (body: PasswordChange) => changePassword({ body }),

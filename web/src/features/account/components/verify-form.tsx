@@ -1,6 +1,5 @@
 /** The six digits of the mail, for whoever reads it on another device; and another mail. */
 import { Button, Stack, TextInput } from '@mantine/core';
-import { useMutation } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { resendVerification, verifyAccount } from '@/api/generated';
@@ -10,6 +9,7 @@ import { useMessageOf } from '@/lib/message-of';
 import { notifyFailure, notifySuccess } from '@/lib/notify';
 import { isApiError } from '@/lib/problem';
 import { useProblemForm } from '@/lib/problem-form';
+import { useMutation } from '@/lib/use-mutation';
 import { digitsOf } from '../checks/checks';
 import { useChecks } from './use-checks';
 

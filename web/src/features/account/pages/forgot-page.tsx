@@ -1,12 +1,12 @@
 /** Asks for a mail with a link to choose a new password. */
 import { Button, Stack, Text, TextInput } from '@mantine/core';
-import { useMutation } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { recoverAccount } from '@/api/generated';
 import { Link } from '@/components/link';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
 import { useProblemForm } from '@/lib/problem-form';
+import { useMutation } from '@/lib/use-mutation';
 import { FormPage } from '../components/form-page';
 import { useChecks } from '../components/use-checks';
 

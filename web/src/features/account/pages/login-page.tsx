@@ -1,7 +1,6 @@
 /** The way in. */
 import { Alert, Button, Stack, TextInput } from '@mantine/core';
 import { getRouteApi, useRouter } from '@tanstack/react-router';
-import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { createSession } from '@/api/generated';
@@ -12,6 +11,7 @@ import { notifySuccess } from '@/lib/notify';
 import { isApiError } from '@/lib/problem';
 import { useProblemForm } from '@/lib/problem-form';
 import { useSessionChanged } from '@/lib/session';
+import { useMutation } from '@/lib/use-mutation';
 import { FormPage } from '../components/form-page';
 import { ownPath } from '../components/own-path';
 import { PasswordField } from '../components/password-field';

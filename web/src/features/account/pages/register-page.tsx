@@ -1,6 +1,5 @@
 /** A new account. The answer is the same for everybody; the mail tells the rest. */
 import { Button, Stack, TextInput } from '@mantine/core';
-import { useMutation } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { type NewAccount, registerAccount } from '@/api/generated';
@@ -10,6 +9,7 @@ import { paths } from '@/config/paths';
 import { isLanguage } from '@/lib/languages';
 import { isApiError } from '@/lib/problem';
 import { useProblemForm } from '@/lib/problem-form';
+import { useMutation } from '@/lib/use-mutation';
 import { FormPage } from '../components/form-page';
 import { NewPassword } from '../components/new-password';
 import { Providers } from '../components/providers';
@@ -61,7 +61,7 @@ function RegisterForm({ register, invitation }: RegisterFormProps) {
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
     initialValues: { email: '', display_name: '', password: '', invitation },
-    validate: { email: checks.email, password: checks.newPassword },
+    validate: { email: checks.email, password: checks.required },
   });
   const submit = form.onSubmit((values) => {
     clear();

@@ -1,6 +1,5 @@
 /** Chooses a new password with the link of the mail. */
 import { Button, Stack, Text } from '@mantine/core';
-import { useMutation } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { resetPassword } from '@/api/generated';
 import { Link, LinkButton } from '@/components/link';
@@ -8,6 +7,7 @@ import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
 import { useProblemForm } from '@/lib/problem-form';
 import { useSessionChanged } from '@/lib/session';
+import { useMutation } from '@/lib/use-mutation';
 import { FormPage } from '../components/form-page';
 import { NewPassword } from '../components/new-password';
 import { useChecks } from '../components/use-checks';
@@ -20,7 +20,7 @@ export function ResetPage() {
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
     initialValues: { password: '' },
-    validate: { password: checks.newPassword },
+    validate: { password: checks.required },
   });
   const sessionChanged = useSessionChanged();
   const reset = useMutation({

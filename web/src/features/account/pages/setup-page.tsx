@@ -1,6 +1,5 @@
 /** Sets address and password of the first administrator, or of an account that was made on the server's machine. */
 import { Button, Stack, TextInput } from '@mantine/core';
-import { useMutation } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { type SetUp, setUpAccount } from '@/api/generated';
 import { LinkButton } from '@/components/link';
@@ -8,6 +7,7 @@ import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
 import { isApiError } from '@/lib/problem';
 import { useProblemForm } from '@/lib/problem-form';
+import { useMutation } from '@/lib/use-mutation';
 import { FormPage } from '../components/form-page';
 import { NewPassword } from '../components/new-password';
 import { useChecks } from '../components/use-checks';
@@ -20,7 +20,7 @@ export function SetupPage() {
   const { form, failure, refuse, clear } = useProblemForm({
     mode: 'controlled',
     initialValues: { token, email: '', password: '' },
-    validate: { token: checks.required, email: checks.email, password: checks.newPassword },
+    validate: { token: checks.required, email: checks.email, password: checks.required },
   });
   const setUp = useMutation({
     mutationFn: (body: SetUp) => setUpAccount({ body }),

@@ -1,11 +1,11 @@
 /** Where the link of the mail leads. Nothing happens until the button is pressed: scanners of mails open links too. */
 import { Button, Stack } from '@mantine/core';
-import { useMutation } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { verifyAccount } from '@/api/generated';
 import { Link, LinkButton } from '@/components/link';
 import { ProblemAlert } from '@/components/problem-alert';
 import { paths } from '@/config/paths';
+import { useMutation } from '@/lib/use-mutation';
 import { FormPage } from '../components/form-page';
 import { useAlong } from '../components/use-along';
 import { useFragmentToken } from '../components/use-fragment-token';

@@ -1,6 +1,7 @@
 /** Changes of an account: role, plan, whether it may do anything, whether it is let in. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { changeUser, type ChangeUser } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 import { userQuery } from './get-user';
 
 export function useChangeUser(id: string) {

@@ -1,6 +1,7 @@
 /** Invites somebody. The answer has the secret, once. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { createInvitation, type NewInvitation } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 import { invitationsQuery } from './list-invitations';
 
 export function useCreateInvitation() {

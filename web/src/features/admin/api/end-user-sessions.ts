@@ -1,6 +1,6 @@
 /** Logs an account out everywhere. */
-import { useMutation } from '@tanstack/react-query';
 import { endUserSessions } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 
 export function useEndUserSessions(id: string) {
   return useMutation({ mutationFn: () => endUserSessions({ path: { id } }) });

@@ -1,6 +1,7 @@
 /** Gives a token a plan and limits of its own, or takes them back. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { limitUserToken, type LimitUserToken } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 import { userTokensQuery } from './list-user-tokens';
 
 export function useLimitUserToken(user: string) {

@@ -1,7 +1,8 @@
 /** Orders to a worker: finish and wait, leave the memory too, or go on. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { drainWorker, maintainWorker, resumeWorker } from '@/api/generated';
 import { modelsQuery } from '@/lib/models';
+import { useMutation } from '@/lib/use-mutation';
 import { workersQuery } from './list-workers';
 
 export type WorkerOrder = 'drain' | 'maintenance' | 'resume';

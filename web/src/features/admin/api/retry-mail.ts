@@ -1,6 +1,7 @@
 /** Lets a mail that was given up wait again. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { retryMail } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 
 export function useRetryMail() {
   const queryClient = useQueryClient();

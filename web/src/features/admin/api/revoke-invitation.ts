@@ -1,6 +1,7 @@
 /** Takes an invitation back. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { revokeInvitation } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 import { invitationsQuery } from './list-invitations';
 
 export function useRevokeInvitation() {

@@ -1,6 +1,7 @@
 /** Ends a token of somebody. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { revokeUserToken } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 import { userTokensQuery } from './list-user-tokens';
 
 export function useRevokeUserToken(user: string) {

@@ -1,7 +1,8 @@
 /** Switches a model on or off, for everybody. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { updateModel } from '@/api/generated';
 import { modelsQuery } from '@/lib/models';
+import { useMutation } from '@/lib/use-mutation';
 
 export function useSwitchModel() {
   const queryClient = useQueryClient();

@@ -1,6 +1,7 @@
 /** Changes a plan; null takes a field back to the settings. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { updatePlan, type UpdatePlan } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 
 export function useUpdatePlan(name: string) {
   const queryClient = useQueryClient();

@@ -1,11 +1,11 @@
 /** Asks before something is done that can't be taken back, or that others feel. */
 import { Button, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { useMutation } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ProblemAlert } from '@/components/problem-alert';
 import { notifySuccess } from '@/lib/notify';
+import { useMutation } from '@/lib/use-mutation';
 import { Dialog } from './dialog';
 
 export interface Question {

@@ -1,7 +1,8 @@
 /** Runs a job again, as a new one; safe to repeat. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { retryJob } from '@/api/generated';
 import { worthSendingAgain } from '@/lib/attempt';
+import { useMutation } from '@/lib/use-mutation';
 
 export function useRetryJob(id: string) {
   const queryClient = useQueryClient();

@@ -1,7 +1,7 @@
 /** Submits a job; safe to repeat, so a lost answer costs nothing. */
-import { useMutation } from '@tanstack/react-query';
 import { createJob, type CreateJob } from '@/api/generated';
 import { worthSendingAgain } from '@/lib/attempt';
+import { useMutation } from '@/lib/use-mutation';
 
 export interface Submission extends Pick<CreateJob, 'model' | 'task' | 'input'> {
   key: string;

@@ -1,6 +1,7 @@
 /** Makes a token. The answer is the only one that has its text. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { createToken, type CreateToken } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 
 export function useCreateToken() {
   const queryClient = useQueryClient();

@@ -1,6 +1,7 @@
 /** Revokes a token and takes it off the list. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { deleteToken } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 
 export function useDeleteToken() {
   const queryClient = useQueryClient();

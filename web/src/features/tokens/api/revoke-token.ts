@@ -1,6 +1,7 @@
 /** Revokes a token; it stays on the list. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { revokeToken } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 
 export function useRevokeToken() {
   const queryClient = useQueryClient();

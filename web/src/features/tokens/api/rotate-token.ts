@@ -1,6 +1,7 @@
 /** Makes a new token in the place of one. The answer is the only one that has its text. */
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { rotateToken, type RotateToken } from '@/api/generated';
+import { useMutation } from '@/lib/use-mutation';
 
 export function useRotateToken(id: string) {
   const queryClient = useQueryClient();
