@@ -17,14 +17,15 @@ test('registration: no address, and what the server says of the password', async
   await page.getByRole('button', { name: 'Make the account' }).click();
   await expectFault(email, /That is no e-mail address\./);
   await expectFault(password, /Please fill this in\./);
-  // Said before anything is chosen, and with the other faults of the form.
-  await expectFault(password, /At least 15 characters\./);
+  // Said before anything is chosen.
+  await expectFault(password, /15 characters or more/);
   await email.fill('');
   await password.fill('too short');
   await page.getByRole('button', { name: 'Make the account' }).click();
   await expectFault(email, /Please fill this in\./);
-  await expectFault(password, /That is too short: at least 15 characters\./);
   await email.fill('easy@example.org');
+  await page.getByRole('button', { name: 'Make the account' }).click();
+  await expectFault(password, /at least 15 characters/);
   await password.fill('passwordpassword');
   await page.getByRole('button', { name: 'Make the account' }).click();
   await expectFault(password, /easily guessed/);

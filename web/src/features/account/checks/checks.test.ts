@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { codeFault, digitsOf, emailFault, newPasswordFault } from './checks';
+import { codeFault, digitsOf, emailFault } from './checks';
 
 describe('emailFault', () => {
   it('tells a field that is empty from one that holds no address', () => {
@@ -20,15 +20,5 @@ describe('codeFault', () => {
   it('takes nothing else', () => {
     expect(codeFault(' - ')).toBe('required');
     for (const code of ['12', '1234567', '12345a', '123.456']) expect(codeFault(code), code).toBe('code');
-  });
-});
-
-describe('newPasswordFault', () => {
-  it('counts characters as the server does', () => {
-    expect(newPasswordFault('')).toBe('required');
-    expect(newPasswordFault('a'.repeat(14))).toBe('short');
-    expect(newPasswordFault('a'.repeat(15))).toBeUndefined();
-    expect(newPasswordFault('🏮'.repeat(14))).toBe('short');
-    expect(newPasswordFault('🏮'.repeat(15))).toBeUndefined();
   });
 });

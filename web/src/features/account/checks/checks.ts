@@ -1,9 +1,6 @@
 /** What is wrong with a value before it is sent, by the name of its text; the server judges again. */
 
-/** Fewest characters of a new password, as the server has it (`accounts.min_password_length`) unless it is set otherwise. */
-export const LEAST_PASSWORD = 15;
-
-export type Fault = 'required' | 'email' | 'code' | 'short';
+export type Fault = 'required' | 'email' | 'code';
 
 export function requiredFault(value: string): Fault | undefined {
   return value === '' ? 'required' : undefined;
@@ -22,9 +19,4 @@ export function digitsOf(code: string): string {
 export function codeFault(value: string): Fault | undefined {
   const digits = digitsOf(value);
   return requiredFault(digits) ?? (/^\d{6}$/.test(digits) ? undefined : 'code');
-}
-
-export function newPasswordFault(value: string): Fault | undefined {
-  // Characters as the server counts them: one outside of the first 65,536 has a length of two here.
-  return requiredFault(value) ?? (Array.from(value).length < LEAST_PASSWORD ? 'short' : undefined);
 }

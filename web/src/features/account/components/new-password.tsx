@@ -2,7 +2,6 @@
 import type { PasswordInputProps } from '@mantine/core';
 import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
-import { LEAST_PASSWORD } from '../checks/checks';
 import { PasswordField } from './password-field';
 
 const PasswordStrength = lazy(() => import('./password-strength'));
@@ -17,12 +16,7 @@ export function NewPassword({ value, personal = [], ...props }: NewPasswordProps
   const { t } = useTranslation('account');
   return (
     <div>
-      <PasswordField
-        autoComplete="new-password"
-        description={t('password.hint', { least: LEAST_PASSWORD })}
-        {...props}
-        value={value}
-      />
+      <PasswordField autoComplete="new-password" description={t('password.hint')} {...props} value={value} />
       {value !== '' && (
         <Suspense fallback={null}>
           <PasswordStrength password={value} personal={personal} />
