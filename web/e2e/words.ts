@@ -55,6 +55,8 @@ const SAME_FORMS = [
   /^[0-9a-f]{64}$/,
   /^\w+:\w+(, \w+:\w+)*$/,
   /^Playwright\//,
+  // A token of theirs, with its last characters.
+  /^laptop \(….{4}\)$/,
   // A number with its unit.
   /^[\d.,\s/]+(ms|s|min|h|B|kB|KiB|MB|MiB|GB|GiB|%)$/,
 ];
