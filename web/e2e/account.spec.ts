@@ -238,6 +238,19 @@ test('a login that was ended elsewhere is told, what was written stays, and one 
   await expect(page.getByText('Your login has ended.')).toHaveCount(0);
 });
 
+test('nothing of the playground is left in a tab after a logout', async ({ contextFor, server }) => {
+  const page = await (await contextFor(await newPerson(server, 'tidy'))).newPage();
+  await page.goto('/playground?model=minilm&task=text-embedding');
+  await page.getByRole('textbox', { name: 'Texts, number 1' }).fill('a lamp for nobody else');
+  await page.goto('/jobs');
+  const kept = () => page.evaluate(() => JSON.stringify(Object.entries(sessionStorage)));
+  expect(await kept()).toContain('a lamp for nobody else');
+  await page.getByRole('button', { name: /^Account of / }).click();
+  await page.getByRole('menuitem', { name: 'Log out' }).click();
+  await expect(page.getByRole('banner').getByRole('link', { name: 'Log in' })).toBeVisible();
+  await expect.poll(kept).not.toContain('a lamp for nobody else');
+});
+
 test('what stands on the playground outlasts a login that ended', async ({ contextFor, server, watch }) => {
   watch.expect(/status of 401/);
   const person = await newPerson(server, 'diver');

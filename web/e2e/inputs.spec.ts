@@ -234,6 +234,18 @@ test('the same as code names the token of the person, and follows the form', asy
   }
 });
 
+test('what is written after a link was shared is what a load of the page brings back', async ({ page }) => {
+  await flows.openPlayground(page, 'echo');
+  const input = page.getByLabel('Input');
+  await input.fill('{"lamp": "as shared"}');
+  await page.getByRole('button', { name: 'Share' }).click();
+  await expect(page).toHaveURL(/#input=/);
+  await input.fill('{"lamp": "as it is now"}');
+  await expect(page).not.toHaveURL(/#input=/);
+  await page.reload();
+  await expect(input).toHaveValue('{"lamp": "as it is now"}');
+});
+
 test('the result is copied and saved as JSON', async ({ contextFor, server }) => {
   const context = await contextFor(await newPerson(server, 'saver'));
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);

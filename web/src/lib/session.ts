@@ -4,6 +4,7 @@ import { useSyncExternalStore } from 'react';
 import { getSession } from '@/api/generated';
 import { isApiError } from './problem';
 import { queryClient } from './query-client';
+import { forgetInTab } from './tab-memory';
 
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
@@ -71,6 +72,7 @@ export function useSessionChanged() {
     try {
       client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' });
       await client.invalidateQueries({ queryKey: sessionQuery.queryKey });
+      if (!client.getQueryData(sessionQuery.queryKey)) forgetInTab();
     } finally {
       changing -= 1;
       setEnded(false);

@@ -1,6 +1,7 @@
 /** What stands on the playground, by model and task: it outlasts a look at another model or page. */
 import { useSyncExternalStore } from 'react';
 import { isStillOf } from '@/lib/session';
+import { forgetInTab } from '@/lib/tab-memory';
 import { leaveDesk, type Run, takeDesk } from './kept-desk';
 import type { Values } from './schema/values';
 
@@ -14,8 +15,9 @@ export function placeOf(model: string, task: string): string {
 }
 
 /** Nobody finds what somebody else left. Guests who log in keep what they wrote; their runs stay the guest's. */
-export function claimDesk(user: string | null) {
-  if (user === owner) return;
+export function claimDesk(user: string | null, loginEnded: boolean) {
+  // Who is gone without having meant to comes back, and goes on.
+  if (user === owner || (loginEnded && owner !== undefined)) return;
   if (owner === undefined) comeBack(user);
   else runs.clear();
   if (owner) drafts.clear();
@@ -28,6 +30,7 @@ function comeBack(user: string | null) {
   for (const [place, run] of desk.runs) runs.set(place, run);
   addEventListener('pagehide', () => {
     if (owner !== undefined && isStillOf(owner)) leaveDesk(owner, { drafts: [...drafts], runs: [...runs] });
+    else forgetInTab();
   });
 }
 

@@ -1,6 +1,7 @@
 /** What stands on the desk goes along when the tab leaves, for a login elsewhere say, and when it is loaded anew. */
 import * as z from 'zod/mini';
 import type { Job } from '@/api/generated';
+import { forgetInTab, keepInTab, takeFromTab } from '@/lib/tab-memory';
 import type { Values } from './schema/values';
 
 export interface Run {
@@ -14,7 +15,6 @@ export interface Desk {
   runs: [string, Run][];
 }
 
-const KEY = 'lamplighter.desk';
 /** In characters; where the whole does not fit, pictures, sounds and long outputs stay behind. */
 const SMALL = 50_000;
 
@@ -31,32 +31,23 @@ const kept = z.object({
 });
 
 export function leaveDesk(owner: string | null, { drafts, runs }: Desk) {
+  // Whatever was there is of an earlier time.
+  forgetInTab();
   if (drafts.length + runs.length === 0) return;
   const small = { drafts: drafts.filter(isSmall), runs: runs.filter(isSmall) };
   for (const desk of [{ drafts, runs }, small]) {
-    if (store(JSON.stringify({ owner, ...desk }))) return;
+    if (keepInTab(JSON.stringify({ owner, ...desk }))) return;
   }
 }
 
 /** Whose it is has to ask for it, and only once. Whoever logs in takes what a guest wrote, but not their runs. */
 export function takeDesk(owner: string | null): Desk {
-  const text = sessionStorage.getItem(KEY);
-  sessionStorage.removeItem(KEY);
-  const desk = text === null ? undefined : kept.safeParse(JSON.parse(text)).data;
+  const text = takeFromTab();
+  const desk = text === undefined ? undefined : kept.safeParse(JSON.parse(text)).data;
   if (desk?.owner === owner) return { drafts: desk.drafts, runs: desk.runs };
   return { drafts: desk?.owner === null ? desk.drafts : [], runs: [] };
 }
 
 function isSmall(entry: [string, unknown]): boolean {
   return JSON.stringify(entry).length <= SMALL;
-}
-
-function store(text: string): boolean {
-  try {
-    sessionStorage.setItem(KEY, text);
-    return true;
-  } catch {
-    // It is full.
-    return false;
-  }
 }

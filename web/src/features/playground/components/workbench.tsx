@@ -8,6 +8,7 @@ import { draftAt, keepDraft, placeOf } from '../desk';
 import { describeForm } from '../schema/fields';
 import { readSchema } from '../schema/json-schema';
 import { toValues } from '../schema/values';
+import { forgetGiven } from '../share/address';
 import { type Given, useGivenInput } from '../share/use-given-input';
 import { SchemaForm } from './form/schema-form';
 import { useSchemaForm } from './form/use-schema-form';
@@ -35,7 +36,11 @@ export function Workbench({ models, model, task, given, onModel, onTask }: Workb
   const state = useSchemaForm(
     form,
     () => draftAt(place) ?? toValues(form, task.example, false),
-    (values) => keepDraft(place, values),
+    (values) => {
+      keepDraft(place, values);
+      // A link that was shared says what was written then.
+      if (given.fits) forgetGiven();
+    },
   );
   const control = useRun(place);
   /** A failure that is said at the fields; twice would be once too often. */

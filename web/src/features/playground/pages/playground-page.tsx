@@ -24,11 +24,11 @@ const LIGHTS_MS = 15_000;
 export function PlaygroundPage() {
   const { t } = useTranslation('playground');
   const user = useUser();
-  // Who is gone without having meant to comes back, and goes on.
   const loginEnded = useLoginEnded();
-  if (user !== undefined && !loginEnded) claimDesk(user?.id ?? null);
+  if (user !== undefined) claimDesk(user?.id ?? null, loginEnded);
   // Whose desk it is decides what the form begins with.
-  const { isPending: isAsking } = useQuery(sessionQuery);
+  const session = useQuery(sessionQuery);
+  const isAsking = session.isPending && !session.isFetched;
   const { data, error, isPending, refetch } = useQuery({
     ...modelsQuery,
     staleTime: LIGHTS_MS,

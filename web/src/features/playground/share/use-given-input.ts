@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'react';
 import { fromFragment } from '@/lib/share-link';
 import { getInput } from '../api/get-input';
+import { forgetGiven } from './address';
 
 export interface Given {
   /** Whether the model and task are those of the address: the input is of no other. */
@@ -24,7 +25,7 @@ export function useGivenInput(
       if (leaving.signal.aborted) return;
       if (input) fill(input);
       else if (from) setFailure('absent');
-      if (input) forget();
+      if (input) forgetGiven();
     };
     if (fits) take().catch((error: unknown) => !leaving.signal.aborted && setFailure(error));
     return () => leaving.abort();
@@ -32,12 +33,4 @@ export function useGivenInput(
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, []);
   return failure;
-}
-
-/** The address does not keep it: from now on it is the form's. */
-function forget() {
-  const address = new URL(window.location.href);
-  address.searchParams.delete('from');
-  address.hash = '';
-  window.history.replaceState(window.history.state, '', address);
 }

@@ -25,12 +25,14 @@ export interface SchemaForm {
   refuse: (error: unknown) => boolean;
 }
 
-/** `keep` is told what somebody wrote, not what was there `initial`ly. */
+/** `keep` is told of each change, and not of what was there `initial`ly. */
 export function useSchemaForm(form: Form, initial: () => Values, keep: (values: Values) => void): SchemaForm {
   const [values, setValues] = useState(initial);
-  const first = useRef(values);
+  const kept = useRef(values);
   useEffect(() => {
-    if (values !== first.current) keep(values);
+    if (values === kept.current) return;
+    kept.current = values;
+    keep(values);
   });
   const [faults, setFaults] = useState<Faults>({});
   const [refused, setRefused] = useState<Record<string, string>>({});
