@@ -17,6 +17,8 @@ export const queryClient = new QueryClient({
       retry: worthAnotherTry,
       refetchOnWindowFocus: true,
       networkMode: 'always',
+      // Left out by that mode.
+      refetchOnReconnect: true,
     },
     mutations: { retry: false, networkMode: 'always' },
   },
