@@ -33,6 +33,8 @@ describe('requireGuest', () => {
 
   it('lets a guest in, and whoever is asked to log in again', async () => {
     expect(await ledTo({ location: { hash: '', state: { again: true } } })).toBeUndefined();
+    expect(await ledTo({ location: { hash: 'token=lmi_x', state: {} } })).toBeUndefined();
+    expect(await ledTo({ search: { invitation: 'lmi_x' } })).toBeUndefined();
     queryClient.setQueryData(sessionQuery.queryKey, null);
     expect(await ledTo({})).toBeUndefined();
   });

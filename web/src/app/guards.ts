@@ -45,8 +45,10 @@ interface Entry {
 export async function requireGuest({ cause, location, search }: Entry) {
   // Somebody who has just come in is led on by the page itself, and what it was opened with may be taken out of its address.
   if (cause === 'stay') return;
-  // The failure of a login elsewhere is told there (`useProviderError`), also of one that was to be linked.
-  if (location.hash.startsWith('error=') || alongOf(location.state).again) return;
+  // The failure of a login elsewhere is told there (`useProviderError`), also of one that was to be linked. An invitation is
+  // for an account that is not there yet.
+  if (/^(error|token)=/.test(location.hash) || 'invitation' in search || alongOf(location.state).again)
+    return;
   // Where it can't be known, the form is there.
   const session = await currentSession().catch(() => null);
   if (!session) return;

@@ -27,7 +27,7 @@ export function VerifyForm({ email }: { email: string }) {
     mutationFn: (body: { email: string; code: string }) => verifyAccount({ body }),
     onSuccess: (_, { email: verified }) => {
       notifySuccess(t('verify.done'));
-      return navigate({ to: paths.login, state: { email: verified } });
+      return navigate({ to: paths.login, state: { email: verified, again: true } });
     },
     // The server can't tell which of the two is wrong; it is the code, where the address came with the page.
     onError: (error) =>

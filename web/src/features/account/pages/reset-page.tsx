@@ -37,7 +37,7 @@ export function ResetPage() {
   if (reset.isSuccess && reset.variables.token === token) {
     return (
       <FormPage title={t('reset.done')} lead={t('reset.doneLead')}>
-        <LinkButton to={paths.login} fullWidth>
+        <LinkButton to={paths.login} state={{ again: true }} fullWidth>
           {t('login.submit')}
         </LinkButton>
       </FormPage>
