@@ -38,10 +38,15 @@ export function AuditPage() {
   return (
     <AdminPage title={t('audit.title')} lead={t('audit.lead')}>
       <AuditFilters filters={filters} userFault={fault && t(`audit.fault.${fault}`)} onChange={filter} />
-      {account.error && <ProblemAlert error={account.error} onRetry={() => void account.refetch()} />}
+      {account.error && !account.data && (
+        <ProblemAlert error={account.error} onRetry={() => void account.refetch()} />
+      )}
       {fault && <NoEntries />}
-      {!account.error && !fault && (
-        <Loaded query={entries} skeleton={<RowsSkeleton rows={10} />}>
+      {!fault && (account.data ?? !account.error) && (
+        <Loaded
+          query={filters.user && !user ? { ...entries, data: undefined } : entries}
+          skeleton={<RowsSkeleton rows={10} />}
+        >
           {({ pages }) => {
             const list = pages.flatMap(({ data }) => data);
             if (list.length === 0) return <NoEntries />;

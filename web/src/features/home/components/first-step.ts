@@ -1,5 +1,6 @@
 /** What to offer first: a playground without models would be a dead end. */
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { modelsQuery } from '@/lib/models';
 import { sessionQuery } from '@/lib/session';
 
@@ -24,5 +25,9 @@ export function useFirstStep(): FirstStep | undefined {
   const session = useQuery(sessionQuery);
   const models = useQuery({ ...modelsQuery, enabled: session.data === null });
   const failed = Boolean(session.failureReason ?? models.failureReason);
-  return firstStep({ session: session.data, models: models.data, failed });
+  const step = firstStep({ session: session.data, models: models.data, failed });
+  // Asked for again after a failure, it is not known for a moment: what was offered stays.
+  const [offered, offer] = useState<FirstStep>();
+  if (step && step !== offered) offer(step);
+  return step ?? offered;
 }
