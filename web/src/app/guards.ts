@@ -1,7 +1,7 @@
 /** Who may enter a route; for `beforeLoad`. The server decides by itself, this only saves a detour. */
 import { notFound, redirect } from '@tanstack/react-router';
 import { paths } from '@/config/paths';
-import { ownPath } from '@/features/account/components/own-path';
+import { ownPath } from '@/lib/own-path';
 import { alongOf } from '@/lib/history-state';
 import { queryClient } from '@/lib/query-client';
 import { sessionQuery } from '@/lib/session';

@@ -13,7 +13,7 @@ import { useProblemForm } from '@/lib/problem-form';
 import { useSessionChanged } from '@/lib/session';
 import { useMutation } from '@/lib/use-mutation';
 import { FormPage } from '../components/form-page';
-import { ownPath } from '../components/own-path';
+import { ownPath } from '@/lib/own-path';
 import { PasswordField } from '../components/password-field';
 import { Providers } from '../components/providers';
 import { useAlong } from '../components/use-along';
